@@ -1,0 +1,6 @@
+_base_ = [
+    '_base_/models/dualformer_b.py', '_base_/datasets/k400.py', '_base_/schedules/adamw_30e.py',
+    '_base_/default_runtime.py'
+]
+
+optim_wrapper = dict(optimizer=dict(weight_decay=0.05))

@@ -1,0 +1,4 @@
+_base_ = [
+    '_base_/models/dualformer_s.py', '_base_/datasets/k400.py', '_base_/schedules/adamw_30e.py',
+    '_base_/default_runtime.py'
+]

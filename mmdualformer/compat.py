@@ -1,0 +1,191 @@
+"""Faults of the installed stack, and the only place that knows of them.
+
+Importing ``mmdualformer`` calls :func:`apply`. Each mend says which version and which fault it is for, does nothing
+where the fault is gone, and leaves alone what works. What a mend replaces keeps its signature.
+"""
+
+import functools
+import importlib.util
+import sys
+import types
+from pathlib import Path
+
+import cv2
+import mmengine
+import numpy as np
+import torch
+import torch.distributed
+import torch.nn as nn
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.dist import utils as dist_utils
+from mmengine.hub import hub
+from mmengine.logging import HistoryBuffer
+from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.runner import checkpoint as checkpoint_io
+from mmengine.utils import digit_version
+
+from mmaction.registry import OPTIM_WRAPPERS
+
+_PACKAGE = 'mmdualformer'
+
+
+def apply() -> None:
+    """Mend what is broken. Calling it again changes nothing."""
+    stub_drn()
+    load_checkpoints_weights_only()
+    if digit_version(mmengine.__version__) <= digit_version('0.10.7'):
+        find_our_configs()
+        distribute_on_cpu()
+        train_amp_configs_on_cpu()
+    shift_hue_beyond_uint8()
+
+
+def _once(owner: object, name: str, wrap) -> None:
+    """Replace ``owner.name`` by ``wrap(owner.name)``, unless it has been replaced before."""
+    original = getattr(owner, name)
+    if getattr(original, '_mmdualformer', False):
+        return
+    mended = functools.wraps(original)(wrap(original))
+    mended._mmdualformer = True
+    setattr(owner, name, staticmethod(mended) if isinstance(vars(owner).get(name), staticmethod) else mended)
+
+
+def stub_drn() -> None:
+    """mmaction2 1.2.0: the wheel lacks ``mmaction.models.localizers.drn``, so ``import mmaction.models`` fails.
+
+    A stub takes the place of the missing localizer; building one says what is missing.
+    """
+    package = Path(next(iter(importlib.util.find_spec('mmaction').submodule_search_locations)))
+    name = 'mmaction.models.localizers.drn'
+    if name in sys.modules or (package / 'models' / 'localizers' / 'drn').exists():
+        return
+
+    class DRN(nn.Module):
+
+        def __init__(self, *args, **kwargs) -> None:
+            raise ImportError("the DRN localizer is missing from mmaction2 1.2.0's wheel; install mmaction2 from its "
+                              'source to use it')
+
+    stub, inner = types.ModuleType(name), types.ModuleType(f'{name}.drn')
+    stub.__path__ = []  # marks it as a package
+    stub.drn, inner.DRN = inner, DRN
+    sys.modules.update({name: stub, inner.__name__: inner})
+
+
+def _getattr_of_history_buffer(owner: object, name: str):
+    """The ``getattr`` that weights-only loading may call: a statistic of HistoryBuffer, nothing else."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current', 'statistics'):
+        raise ValueError(f'a checkpoint may not look up {name!r} of {owner!r}')
+    return getattr(owner, name)
+
+
+def load_checkpoints_weights_only() -> None:
+    """torch >= 2.6 loads weights-only and so refuses mmengine 0.10.7's own checkpoints; keep it so, and safe.
+
+    MMEngine stores its log history beside the weights: ``HistoryBuffer`` holding numpy arrays. Just what those need is
+    allowed. Loading from a URL, which torch.hub does with full pickle, is made weights-only too.
+    """
+    reconstruct = np.empty(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    allowed = [HistoryBuffer, np.ndarray, np.dtype, (_getattr_of_history_buffer, 'builtins.getattr')]
+    # Files written with numpy 1 say numpy.core, those of numpy 2 numpy._core.
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        allowed += [(reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
+    allowed += [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')]
+    torch.serialization.add_safe_globals(allowed)
+
+    _once(checkpoint_io, 'load_url', lambda load_url: functools.partial(load_url, weights_only=True))
+
+
+def find_our_configs() -> None:
+    """mmengine <= 0.10.7 finds ``'package::config'`` only of the packages on its own list, and only in sub-folders.
+
+    It also looks for an editable install in site-packages, where it is not.
+    """
+    package_path = Path(__file__).parent
+
+    def split(original):
+
+        def get_package_and_cfg_path(cfg_path):
+            package, _, name = cfg_path.partition('::')
+            return (package, name) if package == _PACKAGE else original(cfg_path)
+
+        return get_package_and_cfg_path
+
+    def locate(original):
+        return lambda package: str(package_path) if package == _PACKAGE else original(package)
+
+    def resolve(original):
+
+        def get_cfg_path(cfg_path, filename):
+            package, _, name = cfg_path.partition('::')
+            if package != _PACKAGE:
+                return original(cfg_path, filename)
+            # No scope: what a config of ours names is in the registries of mmaction.
+            return hub._get_external_cfg_base_path(str(package_path), name), None
+
+        return get_cfg_path
+
+    _once(Config, '_get_cfg_path', resolve)
+    _once(hub, '_get_package_and_cfg_path', split)
+    _once(hub, 'get_installed_path', locate)
+
+
+def distribute_on_cpu() -> None:
+    """mmengine <= 0.10.7 sets a CUDA device, starts nccl and gives DDP ``device_ids`` on machines without a GPU."""
+
+    def start(original):
+
+        def init_dist(backend, *args, **kwargs):
+            if get_device() != 'cpu':
+                return original(backend, *args, **kwargs)
+            set_device, torch.cuda.set_device = torch.cuda.set_device, lambda device: None
+            try:
+                return original('gloo' if backend == 'nccl' else backend, *args, **kwargs)
+            finally:
+                torch.cuda.set_device = set_device
+
+        return init_dist
+
+    def wrap(original):
+
+        def init(self, module, device_ids=None, **kwargs):
+            on_cpu = all(parameter.device.type == 'cpu' for parameter in module.parameters())
+            original(self, module=module, device_ids=None if on_cpu else device_ids, **kwargs)
+
+        return init
+
+    _once(dist_utils, '_init_dist_pytorch', start)
+    _once(dist_utils, '_init_dist_slurm', start)
+    _once(MMDistributedDataParallel, '__init__', wrap)
+
+
+def train_amp_configs_on_cpu() -> None:
+    """mmengine <= 0.10.7: ``AmpOptimWrapper`` refuses a machine without an accelerator. There it is plain float32."""
+    if 'AmpOptimWrapper' in OPTIM_WRAPPERS.module_dict:
+        return
+
+    @OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper')
+    def amp_optim_wrapper(loss_scale='dynamic', dtype=None, use_fsdp=False, **kwargs) -> OptimWrapper:
+        if get_device() == 'cpu':
+            return OptimWrapper(**kwargs)
+        return AmpOptimWrapper(loss_scale=loss_scale, dtype=dtype, use_fsdp=use_fsdp, **kwargs)
+
+
+def shift_hue_beyond_uint8() -> None:
+    """mmaction2 1.2.0 with numpy 2: ``ColorJitter`` adds a negative hue to uint8, which overflows."""
+    from mmaction.datasets.transforms import ColorJitter
+    try:
+        ColorJitter.adjust_hue(np.zeros((1, 1, 3), np.uint8), -0.1)
+        return
+    except OverflowError:
+        pass
+
+    def adjust_hue(img, factor):
+        hsv = cv2.cvtColor(np.clip(img, 0, 255).astype(np.uint8), cv2.COLOR_RGB2HSV)
+        hsv[..., 0] = (hsv[..., 0].astype(np.int16) + int(factor * 255)) % 180
+        return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.float32)
+
+    ColorJitter.adjust_hue = staticmethod(adjust_hue)

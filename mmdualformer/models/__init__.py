@@ -1,0 +1,3 @@
+from .backbones import DualFormer
+
+__all__ = ['DualFormer']

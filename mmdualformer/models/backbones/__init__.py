@@ -1,0 +1,3 @@
+from .dualformer import DualFormer
+
+__all__ = ['DualFormer']

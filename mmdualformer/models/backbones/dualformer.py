@@ -1,0 +1,406 @@
+"""DualFormer: Local-Global Stratified Transformer for Efficient Video Recognition (arXiv:2112.04674).
+
+Written from the paper and its supplement. Where both are silent, the behaviour is that of the authors' released
+implementation (github.com/sail-sg/dualformer), with which this one agrees to float64 rounding.
+
+The blocks stand in the order in which a clip meets them. Tokens stay channels-last, ``[B, T, H, W, C]``, through a
+stage; they are viewed as ``[B, C, T, H, W]`` only where a convolution needs it.
+"""
+
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn as nn
+from einops import rearrange
+from mmcv.cnn.bricks import DropPath
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from mmaction.registry import MODELS
+from mmdualformer.errors import UserError
+from mmdualformer.models.layers import Mlp, merge_windows, multi_head_attention, pad_to_multiple, partition_windows
+
+Size = Tuple[int, int, int]
+
+
+class TokenConv3d(nn.Conv3d):
+    """Non-overlapping convolution of channels-last tokens, ``kernel_size`` being the stride.
+
+    A map that the kernel does not divide is extended by repeating its last frame, row and column.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, groups: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride=kernel_size, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, in_channels]`` to ``[B, T/t, H/h, W/w, out_channels]``."""
+        x = pad_to_multiple(rearrange(x, 'B T H W C -> B C T H W'), self.kernel_size, mode='replicate')
+        return rearrange(super().forward(x), 'B C T H W -> B T H W C')
+
+
+class PatchEmbed(nn.Module):
+    """Patch merging (Figure 3): non-overlapping patches, projected and normalised.
+
+    Args:
+        in_channels (int): Channels of the input.
+        dim (int): Channels of the output.
+        patch_size (tuple): ``(t, h, w)``.
+    """
+
+    def __init__(self, in_channels: int, dim: int, patch_size: Size) -> None:
+        super().__init__()
+        self.proj = TokenConv3d(in_channels, dim, patch_size)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, in_channels]`` to ``[B, T/t, H/h, W/w, dim]``."""
+        return self.norm(self.proj(x))
+
+
+class LocalWindowAttention(nn.Module):
+    """LW-MSA: self-attention within non-overlapping 3D windows (Section 3.2.1, Equation 1).
+
+    A map smaller than the window is one window. A map that windows do not divide is padded at its end, and the padding
+    is masked: it is attended to by no token.
+
+    Args:
+        dim (int): Channels.
+        num_heads (int): Attention heads.
+        window_size (tuple): ``(t, h, w)`` in tokens.
+    """
+
+    def __init__(self, dim: int, num_heads: int, window_size: Size) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.window_size = window_size
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
+        size = x.shape[1:4]
+        window = tuple(map(min, self.window_size, size))
+        x, mask = partition_windows(x, window)  # [B * windows, t*h*w, C]
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        x = self.proj(multi_head_attention(q, k, v, self.num_heads, mask))
+        return merge_windows(x, window, size)
+
+
+class PositionEncodingGenerator(nn.Module):
+    """PEG: a depth-wise convolution added to its input (Section 3.3, Equation 4).
+
+    Args:
+        dim (int): Channels.
+        kernel_size (tuple): ``(t, h, w)``, odd.
+    """
+
+    def __init__(self, dim: int, kernel_size: Size) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(dim, dim, kernel_size, padding=tuple(k // 2 for k in kernel_size), groups=dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
+        position = self.conv(rearrange(x, 'B T H W C -> B C T H W'))
+        return x + rearrange(position, 'B C T H W -> B T H W C')
+
+
+class CoarsePrior(nn.Module):
+    """The factorised chain of depth-wise convolutions behind the coarse scale of the pyramid (Equation 3).
+
+    Args:
+        dim (int): Channels.
+        kernel_sizes (tuple): Kernels, which are also the strides, of the two convolutions.
+    """
+
+    def __init__(self, dim: int, kernel_sizes: Tuple[Size, Size]) -> None:
+        super().__init__()
+        self.conv1 = TokenConv3d(dim, dim, kernel_sizes[0], groups=dim)
+        self.norm = nn.BatchNorm3d(dim)
+        self.act = nn.ReLU()
+        self.conv2 = TokenConv3d(dim, dim, kernel_sizes[1], groups=dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, C]`` to ``[B, t, h, w, C]``."""
+        x = rearrange(self.conv1(x), 'B T H W C -> B C T H W')
+        x = self.act(self.norm(x))
+        return self.conv2(rearrange(x, 'B C T H W -> B T H W C'))
+
+
+class GlobalPyramidAttention(nn.Module):
+    """GP-MSA: every token attends to the global priors of a pyramid (Section 3.2.2, Figure 4).
+
+    Args:
+        dim (int): Channels.
+        num_heads (int): Attention heads.
+        fine_kernel (tuple): Tokens ``(t, h, w)`` behind one fine prior. ``(1, 1, 1)`` is the paper's "whole": the
+            normalised tokens themselves are keys and values, with neither convolution nor a second norm.
+        coarse_kernels (tuple, optional): The two kernels of :class:`CoarsePrior`. Defaults to None, no coarse scale.
+    """
+
+    def __init__(self, dim: int, num_heads: int, fine_kernel: Size,
+                 coarse_kernels: Optional[Tuple[Size, Size]] = None) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.q = nn.Linear(dim, dim)
+        self.kv = nn.Linear(dim, 2 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+        whole = tuple(fine_kernel) == (1, 1, 1)
+        self.fine = None if whole else TokenConv3d(dim, dim, fine_kernel, groups=dim)
+        self.coarse = CoarsePrior(dim, coarse_kernels) if coarse_kernels else None
+        self.norm = nn.LayerNorm(dim) if self.fine or self.coarse else None
+
+    def pyramid(self, x: Tensor) -> Tensor:
+        """Make the global priors ``[B, S, C]`` of a map ``[B, T, H, W, C]``: the fine ones, then the coarse ones."""
+        scales = [self.fine(x) if self.fine else x]
+        if self.coarse:
+            scales.append(self.coarse(x))
+        priors = torch.cat([scale.flatten(1, 3) for scale in scales], dim=1)
+        return self.norm(priors) if self.norm else priors
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
+        q = self.q(x.flatten(1, 3))  # [B, T*H*W, C]
+        k, v = self.kv(self.pyramid(x)).chunk(2, dim=-1)  # [B, S, C] each
+        return self.proj(multi_head_attention(q, k, v, self.num_heads)).view_as(x)
+
+
+class TransformerLayer(nn.Module):
+    """Pre-norm residual attention and perceptron, with stochastic depth (Equation 1).
+
+    Args:
+        dim (int): Channels.
+        attn (nn.Module): Attention over ``[B, T, H, W, C]``.
+        mlp_ratio (float): Hidden width of the perceptron over ``dim``.
+        drop_path (float): Probability of dropping a residual branch.
+    """
+
+    def __init__(self, dim: int, attn: nn.Module, mlp_ratio: float, drop_path: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn = attn
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class DualFormerBlock(nn.Module):
+    """A layer of LW-MSA, then a layer of GP-MSA (Figure 3), with the PEG between them in a stage's first block.
+
+    Args:
+        dim (int): Channels.
+        num_heads (int): Attention heads.
+        window_size (tuple): Window of LW-MSA.
+        fine_kernel (tuple): See :class:`GlobalPyramidAttention`.
+        coarse_kernels (tuple, optional): See :class:`GlobalPyramidAttention`.
+        mlp_ratio (float): Hidden width of the perceptrons over ``dim``.
+        drop_path (tuple): Stochastic depth of the two layers.
+        peg_kernel (tuple, optional): Kernel of the PEG. Defaults to None, no PEG.
+    """
+
+    def __init__(self, dim: int, num_heads: int, window_size: Size, fine_kernel: Size,
+                 coarse_kernels: Optional[Tuple[Size, Size]], mlp_ratio: float, drop_path: Tuple[float, float],
+                 peg_kernel: Optional[Size] = None) -> None:
+        super().__init__()
+        local_attn = LocalWindowAttention(dim, num_heads, window_size)
+        global_attn = GlobalPyramidAttention(dim, num_heads, fine_kernel, coarse_kernels)
+        self.local_layer = TransformerLayer(dim, local_attn, mlp_ratio, drop_path[0])
+        self.peg = PositionEncodingGenerator(dim, peg_kernel) if peg_kernel else nn.Identity()
+        self.global_layer = TransformerLayer(dim, global_attn, mlp_ratio, drop_path[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
+        return self.global_layer(self.peg(self.local_layer(x)))
+
+
+class DualFormerStage(nn.Module):
+    """Patch merging and the blocks at one resolution (Figure 3)."""
+
+    def __init__(self, patch_embed: PatchEmbed, blocks: Sequence[DualFormerBlock], with_cp: bool) -> None:
+        super().__init__()
+        self.patch_embed = patch_embed
+        self.blocks = nn.ModuleList(blocks)
+        self.with_cp = with_cp
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, C]`` to ``[B, T', H', W', C']``."""
+        x = self.patch_embed(x)
+        for block in self.blocks:
+            if self.with_cp and self.training:
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+        return x
+
+
+@MODELS.register_module()
+class DualFormer(BaseModule):
+    """The DualFormer video backbone.
+
+    Every kernel is fixed by ``clip_size``, the clip that the model is designed for, never by the input: one checkpoint
+    runs at every clip length and resolution of at least one patch, and the number of global priors follows the input.
+
+    Args:
+        arch (str or dict): ``'tiny'``, ``'small'``, ``'base'``, or a dict with ``embed_dims``, ``num_blocks`` and
+            ``num_heads``, one number a stage (Table 8).
+        clip_size (tuple): Frames, height and width the model is designed for. Defaults to ``(32, 224, 224)``.
+        patch_size (tuple): Patch of the first stage, ``(t, h, w)``. Defaults to ``(2, 4, 4)``.
+        window_size (tuple): Window of LW-MSA in tokens, ``(t, h, w)``. Defaults to ``(8, 7, 7)``.
+        fine_sizes (sequence): For each stage the size ``(t, h, w)`` of its fine global priors at ``clip_size``, or
+            None for the paper's "whole" (the map itself). Defaults to (8, 7, 7) in stages 1-3 and None in stage 4.
+        coarse_sizes (sequence): For each stage the size of its coarse global priors, or None for no coarse scale.
+            Defaults to (4, 4, 4) in stages 1 and 2 and None in stages 3 and 4.
+        mlp_ratio (float): Hidden width of the perceptrons over the channels. Defaults to 4.
+        drop_path_rate (float): Stochastic depth of the last layer; it grows linearly from 0. Defaults to 0.1.
+        in_channels (int): Channels of the clip. Defaults to 3.
+        out_indices (sequence): Stages whose maps are returned, counted from 0. The map of the last stage is
+            normalised, earlier ones are as the next stage receives them. Defaults to ``(3, )``.
+        frozen_stages (int): Stages 0 to ``frozen_stages`` are not trained and stay in eval mode. Defaults to -1, none.
+        with_cp (bool): Recompute each block in the backward pass to save memory. Defaults to False.
+        init_cfg (dict or list, optional): Initialisation, MMEngine's way.
+
+    Raises:
+        UserError: An argument or a clip is unusable.
+
+    Example:
+        >>> import torch
+        >>> from mmdualformer.models import DualFormer
+        >>> model = DualFormer('tiny').eval()
+        >>> model(torch.rand(1, 3, 32, 224, 224)).shape
+        torch.Size([1, 512, 16, 7, 7])
+    """
+
+    arch_zoo = {
+        'tiny': dict(embed_dims=(64, 128, 256, 512), num_blocks=(1, 1, 5, 2), num_heads=(2, 4, 8, 16)),
+        'small': dict(embed_dims=(96, 192, 384, 768), num_blocks=(1, 1, 9, 1), num_heads=(3, 6, 12, 24)),
+        'base': dict(embed_dims=(128, 256, 512, 1024), num_blocks=(1, 1, 9, 1), num_heads=(4, 8, 16, 32)),
+    }
+
+    def __init__(self,
+                 arch: Union[str, Dict[str, Sequence[int]]] = 'tiny',
+                 clip_size: Size = (32, 224, 224),
+                 patch_size: Size = (2, 4, 4),
+                 window_size: Size = (8, 7, 7),
+                 fine_sizes: Sequence[Optional[Size]] = ((8, 7, 7), (8, 7, 7), (8, 7, 7), None),
+                 coarse_sizes: Sequence[Optional[Size]] = ((4, 4, 4), (4, 4, 4), None, None),
+                 mlp_ratio: float = 4.,
+                 drop_path_rate: float = 0.1,
+                 in_channels: int = 3,
+                 out_indices: Sequence[int] = (3, ),
+                 frozen_stages: int = -1,
+                 with_cp: bool = False,
+                 init_cfg: Union[dict, List[dict], None] = dict(type='TruncNormal', layer='Linear', std=0.02)) -> None:
+        super().__init__(init_cfg)
+        arch = self._get_arch(arch)
+        dims, num_blocks, num_heads = arch['embed_dims'], arch['num_blocks'], arch['num_heads']
+        num_stages = len(dims)
+        for name, sizes in (('fine_sizes', fine_sizes), ('coarse_sizes', coarse_sizes)):
+            if len(sizes) != num_stages:
+                raise UserError(f'{name}={sizes} must have {num_stages} entries, one a stage')
+        if not out_indices or not set(out_indices) <= set(range(num_stages)):
+            raise UserError(f'out_indices={out_indices} must name stages of 0 to {num_stages - 1}')
+        if not -1 <= frozen_stages < num_stages:
+            raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_stages - 1}')
+
+        self.patch_size = tuple(patch_size)
+        self.in_channels = in_channels
+        self.out_indices = tuple(out_indices)
+        self.frozen_stages = frozen_stages
+
+        # python floats, not a tensor: on the meta device a tensor has no values
+        num_layers = 2 * sum(num_blocks)
+        drop_path = iter([drop_path_rate * i / max(num_layers - 1, 1) for i in range(num_layers)])
+
+        self.stages = nn.ModuleList()
+        size, merge_size = clip_size, self.patch_size
+        for i, dim in enumerate(dims):
+            size = tuple(-(-length // step) for length, step in zip(size, merge_size))
+            fine_kernel, coarse_kernels = self._pyramid_kernels(size, fine_sizes[i], coarse_sizes[i])
+            blocks = [
+                DualFormerBlock(
+                    dim,
+                    num_heads[i],
+                    tuple(window_size),
+                    fine_kernel,
+                    coarse_kernels,
+                    mlp_ratio,
+                    drop_path=(next(drop_path), next(drop_path)),
+                    peg_kernel=(3, 3, 3) if j == 0 else None) for j in range(num_blocks[i])
+            ]
+            self.stages.append(DualFormerStage(PatchEmbed(in_channels, dim, merge_size), blocks, with_cp))
+            in_channels, merge_size = dim, (1, 2, 2)
+        self.norm = nn.LayerNorm(dims[-1])
+        self._freeze_stages()
+
+    @classmethod
+    def _get_arch(cls, arch: Union[str, dict]) -> dict:
+        if isinstance(arch, str):
+            if arch not in cls.arch_zoo:
+                raise UserError(f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} '
+                                'or give a dict')
+            return cls.arch_zoo[arch]
+        keys = ('embed_dims', 'num_blocks', 'num_heads')
+        if set(arch) != set(keys) or len({len(arch[key]) for key in keys}) != 1:
+            raise UserError(f'arch={dict(arch)} must give {", ".join(keys)}, each with one number a stage')
+        for dim, heads in zip(arch['embed_dims'], arch['num_heads']):
+            if dim % heads:
+                raise UserError(f'embed_dims={arch["embed_dims"]} must be multiples of num_heads={arch["num_heads"]}')
+        return arch
+
+    @staticmethod
+    def _pyramid_kernels(size: Size, fine_size: Optional[Size],
+                         coarse_size: Optional[Size]) -> Tuple[Size, Optional[Tuple[Size, Size]]]:
+        """Kernels that turn a map of ``size`` into priors of the given sizes (the released model's rule)."""
+        fine_kernel, coarse_kernels = (1, 1, 1), None
+        if fine_size is not None:
+            fine_kernel = tuple(max(length // prior, 1) for length, prior in zip(size, fine_size))
+        if coarse_size is not None:
+            first = (1, 7, 7)
+            reduced = (-(-length // step) for length, step in zip(size, first))
+            coarse_kernels = (first, tuple(max(length // prior, 1) for length, prior in zip(reduced, coarse_size)))
+        return fine_kernel, coarse_kernels
+
+    def forward(self, x: Tensor) -> Union[Tensor, Tuple[Tensor, ...]]:
+        """Compute the feature maps of clips.
+
+        Args:
+            x (Tensor): Clips ``[B, in_channels, T, H, W]``, each of T, H, W at least that of a patch.
+
+        Returns:
+            Tensor or tuple[Tensor]: The map ``[B, C, T/2, H/32, W/32]`` (rounded up) of the last stage, or, with
+            several ``out_indices``, one map for each.
+
+        Raises:
+            UserError: The clip has another number of axes or channels, or is smaller than a patch.
+        """
+        if x.ndim != 5 or x.shape[1] != self.in_channels:
+            raise UserError(f'the clip has shape {tuple(x.shape)}; {type(self).__name__} takes '
+                            f'[batch, {self.in_channels}, frames, height, width]')
+        if any(length < patch for length, patch in zip(x.shape[2:], self.patch_size)):
+            raise UserError(f'the clip has frames x height x width = {" x ".join(map(str, x.shape[2:]))}, smaller than '
+                            f'a patch; it must be at least {" x ".join(map(str, self.patch_size))} (patch_size)')
+
+        x = rearrange(x, 'B C T H W -> B T H W C')
+        outs = []
+        for i, stage in enumerate(self.stages[:max(self.out_indices) + 1]):
+            x = stage(x)
+            if i in self.out_indices:
+                out = self.norm(x) if i == len(self.stages) - 1 else x
+                outs.append(rearrange(out, 'B T H W C -> B C T H W').contiguous())
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def train(self, mode: bool = True) -> 'DualFormer':
+        """Set the training mode; frozen stages stay in eval mode."""
+        super().train(mode)
+        self._freeze_stages()
+        return self
+
+    def _freeze_stages(self) -> None:
+        for stage in self.stages[:self.frozen_stages + 1]:
+            stage.eval().requires_grad_(False)

@@ -1,0 +1,73 @@
+"""Installs mmdualformer; tool settings are in pyproject.toml, exact versions in requirements/constraints.txt."""
+
+import os
+import shutil
+import sysconfig
+from importlib import metadata
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+MIM_FILES = ('configs', 'tools', 'model-index.yml')  # what an OpenMMLab package carries in its .mim folder
+
+REQUIREMENTS = [
+    'torch>=2.1',
+    'mmengine==0.10.7',
+    'mmaction2==1.2.0',
+    'einops',
+    'decord==0.6.0',
+    'numpy',
+    'opencv-python',
+    # needed by the above, declared by none
+    'importlib_metadata>=4.8',  # mmaction2
+    'setuptools>=77.0.3,<82',  # mmengine imports pkg_resources, which 82 removed
+]
+
+
+def mmcv_requirements():
+    """mmcv-lite, unless the environment that is installed into has an mmcv: the two own the same files.
+
+    pip builds in an isolated environment, but with the interpreter, and so the paths, of the one it installs into.
+    """
+    paths = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib'), *os.environ.get('PYTHONPATH', '').split(':')}
+    installed = {(dist.metadata['Name'] or '').lower() for dist in metadata.distributions(path=sorted(paths - {''}))}
+    return [] if installed & {'mmcv', 'mmcv-full'} else ['mmcv-lite==2.1.0']
+
+
+class BuildWithMim(build_py):
+    """Adds ``mmdualformer/.mim``: links in an editable install, copies in any other."""
+
+    def run(self):
+        super().run()
+        target = (ROOT if self.editable_mode else Path(self.build_lib)) / 'mmdualformer' / '.mim'
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for name in MIM_FILES:
+            source = ROOT / name
+            if self.editable_mode:
+                (target / name).symlink_to(os.path.relpath(source, target), target_is_directory=source.is_dir())
+            elif source.is_dir():
+                shutil.copytree(source, target / name, ignore=shutil.ignore_patterns('__pycache__'))
+            else:
+                shutil.copy2(source, target / name)
+
+
+version = {}
+exec((ROOT / 'mmdualformer' / 'version.py').read_text(), version)
+
+setup(
+    name='mmdualformer',
+    version=version['__version__'],
+    description='DualFormer, Video Mobile-Former and VidTr for MMAction2',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmdualformer', 'mmdualformer.*']),
+    python_requires='>=3.10,<3.14',
+    install_requires=REQUIREMENTS + mmcv_requirements(),
+    extras_require={'test': ['pytest', 'pytest-xdist', 'ruff']},
+    cmdclass={'build_py': BuildWithMim},
+    zip_safe=False,
+)
