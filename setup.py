@@ -1,7 +1,9 @@
-"""Installs mmdualformer; tool settings are in pyproject.toml, exact versions in requirements/constraints.txt."""
+"""Installs mmdualformer; tool settings are in pyproject.toml, exact versions in constraints.txt."""
 
 import os
 import shutil
+import site
+import sys
 import sysconfig
 from importlib import metadata
 from pathlib import Path
@@ -13,16 +15,16 @@ ROOT = Path(__file__).resolve().parent
 MIM_FILES = ('configs', 'tools', 'model-index.yml')  # what an OpenMMLab package carries in its .mim folder
 
 REQUIREMENTS = [
-    'torch>=2.1',
-    'mmengine==0.10.7',
-    'mmaction2==1.2.0',
+    'torch>=2.6',
+    'mmengine>=0.10.7,<1.0',
+    'mmaction2>=1.2.0,<2.0',
     'einops',
-    'decord==0.6.0',
+    'decord>=0.6.0',
     'numpy',
     'opencv-python',
-    # needed by the above, declared by none
+    # needed by the above, declared by none of them
     'importlib_metadata>=4.8',  # mmaction2
-    'setuptools>=77.0.3,<82',  # mmengine imports pkg_resources, which 82 removed
+    'setuptools>=77.0.3,<82',  # mmengine imports pkg_resources, which 82 removed; torch 2.13 needs 77
 ]
 
 
@@ -31,9 +33,12 @@ def mmcv_requirements():
 
     pip builds in an isolated environment, but with the interpreter, and so the paths, of the one it installs into.
     """
-    paths = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib'), *os.environ.get('PYTHONPATH', '').split(':')}
-    installed = {(dist.metadata['Name'] or '').lower() for dist in metadata.distributions(path=sorted(paths - {''}))}
-    return [] if installed & {'mmcv', 'mmcv-full'} else ['mmcv-lite==2.1.0']
+    paths = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib'), site.getusersitepackages()}
+    venv = Path(sys.prefix, 'pyvenv.cfg')
+    if venv.exists() and 'include-system-site-packages = true' in venv.read_text():
+        paths.update(site.getsitepackages([sys.base_prefix]))
+    installed = {(dist.metadata['Name'] or '').lower() for dist in metadata.distributions(path=sorted(paths))}
+    return [] if installed & {'mmcv', 'mmcv-full'} else ['mmcv-lite>=2.1.0,<2.2']
 
 
 class BuildWithMim(build_py):

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.distributed
 import torch.nn as nn
+from mmaction.registry import OPTIM_WRAPPERS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
@@ -25,8 +26,6 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.utils import digit_version
-
-from mmaction.registry import OPTIM_WRAPPERS
 
 _PACKAGE = 'mmdualformer'
 

@@ -7,21 +7,21 @@ The blocks stand in the order in which a clip meets them. Tokens stay channels-l
 stage; they are viewed as ``[B, C, T, H, W]`` only where a convolution needs it.
 """
 
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import torch
 import torch.nn as nn
 from einops import rearrange
+from mmaction.registry import MODELS
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from mmaction.registry import MODELS
 from mmdualformer.errors import UserError
 from mmdualformer.models.layers import Mlp, merge_windows, multi_head_attention, pad_to_multiple, partition_windows
 
-Size = Tuple[int, int, int]
+Size = tuple[int, int, int]
 
 
 class TokenConv3d(nn.Conv3d):
@@ -113,7 +113,7 @@ class CoarsePrior(nn.Module):
         kernel_sizes (tuple): Kernels, which are also the strides, of the two convolutions.
     """
 
-    def __init__(self, dim: int, kernel_sizes: Tuple[Size, Size]) -> None:
+    def __init__(self, dim: int, kernel_sizes: tuple[Size, Size]) -> None:
         super().__init__()
         self.conv1 = TokenConv3d(dim, dim, kernel_sizes[0], groups=dim)
         self.norm = nn.BatchNorm3d(dim)
@@ -139,7 +139,7 @@ class GlobalPyramidAttention(nn.Module):
     """
 
     def __init__(self, dim: int, num_heads: int, fine_kernel: Size,
-                 coarse_kernels: Optional[Tuple[Size, Size]] = None) -> None:
+                 coarse_kernels: tuple[Size, Size] | None = None) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.q = nn.Linear(dim, dim)
@@ -205,8 +205,8 @@ class DualFormerBlock(nn.Module):
     """
 
     def __init__(self, dim: int, num_heads: int, window_size: Size, fine_kernel: Size,
-                 coarse_kernels: Optional[Tuple[Size, Size]], mlp_ratio: float, drop_path: Tuple[float, float],
-                 peg_kernel: Optional[Size] = None) -> None:
+                 coarse_kernels: tuple[Size, Size] | None, mlp_ratio: float, drop_path: tuple[float, float],
+                 peg_kernel: Size | None = None) -> None:
         super().__init__()
         local_attn = LocalWindowAttention(dim, num_heads, window_size)
         global_attn = GlobalPyramidAttention(dim, num_heads, fine_kernel, coarse_kernels)
@@ -283,19 +283,19 @@ class DualFormer(BaseModule):
     }
 
     def __init__(self,
-                 arch: Union[str, Dict[str, Sequence[int]]] = 'tiny',
+                 arch: str | dict[str, Sequence[int]] = 'tiny',
                  clip_size: Size = (32, 224, 224),
                  patch_size: Size = (2, 4, 4),
                  window_size: Size = (8, 7, 7),
-                 fine_sizes: Sequence[Optional[Size]] = ((8, 7, 7), (8, 7, 7), (8, 7, 7), None),
-                 coarse_sizes: Sequence[Optional[Size]] = ((4, 4, 4), (4, 4, 4), None, None),
+                 fine_sizes: Sequence[Size | None] = ((8, 7, 7), (8, 7, 7), (8, 7, 7), None),
+                 coarse_sizes: Sequence[Size | None] = ((4, 4, 4), (4, 4, 4), None, None),
                  mlp_ratio: float = 4.,
                  drop_path_rate: float = 0.1,
                  in_channels: int = 3,
                  out_indices: Sequence[int] = (3, ),
                  frozen_stages: int = -1,
                  with_cp: bool = False,
-                 init_cfg: Union[dict, List[dict], None] = dict(type='TruncNormal', layer='Linear', std=0.02)) -> None:
+                 init_cfg: dict | list[dict] | None = dict(type='TruncNormal', layer='Linear', std=0.02)) -> None:
         super().__init__(init_cfg)
         arch = self._get_arch(arch)
         dims, num_blocks, num_heads = arch['embed_dims'], arch['num_blocks'], arch['num_heads']
@@ -339,7 +339,7 @@ class DualFormer(BaseModule):
         self._freeze_stages()
 
     @classmethod
-    def _get_arch(cls, arch: Union[str, dict]) -> dict:
+    def _get_arch(cls, arch: str | dict) -> dict:
         if isinstance(arch, str):
             if arch not in cls.arch_zoo:
                 raise UserError(f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} '
@@ -354,8 +354,8 @@ class DualFormer(BaseModule):
         return arch
 
     @staticmethod
-    def _pyramid_kernels(size: Size, fine_size: Optional[Size],
-                         coarse_size: Optional[Size]) -> Tuple[Size, Optional[Tuple[Size, Size]]]:
+    def _pyramid_kernels(size: Size, fine_size: Size | None,
+                         coarse_size: Size | None) -> tuple[Size, tuple[Size, Size] | None]:
         """Kernels that turn a map of ``size`` into priors of the given sizes (the released model's rule)."""
         fine_kernel, coarse_kernels = (1, 1, 1), None
         if fine_size is not None:
@@ -366,7 +366,7 @@ class DualFormer(BaseModule):
             coarse_kernels = (first, tuple(max(length // prior, 1) for length, prior in zip(reduced, coarse_size)))
         return fine_kernel, coarse_kernels
 
-    def forward(self, x: Tensor) -> Union[Tensor, Tuple[Tensor, ...]]:
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Compute the feature maps of clips.
 
         Args:

@@ -1,11 +1,10 @@
-from typing import Optional
 
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
 
-def multi_head_attention(q: Tensor, k: Tensor, v: Tensor, num_heads: int, mask: Optional[Tensor] = None) -> Tensor:
+def multi_head_attention(q: Tensor, k: Tensor, v: Tensor, num_heads: int, mask: Tensor | None = None) -> Tensor:
     """Softmax(q k^T / sqrt(d)) v for each head, fused.
 
     Args:

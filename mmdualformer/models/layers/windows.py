@@ -1,13 +1,12 @@
 """Cutting a map of tokens into boxes of a fixed size, when the box does not divide the map."""
 
-from typing import Optional, Tuple
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-Size = Tuple[int, int, int]
+Size = tuple[int, int, int]
 
 
 def pad_to_multiple(x: Tensor, size: Size, mode: str = 'constant') -> Tensor:
@@ -27,7 +26,7 @@ def pad_to_multiple(x: Tensor, size: Size, mode: str = 'constant') -> Tensor:
     return F.pad(x, (0, pad_w, 0, pad_h, 0, pad_t), mode=mode)
 
 
-def partition_windows(x: Tensor, window: Size) -> Tuple[Tensor, Optional[Tensor]]:
+def partition_windows(x: Tensor, window: Size) -> tuple[Tensor, Tensor | None]:
     """Cut a map of tokens into non-overlapping windows, padding it where they do not fit.
 
     Args:

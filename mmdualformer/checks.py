@@ -1,0 +1,114 @@
+"""What can be known to fail before a run starts, said in one line.
+
+A missing list is found here rather than after the model is built, a missing validation set before the first epoch is
+trained, and a label outside the classes before it becomes a CUDA assertion.
+"""
+
+import pickle
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch.nn as nn
+from mmengine.config import Config
+from mmengine.model import is_model_wrapper
+from mmengine.runner import CheckpointLoader
+
+from mmdualformer.errors import UserError
+
+
+def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None = None) -> None:
+    """Check that the data of a config is there and that its labels fit the head.
+
+    Args:
+        cfg (Config): The merged config.
+        loaders (sequence): The loaders a tool uses, such as ``('train_dataloader', 'val_dataloader')``.
+        overrides (dict, optional): What ``--cfg-options`` gave, to say where a path was set.
+
+    Raises:
+        UserError: A list or folder is missing, or a label is not one of ``model.cls_head.num_classes``.
+    """
+    num_classes = cfg.model.get('cls_head', {}).get('num_classes')
+    for loader in loaders:
+        if cfg.get(loader) is None:
+            continue
+        for key, dataset in _datasets(f'{loader}.dataset', cfg[loader]['dataset']):
+            root = dataset.get('data_root') or ''
+            ann_file = dataset.get('ann_file')
+            paths = {'ann_file': ann_file} if ann_file else {}
+            paths.update({f'data_prefix.{name}': path for name, path in dataset.get('data_prefix', {}).items() if path})
+            for name, path in paths.items():
+                if '://' not in path and not Path(root, path).exists():
+                    raise UserError(f'{key}.{name}={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
+                                    f'exist: there is no {Path(root, path).absolute()}; set it with --cfg-options '
+                                    f'{key}.{name}=PATH')
+            if ann_file and ann_file.endswith('.txt') and num_classes:
+                _check_labels(Path(root, ann_file), num_classes, dataset.get('delimiter', ' '))
+
+
+def check_checkpoint(model: nn.Module, path: str, prefix: str = '') -> None:
+    """Check that a checkpoint fits a model, which MMEngine would only warn of.
+
+    Args:
+        model (nn.Module): The recognizer.
+        path (str): A checkpoint.
+        prefix (str): Only tensors whose names start with this must fit. Defaults to ``''``, all.
+
+    Raises:
+        UserError: The file is missing or unsafe to load, or a tensor is missing or has another shape.
+    """
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
+    except FileNotFoundError:
+        raise UserError(f'checkpoint {path!r} does not exist') from None
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f'checkpoint {path!r} cannot be loaded: {reason}') from None
+
+    model = model.module if is_model_wrapper(model) else model
+    given = checkpoint.get('state_dict', checkpoint)
+    wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefix)}
+    missing = [name for name in wanted if name not in given]
+    reshaped = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
+    if missing or reshaped:
+        faults = [f'{len(missing)} of {len(wanted)} tensors are missing, first {missing[0]}'] if missing else []
+        if reshaped:
+            name = reshaped[0]
+            faults.append(f'{len(reshaped)} have other shapes, first {name}: {tuple(given[name].shape)} in the file, '
+                          f'{tuple(wanted[name].shape)} in the model')
+        raise UserError(f'checkpoint {path!r} is of another architecture than the config: {"; ".join(faults)}')
+
+
+def _datasets(key: str, dataset: dict) -> Iterator[tuple]:
+    """Yield the datasets with data of their own, from under wrappers such as RepeatDataset and ConcatDataset."""
+    if 'dataset' in dataset:
+        yield from _datasets(f'{key}.dataset', dataset['dataset'])
+    elif 'datasets' in dataset:
+        for i, part in enumerate(dataset['datasets']):
+            yield from _datasets(f'{key}.datasets.{i}', part)
+    else:
+        yield key, dataset
+
+
+def _check_labels(ann_file: Path, num_classes: int, delimiter: str) -> None:
+    """Check a list of ``path label [label ...]`` lines."""
+    for number, line in enumerate(ann_file.read_text(encoding='utf-8').splitlines(), 1):
+        for label in line.strip().split(delimiter)[1:]:
+            if not label.isdigit() or int(label) >= num_classes:
+                raise UserError(f'{ann_file} line {number}: label {label!r} must be a number of 0 to {num_classes - 1} '
+                                f'(model.cls_head.num_classes={num_classes})')
+
+
+def _origin(cfg: Config, value: str, overrides: dict) -> str:
+    """Name the file that sets ``value``, the leaf first, then what it inherits."""
+    if any(value in str(override) for override in overrides.values()):
+        return '--cfg-options'
+    for filename in _config_files(cfg.filename):
+        if value in Path(filename).read_text(encoding='utf-8'):
+            return str(filename)
+    return str(cfg.filename)
+
+
+def _config_files(filename: str) -> Iterator[str]:
+    yield filename
+    for base in Config._get_base_files(filename):
+        yield from _config_files(Config._get_cfg_path(base, filename)[0])

@@ -1,0 +1,58 @@
+"""What the command-line tools share: arguments, the config, and errors in one line."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+from mmdualformer.errors import UserError
+
+
+def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that MMAction2's train and test tools have in common."""
+    parser.add_argument('--work-dir', help='where logs, checkpoints and metrics go (default: work_dirs/CONFIG_NAME)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings to override, as key=value; a list is key="[a,b]" or key=a,b, without white space')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Load ``args.config`` with ``args.cfg_options``, the launcher and the work dir in place.
+
+    Raises:
+        UserError: The file does not exist.
+    """
+    if not Path(args.config).is_file():
+        raise UserError(f'config {args.config!r} does not exist (looked in {Path.cwd()})')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    cfg.setdefault('work_dir', str(Path('work_dirs', Path(args.config).stem)))
+    return cfg
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a tool; a :class:`UserError` becomes one line on stderr and exit status 1.
+
+    Under torchrun the line goes to the launcher, so that of many processes with the same error one reports it.
+    """
+    try:
+        main()
+    except UserError as error:
+        if os.environ.get('TORCHELASTIC_ERROR_FILE'):
+            get_error_handler().record_exception(error)
+        else:
+            print(f'error: {error}', file=sys.stderr)
+        sys.exit(1)

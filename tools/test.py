@@ -1,0 +1,51 @@
+"""Test a checkpoint; the arguments are those of MMAction2's tool."""
+
+import argparse
+
+from mmengine.runner import Runner
+
+import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
+from mmdualformer import cli
+from mmdualformer.checks import check_checkpoint, check_datasets
+from mmdualformer.errors import UserError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Test a checkpoint')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--dump', metavar='FILE.pkl', help='save the predictions')
+    parser.add_argument('--show-dir', help='save pictures of the predictions here')
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument('--interval', type=int, default=1, help='show one sample in this many')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds a window stays')
+    cli.add_runner_arguments(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = cli.load_config(args)
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        cfg.default_hooks.visualization = dict(
+            type='VisualizationHook',
+            enable=True,
+            show=args.show,
+            out_dir=args.show_dir,
+            interval=args.interval,
+            wait_time=args.wait_time)
+    if args.dump:
+        if not args.dump.endswith(('.pkl', '.pickle')):
+            raise UserError(f'--dump {args.dump!r} must end in .pkl or .pickle')
+        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
+
+    check_datasets(cfg, ('test_dataloader', ), args.cfg_options)
+    runner = Runner.from_cfg(cfg)
+    check_checkpoint(runner.model, args.checkpoint)
+    runner.test()
+
+
+if __name__ == '__main__':
+    cli.run(main)

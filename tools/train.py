@@ -1,0 +1,56 @@
+"""Train a recognizer; the arguments are those of MMAction2's tool."""
+
+import argparse
+
+from mmengine.runner import Runner
+
+import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
+from mmdualformer import cli
+from mmdualformer.checks import check_checkpoint, check_datasets
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train a recognizer')
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='continue from this checkpoint, or, without a value, from the latest in the work dir')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate to the real batch size')
+    parser.add_argument('--seed', type=int, help='random seed')
+    parser.add_argument('--diff-rank-seed', action='store_true', help='another seed for each process')
+    parser.add_argument('--deterministic', action='store_true', help='deterministic cuDNN')
+    cli.add_runner_arguments(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = cli.load_config(args)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
+    randomness = dict(
+        seed=args.seed, diff_rank_seed=args.diff_rank_seed or None, deterministic=args.deterministic or None)
+    cfg.randomness = {**cfg.get('randomness', {}), **{k: v for k, v in randomness.items() if v is not None}}
+
+    check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
+    runner = Runner.from_cfg(cfg)
+    if cfg.get('load_from'):
+        # a new head on a trained backbone is fine-tuning; another backbone is a mistake
+        check_checkpoint(runner.model, cfg.load_from, prefix='' if cfg.resume else 'backbone.')
+    runner.train()
+
+
+if __name__ == '__main__':
+    cli.run(main)
