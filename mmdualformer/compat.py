@@ -8,6 +8,7 @@ import functools
 import importlib.util
 import sys
 import types
+import warnings
 from pathlib import Path
 
 import cv2
@@ -28,10 +29,12 @@ from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.utils import digit_version
 
 _PACKAGE = 'mmdualformer'
+_WITHOUT_NCCL_AND_AMP = ('cpu', 'mps')  # devices, as mmengine names them
 
 
 def apply() -> None:
     """Mend what is broken. Calling it again changes nothing."""
+    silence_false_alarms()
     stub_drn()
     load_checkpoints_weights_only()
     if digit_version(mmengine.__version__) <= digit_version('0.10.7'):
@@ -49,6 +52,16 @@ def _once(owner: object, name: str, wrap) -> None:
     mended = functools.wraps(original)(wrap(original))
     mended._mmdualformer = True
     setattr(owner, name, staticmethod(mended) if isinstance(vars(owner).get(name), staticmethod) else mended)
+
+
+def silence_false_alarms() -> None:
+    """Warnings of every run that tell the user nothing.
+
+    mmaction2 1.2.0 imports an mmcv module that misses a CUDA operator of detection models when mmcv-lite provides mmcv.
+    torch 2.13's DDP takes the stride of an axis of length one, in a depth-wise kernel, for another memory layout.
+    """
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    warnings.filterwarnings('ignore', message='Grad strides do not match bucket view strides')
 
 
 def stub_drn() -> None:
@@ -138,7 +151,7 @@ def distribute_on_cpu() -> None:
     def start(original):
 
         def init_dist(backend, *args, **kwargs):
-            if get_device() != 'cpu':
+            if get_device() not in _WITHOUT_NCCL_AND_AMP:
                 return original(backend, *args, **kwargs)
             set_device, torch.cuda.set_device = torch.cuda.set_device, lambda device: None
             try:
@@ -151,8 +164,9 @@ def distribute_on_cpu() -> None:
     def wrap(original):
 
         def init(self, module, device_ids=None, **kwargs):
-            on_cpu = all(parameter.device.type == 'cpu' for parameter in module.parameters())
-            original(self, module=module, device_ids=None if on_cpu else device_ids, **kwargs)
+            if get_device() in _WITHOUT_NCCL_AND_AMP:
+                device_ids = None
+            original(self, module=module, device_ids=device_ids, **kwargs)
 
         return init
 
@@ -168,7 +182,7 @@ def train_amp_configs_on_cpu() -> None:
 
     @OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper')
     def amp_optim_wrapper(loss_scale='dynamic', dtype=None, use_fsdp=False, **kwargs) -> OptimWrapper:
-        if get_device() == 'cpu':
+        if get_device() in _WITHOUT_NCCL_AND_AMP:
             return OptimWrapper(**kwargs)
         return AmpOptimWrapper(loss_scale=loss_scale, dtype=dtype, use_fsdp=use_fsdp, **kwargs)
 

@@ -1,0 +1,3 @@
+from .cost import Cost, count_cost
+
+__all__ = ['Cost', 'count_cost']

@@ -1,0 +1,35 @@
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from mmdualformer.analysis import count_cost
+
+
+class Attention(nn.Module):
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(8)
+
+    def forward(self, x):
+        x = self.norm(x)
+        return F.scaled_dot_product_attention(x, x, x)
+
+
+def test_counts_by_hand():
+    cost = count_cost(nn.Conv3d(4, 8, 3, padding=1, groups=2), (2, 4, 5, 6, 7))
+    assert cost.macs == cost.flops == 2 * 8 * (5 * 6 * 7) * 2 * 27
+    assert cost.params == 8 * 2 * 27 + 8
+
+    attention = Attention().train()
+    cost = count_cost(attention, (1, 1, 10, 8))
+    assert cost.macs == 2 * 10 * 10 * 8
+    assert cost.flops - cost.macs == 5 * 10 * 8
+    assert attention.training and attention.norm.weight.device.type == 'cpu'
+    assert not attention.norm._forward_hooks
+
+
+def test_fused_attention_is_counted_on_every_device():
+    shape = (1, 1, 10, 8)
+    assert count_cost(Attention(), shape) == count_cost(Attention().to('meta'), shape)
+    assert count_cost(torch.nn.Linear(8, 3), (5, 8)).macs == 5 * 8 * 3

@@ -1,0 +1,64 @@
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import mmdualformer  # noqa: F401  (registers the models)
+from mmdualformer.datasets.motion_clips import write_dataset
+
+REPO = Path(__file__).parents[1]
+
+torch.set_num_threads(1)  # two test processes share two cores
+
+
+@pytest.fixture(scope='session')
+def motion_root(tmp_path_factory) -> Path:
+    """A small copy of the quick start's data set: 16 training and 8 validation clips."""
+    root = tmp_path_factory.mktemp('motion')
+    write_dataset(root, num_train=16, num_val=8, workers=1)
+    return root
+
+
+@pytest.fixture
+def clip_file(motion_root) -> str:
+    """An encoded clip."""
+    return str(sorted(motion_root.glob('videos_val/*.mp4'))[0])
+
+
+@pytest.fixture
+def data_options(motion_root) -> list:
+    """--cfg-options that point the quick start's config at ``motion_root``, for one short epoch."""
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    return [
+        *(f'{loader}.dataset.data_root={motion_root}' for loader in loaders),
+        *(f'{loader}.num_workers=0' for loader in loaders),
+        *(f'{loader}.persistent_workers=False' for loader in loaders),
+        'train_cfg.max_epochs=1',
+    ]
+
+
+@pytest.fixture
+def run_tool(tmp_path):
+    """Run a tool of the repository as its user does, in an empty folder; gives the finished process."""
+
+    def run(*command, cwd=tmp_path, **env):
+        with socket.socket() as probe:
+            probe.bind(('127.0.0.1', 0))
+            port = str(probe.getsockname()[1])
+        # the interpreter of this environment is what `python` means in the shell scripts
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+        environ = {**os.environ, 'PATH': path, 'PORT': port, 'OMP_NUM_THREADS': '1', **env}
+        program = 'bash' if str(command[0]).endswith('.sh') else sys.executable
+        return subprocess.run(
+            [program, str(REPO / command[0]), *map(str, command[1:])],
+            cwd=cwd,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=300)
+
+    return run

@@ -1,0 +1,170 @@
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmdualformer.analysis import count_cost
+from mmdualformer.checkpoints.dualformer import backbone_name
+from mmdualformer.errors import UserError
+from mmdualformer.models import DualFormer
+
+DATA = Path(__file__).parents[2] / 'data'
+
+
+def tiny_model(**kwargs) -> DualFormer:
+    """A model of four stages with every kind of block, small enough to train in a test."""
+    settings = dict(
+        arch=dict(embed_dims=(8, 16, 16, 32), num_blocks=(1, 1, 2, 1), num_heads=(1, 2, 2, 4)),
+        clip_size=(8, 64, 64),
+        window_size=(2, 4, 4),
+        fine_sizes=((2, 4, 4), (2, 4, 4), (2, 2, 2), None),
+        coarse_sizes=((2, 1, 1), (2, 2, 2), None, None))
+    torch.manual_seed(0)
+    return DualFormer(**{**settings, **kwargs})
+
+
+def parity_tensor(name: str, shape: list) -> torch.Tensor:
+    """The weight that the reference values were computed with, drawn from the tensor's name."""
+    z = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
+    if name.endswith('num_batches_tracked'):
+        return torch.tensor(0)
+    if name.endswith('running_var'):
+        z = 1 + 0.1 * abs(z)
+    elif len(shape) <= 1:
+        z = 1 + 0.1 * z if name.endswith('weight') else 0.1 * z
+    else:
+        z = 0.05 * z
+    return torch.as_tensor(z)
+
+
+@pytest.mark.parametrize('frames', [16, 32])
+def test_equals_the_released_model(frames):
+    """tests/data holds what the released implementation computes, in float64, for weights and a clip drawn anew."""
+    reference = json.loads((DATA / f'dualformer_t_{frames}x224.json').read_text())
+    model = DualFormer('tiny', clip_size=(frames, 224, 224)).double().eval()
+    weights = {backbone_name(name): parity_tensor(name, shape) for name, shape in reference['state_dict'].items()}
+    model.load_state_dict(weights, strict=True)
+    assert sum(p.numel() for p in model.parameters()) == reference['params']
+
+    clip = np.random.RandomState(reference['input']['seed']).standard_normal(reference['input']['shape'])
+    clip = torch.from_numpy(clip)
+    for dtype, tolerance in ((torch.float64, 1e-8), (torch.float32, 1e-3)):
+        with torch.no_grad():
+            output = model.to(dtype)(clip.to(dtype)).double()
+        assert list(output.shape) == reference['output']['shape']
+        for tensor, expected in ((output, reference['output']), (output.mean((2, 3, 4)), reference['pooled'])):
+            values, wanted = tensor.flatten()[expected['idx']], torch.tensor(expected['values'], dtype=torch.float64)
+            assert (values - wanted).norm() / wanted.norm() < tolerance
+            assert tensor.norm().item() == pytest.approx(expected['l2'], rel=tolerance)
+
+
+@pytest.mark.parametrize(('arch', 'gflops', 'params'), [('tiny', 60.09, 21.767), ('small', 158.69, 48.908),
+                                                       ('base', 267.96, 86.838)])
+def test_costs_of_the_paper_on_the_meta_device(arch, gflops, params):
+    with torch.device('meta'):
+        model = DualFormer(arch)
+    cost = count_cost(model, (1, 3, 32, 224, 224))
+    assert cost.flops / 1e9 == pytest.approx(gflops, abs=0.006)
+    assert cost.params / 1e6 == pytest.approx(params, abs=0.0006)
+
+
+def test_output_shapes_of_all_stages():
+    model = tiny_model(out_indices=(0, 1, 2, 3)).eval()
+    maps = model(torch.randn(2, 3, 8, 64, 64))
+    assert [tuple(m.shape) for m in maps] == [(2, 8, 4, 16, 16), (2, 16, 4, 8, 8), (2, 16, 4, 4, 4), (2, 32, 4, 2, 2)]
+    last = tiny_model().eval()(torch.randn(2, 3, 8, 64, 64))
+    assert isinstance(last, torch.Tensor)
+
+
+@pytest.mark.parametrize('size', [(2, 4, 4), (2, 32, 32), (8, 112, 80), (24, 64, 64), (27, 57, 43), (64, 32, 32),
+                                  (8, 171, 160)])
+def test_any_clip_size(size):
+    """One set of weights takes every clip of at least one patch."""
+    model = tiny_model().eval()
+    output = model(torch.randn(1, 3, *size))
+    assert output.shape[2:] == (-(-size[0] // 2), *(-(-length // 32) for length in size[1:]))
+    assert output.isfinite().all()
+
+
+def test_clips_of_a_batch_do_not_see_each_other():
+    model = tiny_model().eval().double()
+    clips = torch.randn(3, 3, 6, 52, 44, dtype=torch.float64)  # padded windows in every stage
+    torch.testing.assert_close(model(clips)[1:2], model(clips[1:2]))
+
+
+def test_gradients_reach_every_parameter():
+    model = tiny_model(drop_path_rate=0.)
+    model(torch.randn(2, 3, 8, 64, 64)).square().mean().backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    # A bias that shifts every key alike changes no softmax, so half of a qkv bias has a zero gradient, never all of it.
+    assert not without
+
+
+def test_checkpointed_equals_plain():
+    clips = torch.randn(2, 3, 8, 64, 64, dtype=torch.float64)
+    results = []
+    for with_cp in (False, True):
+        model = tiny_model(with_cp=with_cp, drop_path_rate=0.).double().train()
+        output = model(clips)
+        output.square().mean().backward()
+        results.append([output, *(p.grad for p in model.parameters())])
+    for plain, checkpointed in zip(*results):
+        torch.testing.assert_close(plain, checkpointed)
+
+
+def test_frozen_stages_stay_frozen_and_in_eval_mode():
+    model = tiny_model(frozen_stages=1)
+    assert model.train() is model
+    for i, stage in enumerate(model.stages):
+        frozen = i <= 1
+        assert all(p.requires_grad is not frozen for p in stage.parameters())
+        assert all(m.training is not frozen for m in stage.modules())
+    before = model.stages[0].blocks[0].global_layer.attn.coarse.norm.running_mean.clone()
+    model(torch.randn(2, 3, 8, 64, 64)).sum().backward()
+    assert torch.equal(before, model.stages[0].blocks[0].global_layer.attn.coarse.norm.running_mean)
+
+
+def test_stochastic_depth_grows_linearly():
+    model = tiny_model(drop_path_rate=0.3)
+    rates = [
+        layer.drop_path.drop_prob for stage in model.stages for block in stage.blocks
+        for layer in (block.local_layer, block.global_layer)
+    ]
+    np.testing.assert_allclose(rates, np.linspace(0, 0.3, 10))
+
+
+def test_the_same_model_in_torchscript_tracing_and_on_the_meta_device():
+    model = tiny_model().eval()
+    clip = torch.randn(1, 3, 8, 64, 64)
+    traced = torch.jit.trace(model, clip, check_trace=False)
+    torch.testing.assert_close(traced(clip), model(clip))
+    with torch.device('meta'):
+        output = tiny_model().eval()(torch.randn(1, 3, 5, 50, 70))
+    assert output.device.type == 'meta' and output.shape == (1, 32, 3, 2, 3)
+
+
+@pytest.mark.parametrize(('settings', 'message'), [
+    (dict(arch='huge'), "arch='huge' .* choose from \\['base', 'small', 'tiny'\\]"),
+    (dict(arch=dict(embed_dims=(8, ), num_blocks=(1, 1), num_heads=(1, ))), 'one number a stage'),
+    (dict(arch=dict(embed_dims=(9, ), num_blocks=(1, ), num_heads=(2, ))), 'multiples of num_heads'),
+    (dict(out_indices=(4, )), 'out_indices=.* 0 to 3'),
+    (dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
+    (dict(coarse_sizes=(None, )), 'coarse_sizes=.* 4 entries'),
+])
+def test_bad_arguments(settings, message):
+    with pytest.raises(UserError, match=message):
+        DualFormer(**settings)
+
+
+@pytest.mark.parametrize(('shape', 'message'), [
+    ((1, 3, 8, 3, 64), '8 x 3 x 64, smaller than a patch; it must be at least 2 x 4 x 4'),
+    ((1, 3, 1, 64, 64), 'smaller than a patch'),
+    ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
+    ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
+])
+def test_bad_clips(shape, message):
+    with pytest.raises(UserError, match=message):
+        tiny_model()(torch.zeros(shape))

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# From a fresh clone to a trained recognizer: environment, data, training, test and one prediction.
+# What an earlier run finished is reused; delete .venv, data/motion or work_dirs/quickstart to do it again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CONFIG=configs/dualformer_micro_motion.py
+DATA=data/motion
+WORK=work_dirs/quickstart
+export PORT=${PORT:-29517}
+
+step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
+
+# run FILTER LOG COMMAND...: keep all output in LOG, show the lines that match FILTER, and on failure the end of LOG
+run() {
+    local filter=$1 log=$2
+    shift 2
+    if ! "$@" 2>&1 | tee "$log" | { grep --line-buffered -E "$filter" || true; }; then
+        tail -n 20 "$log" >&2
+        echo "error: '$*' failed; all of its output is in $log" >&2
+        exit 1
+    fi
+}
+
+step '1/5 environment'
+bash tools/make_venv.sh .venv
+source .venv/bin/activate
+
+step "2/5 data: eight classes of motion in $DATA"
+if [ -f "$DATA/classes.txt" ]; then
+    echo "using $(find "$DATA" -name '*.mp4' | wc -l) clips in $DATA"
+else
+    python tools/data/make_motion_clips.py --root "$DATA"
+fi
+
+# as many processes as GPUs, two without one; the batch of all of them together stays 16
+PROCESSES=$(python -c 'import torch; print(min(torch.cuda.device_count(), 8) or 2)')
+mkdir -p "$WORK"
+
+step "3/5 training on $PROCESSES processes: $CONFIG"
+if [ -f "$WORK/trained" ]; then
+    echo "using $(cat "$WORK/trained")"
+else
+    run 'Epoch|best checkpoint|rror' "$WORK/train.log" \
+        bash tools/dist_train.sh "$CONFIG" "$PROCESSES" --work-dir "$WORK" --resume \
+        --cfg-options "train_dataloader.batch_size=$((16 / PROCESSES))"
+    ls -t "$WORK"/best_acc_top1_epoch_*.pth | head -n 1 > "$WORK/trained"
+fi
+CHECKPOINT=$(cat "$WORK/trained")
+
+step "4/5 test of $CHECKPOINT"
+run 'Epoch|rror' "$WORK/test.log" bash tools/dist_test.sh "$CONFIG" "$CHECKPOINT" "$PROCESSES" --work-dir "$WORK"
+
+step '5/5 prediction'
+VIDEO=$(find "$DATA/videos_val" -name '*.mp4' | sort | tail -n 1)
+run '%|mp4|rror' "$WORK/recognize.log" \
+    python tools/recognize.py "$CONFIG" "$CHECKPOINT" "$VIDEO" --labels "$DATA/classes.txt"
+
+step 'done'
+grep -h -o 'Epoch(test).*acc/top1: [0-9.]*' "$WORK/test.log" | tail -n 1
