@@ -8,7 +8,7 @@ from . import compat
 
 compat.apply()
 
-from . import models  # noqa: E402  (registers; needs the mended stack)
+from . import datasets, models  # noqa: E402  (they register, and need the mended stack)
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'compat', 'models']
+__all__ = ['__version__', 'compat', 'datasets', 'models']

@@ -6,6 +6,7 @@ where the fault is gone, and leaves alone what works. What a mend replaces keeps
 
 import functools
 import importlib.util
+import pickle
 import sys
 import types
 import warnings
@@ -89,7 +90,7 @@ def stub_drn() -> None:
 def _getattr_of_history_buffer(owner: object, name: str):
     """The ``getattr`` that weights-only loading may call: a statistic of HistoryBuffer, nothing else."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current', 'statistics'):
-        raise ValueError(f'a checkpoint may not look up {name!r} of {owner!r}')
+        raise pickle.UnpicklingError(f'a checkpoint may not look up {name!r} of {owner!r}')
     return getattr(owner, name)
 
 

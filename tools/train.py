@@ -40,9 +40,14 @@ def main() -> None:
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    randomness = dict(
-        seed=args.seed, diff_rank_seed=args.diff_rank_seed or None, deterministic=args.deterministic or None)
-    cfg.randomness = {**cfg.get('randomness', {}), **{k: v for k, v in randomness.items() if v is not None}}
+    # what the command line says wins; MMAction2's tool ignores it where the config has a seed
+    cfg.randomness = {
+        'seed': None,
+        **cfg.get('randomness', {}),
+        **({'seed': args.seed} if args.seed is not None else {}),
+        **({'diff_rank_seed': True} if args.diff_rank_seed else {}),
+        **({'deterministic': True} if args.deterministic else {}),
+    }
 
     check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
     runner = Runner.from_cfg(cfg)

@@ -1,0 +1,3 @@
+from .transforms import ShuffleFrames
+
+__all__ = ['ShuffleFrames']

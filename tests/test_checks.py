@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn as nn
+from mmengine.config import Config
+
+from mmdualformer.checks import check_checkpoint, check_datasets
+from mmdualformer.errors import UserError
+
+REPO = Path(__file__).parents[1]
+LOADERS = ('train_dataloader', 'val_dataloader')
+
+
+@pytest.fixture
+def cfg(motion_root):
+    cfg = Config.fromfile(REPO / 'configs/dualformer_micro_motion.py')
+    for loader in LOADERS:
+        cfg[loader].dataset.data_root = str(motion_root)
+    return cfg
+
+
+def test_complete_data_passes(cfg):
+    check_datasets(cfg, LOADERS)
+    cfg.val_dataloader = None
+    check_datasets(cfg, LOADERS)
+
+
+def test_a_missing_list_is_named_with_the_file_that_sets_it():
+    cfg = Config.fromfile(REPO / 'configs/dualformer_t_k400.py')
+    with pytest.raises(UserError) as error:
+        check_datasets(cfg, LOADERS)
+    message = str(error.value)
+    assert "train_dataloader.dataset.ann_file='data/kinetics400/kinetics400_train_list_videos.txt'" in message
+    assert 'set in ' in message and 'configs/_base_/datasets/k400.py' in message
+    assert str(Path('data/kinetics400').absolute()) in message
+    assert '\n' not in message
+
+
+def test_a_missing_folder_from_the_command_line(cfg):
+    options = {'val_dataloader.dataset.data_prefix.video': 'elsewhere'}
+    cfg.merge_from_dict(options)
+    with pytest.raises(UserError, match=r"data_prefix\.video='elsewhere', set in --cfg-options, does not exist"):
+        check_datasets(cfg, LOADERS, options)
+
+
+@pytest.mark.parametrize(('line', 'message'), [('a.mp4 8', "line 2: label '8' must be a number of 0 to 7"),
+                                               ('a.mp4 -1', "label '-1'"), ('a.mp4 cat', "label 'cat'")])
+def test_labels_outside_the_classes(cfg, tmp_path, line, message):
+    (tmp_path / 'list.txt').write_text(f'b.mp4 0\n{line}\n')
+    cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'list.txt')
+    with pytest.raises(UserError, match=message) as error:
+        check_datasets(cfg, LOADERS)
+    assert 'num_classes=8' in str(error.value)
+
+
+def test_datasets_under_wrappers_are_checked(cfg):
+    inner = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = dict(
+        type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[inner, dict(inner, ann_file='no')]))
+    with pytest.raises(UserError, match=r"train_dataloader\.dataset\.dataset\.datasets\.1\.ann_file='no'"):
+        check_datasets(cfg, LOADERS)
+
+
+class TestCheckpoint:
+
+    def save(self, path: Path, state_dict: dict) -> str:
+        torch.save(dict(state_dict=state_dict), path)
+        return str(path)
+
+    def test_a_fitting_one_passes_and_may_hold_more(self, tmp_path):
+        model = nn.Sequential(nn.Linear(2, 3))
+        check_checkpoint(model, self.save(tmp_path / 'a.pth', dict(model.state_dict(), teacher=torch.ones(1))))
+
+    def test_other_architectures_are_refused(self, tmp_path):
+        path = self.save(tmp_path / 'a.pth', nn.Sequential(nn.Linear(2, 3)).state_dict())
+        with pytest.raises(UserError, match=r'1 have other shapes, first 0\.weight: \(3, 2\) in the file, \(3, 5\)'):
+            check_checkpoint(nn.Sequential(nn.Linear(5, 3)), path)
+        with pytest.raises(UserError, match=r'2 of 4 tensors are missing, first 1\.weight'):
+            check_checkpoint(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3)), path)
+
+    def test_a_new_head_is_allowed_where_only_the_backbone_must_fit(self, tmp_path):
+        model = nn.ModuleDict(dict(backbone=nn.Linear(2, 3), cls_head=nn.Linear(3, 4)))
+        path = self.save(tmp_path / 'a.pth', model.state_dict())
+        model['cls_head'] = nn.Linear(3, 7)
+        check_checkpoint(model, path, prefix='backbone.')
+        with pytest.raises(UserError, match='cls_head'):
+            check_checkpoint(model, path)
+
+    def test_missing_and_broken_files(self, tmp_path):
+        with pytest.raises(UserError, match='does not exist'):
+            check_checkpoint(nn.Linear(1, 1), str(tmp_path / 'no.pth'))
+        (tmp_path / 'text.pth').write_text('not a checkpoint')
+        with pytest.raises(UserError, match='cannot be loaded') as error:
+            check_checkpoint(nn.Linear(1, 1), str(tmp_path / 'text.pth'))
+        assert '\n' not in str(error.value)

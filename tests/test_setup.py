@@ -1,0 +1,57 @@
+import runpy
+import shutil
+import site
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+import setuptools
+
+REPO = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def requirements(tmp_path, monkeypatch):
+    """What setup.py asks for in an environment with the given distributions."""
+
+    def read(*installed: str) -> list:
+        for name in installed:
+            info = tmp_path / f'{name}-2.1.0.dist-info'
+            info.mkdir()
+            (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: 2.1.0\n')
+        settings = {}
+        monkeypatch.setattr(sysconfig, 'get_path', lambda _: str(tmp_path))
+        monkeypatch.setattr(site, 'getusersitepackages', lambda: str(tmp_path / 'user'))
+        monkeypatch.setattr(setuptools, 'setup', lambda **kwargs: settings.update(kwargs))
+        runpy.run_path(str(REPO / 'setup.py'))
+        return settings['install_requires']
+
+    return read
+
+
+@pytest.mark.parametrize(('installed', 'wants_lite'), [((), True), (('numpy', ), True), (('mmcv_lite', ), True),
+                                                       (('mmcv', ), False), (('mmcv_full', ), False)])
+def test_mmcv_lite_is_taken_only_where_there_is_no_mmcv(requirements, installed, wants_lite):
+    """The two are different distributions with the same files: pip would overwrite one by the other."""
+    wanted = requirements(*installed)
+    assert any(requirement.startswith('mmcv-lite') for requirement in wanted) is wants_lite
+    assert not any(requirement.startswith(('mmcv>', 'mmcv=', 'torchvision', 'openmim')) for requirement in wanted)
+
+
+def test_the_wheel_carries_configs_and_tools(tmp_path):
+    source = tmp_path / 'source'
+    shutil.copytree(REPO, source, ignore=shutil.ignore_patterns('.*', 'data', 'work_dirs', 'build', '__pycache__'))
+    subprocess.run([
+        sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-index', '--no-build-isolation', '-w', tmp_path, source
+    ], check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob('mmdualformer-*.whl'))) as wheel:
+        names = set(wheel.namelist())
+    for name in ('configs/dualformer_t_k400.py', 'configs/_base_/datasets/k400.py', 'tools/train.py',
+                 'tools/dist_train.sh', 'model-index.yml', 'configs/dualformer.metafile.yml'):
+        assert f'mmdualformer/.mim/{name}' in names
+    assert 'mmdualformer/models/backbones/dualformer.py' in names
+    assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
+    assert not (source / 'mmdualformer' / '.mim').exists()  # the checkout stays as it was

@@ -1,0 +1,163 @@
+"""The tools as processes, with real files."""
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import mmaction
+import pytest
+
+REPO = Path(__file__).parents[2]
+CONFIG = REPO / 'configs/dualformer_micro_motion.py'
+
+
+def assert_one_line(result, *parts: str) -> None:
+    """The run failed with one line of error and nothing like a traceback."""
+    output = result.stdout + result.stderr
+    assert result.returncode == 1, output
+    assert 'Traceback' not in output, output
+    errors = [line for line in output.splitlines() if line.startswith('error: ')]
+    assert len(errors) == 1, output
+    for part in parts:
+        assert part in errors[0]
+
+
+@pytest.fixture(scope='module')
+def trained(motion_root, tmp_path_factory):
+    """Work dir of a run of tools/dist_train.sh on two gloo processes."""
+    return tmp_path_factory.mktemp('trained')
+
+
+def scalars(work_dir: Path) -> list:
+    log = sorted(work_dir.glob('*/vis_data/scalars.json'))[-1]
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def test_two_processes_train_resume_and_test(run_tool, data_options, motion_root, tmp_path):
+    """The launchers, from an empty folder: train one epoch, resume for a second one, test, recognise a clip."""
+    work_dir = tmp_path / 'work'
+    result = run_tool('tools/dist_train.sh', CONFIG, 2, '--work-dir', work_dir, '--cfg-options', *data_options,
+                      'default_hooks.logger.interval=1')
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'WORLD_SIZE: 2' in result.stdout + result.stderr or 'GPU number: 2' in result.stdout + result.stderr
+    lines = scalars(work_dir)
+    assert sum('loss' in line for line in lines) == 1  # 16 clips are one step of 2 x 8
+    assert [line['acc/top1'] for line in lines if 'acc/top1' in line]
+    best = work_dir / 'best_acc_top1_epoch_1.pth'
+    assert best.exists()
+
+    options = [option for option in data_options if 'max_epochs' not in option]
+    result = run_tool('tools/dist_train.sh', CONFIG, 2, '--work-dir', work_dir, '--resume', '--cfg-options', *options,
+                      'train_cfg.max_epochs=2')
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'resumed epoch: 1' in result.stdout + result.stderr
+    assert (work_dir / 'epoch_2.pth').exists()
+
+    result = run_tool('tools/dist_test.sh', CONFIG, best, 2, '--work-dir', work_dir, '--dump', tmp_path / 'scores.pkl',
+                      '--cfg-options', *data_options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    distributed = re.search(r'acc/top1: ([\d.]+)', result.stdout + result.stderr)[1]
+    assert (tmp_path / 'scores.pkl').exists()
+    result = run_tool('tools/test.py', CONFIG, best, '--work-dir', work_dir, '--cfg-options', *data_options)
+    assert re.search(r'acc/top1: ([\d.]+)', result.stdout + result.stderr)[1] == distributed
+
+    clip = sorted(motion_root.glob('videos_val/*.mp4'))[0]
+    result = run_tool('tools/recognize.py', CONFIG, best, clip, '--labels', motion_root / 'classes.txt')
+    assert result.returncode == 0, result.stderr
+    scores = [float(score) for score in re.findall(r'([\d.]+)%', result.stdout)]
+    assert len(scores) == 5 and scores == sorted(scores, reverse=True)
+    assert 'clockwise' in result.stdout
+
+
+def test_mmactions_own_tool_knows_us_through_custom_imports(run_tool, data_options, tmp_path):
+    tool = Path(mmaction.__file__).parent / '.mim' / 'tools' / 'train.py'
+    result = run_tool(tool, CONFIG, '--work-dir', tmp_path / 'work', '--cfg-options', *data_options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (tmp_path / 'work' / 'epoch_1.pth').exists()
+
+
+def test_slurm_launchers_start_one_task_a_gpu(run_tool, data_options, tmp_path):
+    """srun and scontrol are stood in for by scripts that start the tasks here."""
+    fakes = tmp_path / 'bin'
+    fakes.mkdir()
+    (fakes / 'scontrol').write_text('#!/bin/sh\necho 127.0.0.1\n')
+    (fakes / 'srun').write_text('''#!/bin/bash
+echo "$@" > "$SRUN_LOG"
+while [ "$1" != python ]; do shift; done
+for task in 0 1; do
+    SLURM_PROCID=$task SLURM_LOCALID=$task SLURM_NTASKS=2 SLURM_NODELIST=here "$@" & pids="$pids $!"
+done
+for pid in $pids; do wait "$pid" || exit 1; done
+''')
+    for fake in fakes.iterdir():
+        fake.chmod(fake.stat().st_mode | stat.S_IEXEC)
+    env = dict(GPUS='2', GPUS_PER_NODE='2', SRUN_ARGS='--qos=low --time=5', SRUN_LOG=str(tmp_path / 'srun.log'))
+    path = os.pathsep.join([str(fakes), str(Path(os.sys.executable).parent), os.environ['PATH']])
+    work_dir = tmp_path / 'work'
+    result = run_tool('tools/slurm_train.sh', 'part', 'job', CONFIG, '--work-dir', work_dir, '--cfg-options',
+                      *data_options, PATH=path, **env)
+    assert result.returncode == 0, result.stdout + result.stderr
+    srun = (tmp_path / 'srun.log').read_text()
+    assert '-p part --job-name=job --gres=gpu:2 --ntasks=2 --ntasks-per-node=2 --cpus-per-task=5' in srun
+    assert '--qos=low --time=5 python' in srun
+    best = work_dir / 'best_acc_top1_epoch_1.pth'
+    result = run_tool('tools/slurm_test.sh', 'part', 'job', CONFIG, best, '--work-dir', work_dir, '--cfg-options',
+                      *data_options, PATH=path, **env)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'acc/top1' in result.stdout + result.stderr
+
+
+def test_the_command_line_wins_over_the_config(run_tool, data_options, tmp_path):
+    """--seed is heard though the config has one; --no-validate and --auto-scale-lr do what they say."""
+    result = run_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--seed', 7, '--no-validate',
+                      '--auto-scale-lr', '--cfg-options', *data_options, 'default_hooks.logger.interval=1',
+                      'param_scheduler=None')
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert re.search(r'seed: 7\b', output)
+    assert 'Epoch(val)' not in output
+    assert scalars(tmp_path / 'work')[0]['lr'] == pytest.approx(1e-3 * 8 / 16)
+
+
+class TestBadInput:
+    """One clear line and a non-zero exit."""
+
+    def test_unknown_arch_in_two_processes(self, run_tool, data_options):
+        result = run_tool('tools/dist_train.sh', REPO / 'configs/dualformer_t_k400.py', 2, '--cfg-options',
+                          'model.backbone.arch=huge', *data_options, 'train_dataloader.dataset.ann_file=train.txt',
+                          'train_dataloader.dataset.data_prefix.video=videos_train',
+                          'val_dataloader.dataset.ann_file=val.txt',
+                          'val_dataloader.dataset.data_prefix.video=videos_val')
+        assert_one_line(result, "arch='huge'", "['base', 'small', 'tiny']")
+
+    def test_missing_data(self, run_tool):
+        result = run_tool('tools/train.py', REPO / 'configs/dualformer_t_k400.py')
+        assert_one_line(result, 'kinetics400_train_list_videos.txt', 'configs/_base_/datasets/k400.py')
+
+    def test_label_outside_the_classes(self, run_tool, data_options):
+        result = run_tool('tools/train.py', CONFIG, '--cfg-options', *data_options, 'model.cls_head.num_classes=5')
+        assert_one_line(result, "label '5' must be a number of 0 to 4")
+
+    def test_clip_smaller_than_a_patch(self, run_tool, data_options, tmp_path):
+        result = run_tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *data_options,
+                          'model.backbone.patch_size=(20,4,4)')
+        assert_one_line(result, '18 x 32 x 32, smaller than a patch', '20 x 4 x 4')
+
+    def test_checkpoint_of_another_architecture(self, run_tool, data_options, tmp_path):
+        import torch
+        torch.save(dict(state_dict={'backbone.stem.weight': torch.ones(3)}), tmp_path / 'other.pth')
+        for tool in (('tools/test.py', CONFIG, 'other.pth'), ('tools/dist_test.sh', CONFIG, 'other.pth', 2)):
+            result = run_tool(*tool, '--work-dir', tmp_path, '--cfg-options', *data_options)
+            assert_one_line(result, "checkpoint 'other.pth' is of another architecture", 'tensors are missing')
+
+    def test_missing_config_checkpoint_and_video(self, run_tool, tmp_path):
+        assert_one_line(run_tool('tools/train.py', 'no.py'), "config 'no.py' does not exist", str(tmp_path))
+        assert_one_line(run_tool('tools/recognize.py', CONFIG, 'none', 'no.mp4'), "'no.mp4' does not exist")
+
+    def test_launchers_without_arguments_show_their_usage(self, run_tool):
+        for tool in ('dist_train', 'dist_test', 'slurm_train', 'slurm_test'):
+            result = run_tool(f'tools/{tool}.sh')
+            assert result.returncode == 2
+            assert result.stderr.startswith('usage: ')
