@@ -14,6 +14,10 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 MIM_FILES = ('configs', 'tools', 'model-index.yml')  # what an OpenMMLab package carries in its .mim folder
 
+# Runs mmdualformer/_startup.py, which says why, without importing the package.
+STARTUP = ("import importlib.util as u; s = u.find_spec('mmdualformer'); "
+           "s and s.origin and exec(open(s.submodule_search_locations[0] + '/_startup.py').read(), {'__name__': 's'})\n")
+
 REQUIREMENTS = [
     'torch>=2.6',
     'mmengine>=0.10.7,<1.0',
@@ -37,12 +41,12 @@ def mmcv_requirements():
     venv = Path(sys.prefix, 'pyvenv.cfg')
     if venv.exists() and 'include-system-site-packages = true' in venv.read_text():
         paths.update(site.getsitepackages([sys.base_prefix]))
-    installed = {(dist.metadata['Name'] or '').lower() for dist in metadata.distributions(path=sorted(paths))}
-    return [] if installed & {'mmcv', 'mmcv-full'} else ['mmcv-lite>=2.1.0,<2.2']
+    installed = {dist.metadata['Name'] for dist in metadata.distributions(path=sorted(paths))}
+    return [] if installed & {'mmcv', 'mmcv-full', 'mmcv_full'} else ['mmcv-lite>=2.1.0,<2.2']
 
 
 class BuildWithMim(build_py):
-    """Adds ``mmdualformer/.mim``: links in an editable install, copies in any other."""
+    """Adds ``mmdualformer/.mim``, links in an editable install and copies in any other, and ``mmdualformer.pth``."""
 
     def run(self):
         super().run()
@@ -57,6 +61,9 @@ class BuildWithMim(build_py):
                 shutil.copytree(source, target / name, ignore=shutil.ignore_patterns('__pycache__'))
             else:
                 shutil.copy2(source, target / name)
+        # site-packages: the build folder becomes it, and an editable install has its own
+        site_packages = self.get_finalized_command('install').install_lib if self.editable_mode else self.build_lib
+        Path(site_packages, 'mmdualformer.pth').write_text(STARTUP)
 
 
 version = {}

@@ -28,6 +28,6 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_begin=1, val_int
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
-default_hooks = dict(logger=dict(interval=20), checkpoint=dict(max_keep_ckpts=1))
+default_hooks = dict(logger=dict(interval=25), checkpoint=dict(max_keep_ckpts=1))
 randomness = dict(seed=0)
 auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -60,9 +60,11 @@ def silence_false_alarms() -> None:
 
     mmaction2 1.2.0 imports an mmcv module that misses a CUDA operator of detection models when mmcv-lite provides mmcv.
     torch 2.13's DDP takes the stride of an axis of length one, in a depth-wise kernel, for another memory layout.
+    mmengine 0.10.7 imports pkg_resources, for which the setuptools that still has it is pinned.
     """
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     warnings.filterwarnings('ignore', message='Grad strides do not match bucket view strides')
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
 
 def stub_drn() -> None:

@@ -1,4 +1,6 @@
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,24 @@ def test_configs_by_package_name_from_any_directory(tmp_path, monkeypatch):
     Path('missing.py').write_text("_base_ = 'mmdualformer::dualformer_x_k400.py'\n")
     with pytest.raises(FileNotFoundError, match=r'dualformer_x_k400\.py'):
         Config.fromfile('missing.py')
+
+
+@pytest.mark.parametrize('code', [
+    'from mmengine.hub import get_config; cfg = get_config("mmdualformer::dualformer_b_k400.py")',
+    'from mmengine.config import Config; cfg = Config.fromfile("mine.py")',
+])
+def test_configs_by_package_name_before_we_are_imported(tmp_path, code):
+    (tmp_path / 'mine.py').write_text("_base_ = 'mmdualformer::dualformer_b_k400.py'\n")
+    code += '; print(cfg.model.backbone.arch)'
+    result = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert result.stdout.strip() == 'base', result.stderr
+    assert result.stderr == ''
+
+
+def test_starting_python_imports_neither_us_nor_mmengine():
+    code = 'import sys; print(*sys.modules)'
+    modules = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60).stdout.split()
+    assert not {'mmdualformer', 'mmengine', 'torch', 'numpy'} & set(modules)
 
 
 def test_configs_of_other_packages_are_found_as_before():

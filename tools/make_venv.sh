@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make a virtual environment with this checkout and the pinned stack: make_venv.sh DIR [EXTRA]
 # An environment that is up to date is left as it is.
-set -eu
+set -euo pipefail
 
 VENV=$1
 EXTRA=${2:+[$2]}
@@ -27,7 +27,7 @@ if ! "$PYTHON" -m venv "$VENV"; then
 fi
 pip=("$VENV/bin/python" -m pip --disable-pip-version-check)
 "${pip[@]}" install --progress-bar off -c "$REPO/constraints.txt" -e "$REPO$EXTRA" |
-    grep --line-buffered -E '^(Collecting|Installing|Successfully)' | cut -c 1-100
+    { grep --line-buffered -oE '^(Collecting|Installing|Successfully).{1,80}' || true; }
 
 # OpenCV's wheels with windows need libGL and more of the system; where it lacks them, windows are what we can do without
 if ! "$VENV/bin/python" -c 'import cv2' 2>/dev/null; then

@@ -7,15 +7,14 @@ cd "$(dirname "$0")/.."
 CONFIG=configs/dualformer_micro_motion.py
 DATA=data/motion
 WORK=work_dirs/quickstart
-export PORT=${PORT:-29517}
 
 step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
 
-# run FILTER LOG COMMAND...: keep all output in LOG, show the lines that match FILTER, and on failure the end of LOG
+# run PATTERN LOG COMMAND...: keep all output in LOG, show what matches PATTERN, and on failure the end of LOG
 run() {
-    local filter=$1 log=$2
+    local pattern=$1 log=$2
     shift 2
-    if ! "$@" 2>&1 | tee "$log" | { grep --line-buffered -E "$filter" || true; }; then
+    if ! "$@" 2>&1 | tee "$log" | { grep --line-buffered -oE "$pattern" || true; }; then
         tail -n 20 "$log" >&2
         echo "error: '$*' failed; all of its output is in $log" >&2
         exit 1
@@ -24,7 +23,10 @@ run() {
 
 step '1/5 environment'
 bash tools/make_venv.sh .venv
+# shellcheck disable=SC1091
 source .venv/bin/activate
+PORT=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+export PORT
 
 step "2/5 data: eight classes of motion in $DATA"
 if [ -f "$DATA/classes.txt" ]; then
@@ -41,20 +43,21 @@ step "3/5 training on $PROCESSES processes: $CONFIG"
 if [ -f "$WORK/trained" ]; then
     echo "using $(cat "$WORK/trained")"
 else
-    run 'Epoch|best checkpoint|rror' "$WORK/train.log" \
+    run 'Epoch\((train|val)\).*' "$WORK/train.log" \
         bash tools/dist_train.sh "$CONFIG" "$PROCESSES" --work-dir "$WORK" --resume \
         --cfg-options "train_dataloader.batch_size=$((16 / PROCESSES))"
-    ls -t "$WORK"/best_acc_top1_epoch_*.pth | head -n 1 > "$WORK/trained"
+    find "$WORK" -name 'best_acc_top1_epoch_*.pth' | sort | tail -n 1 > "$WORK/trained"
 fi
 CHECKPOINT=$(cat "$WORK/trained")
 
 step "4/5 test of $CHECKPOINT"
-run 'Epoch|rror' "$WORK/test.log" bash tools/dist_test.sh "$CONFIG" "$CHECKPOINT" "$PROCESSES" --work-dir "$WORK"
+run 'Epoch\(test\).*' "$WORK/test.log" bash tools/dist_test.sh "$CONFIG" "$CHECKPOINT" "$PROCESSES" --work-dir "$WORK"
 
 step '5/5 prediction'
 VIDEO=$(find "$DATA/videos_val" -name '*.mp4' | sort | tail -n 1)
-run '%|mp4|rror' "$WORK/recognize.log" \
+run '^.*(%|mp4$).*' "$WORK/recognize.log" \
     python tools/recognize.py "$CONFIG" "$CHECKPOINT" "$VIDEO" --labels "$DATA/classes.txt"
 
 step 'done'
-grep -h -o 'Epoch(test).*acc/top1: [0-9.]*' "$WORK/test.log" | tail -n 1
+echo "top-1 $(grep -oE 'acc/top1: [0-9.]+' "$WORK/test.log" | cut -d ' ' -f 2) on $(wc -l < "$DATA/val.txt") clips of eight" \
+    "classes; $CHECKPOINT"

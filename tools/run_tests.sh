@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 bash tools/make_venv.sh .venv-tests test
+# shellcheck disable=SC1091
 source .venv-tests/bin/activate
 python -m pip check
 ruff check .

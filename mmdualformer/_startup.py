@@ -1,0 +1,51 @@
+"""Lets MMEngine resolve ``'mmdualformer::...'`` in a process that has not imported mmdualformer.
+
+mmengine <= 0.10.7 resolves ``_base_`` before ``custom_imports``, and only for the packages on a list of its own, to which
+a plugin cannot add itself. So ``mmdualformer.pth``, installed beside the package, runs this file when Python starts. It
+imports nothing: it waits for MMEngine's config modules, and imports mmdualformer, whose :mod:`mmdualformer.compat` does
+the resolving, when a config of ours is asked for.
+"""
+
+import sys
+from importlib.machinery import PathFinder
+
+# module -> (class in it, or None, function that is given 'package::config')
+_RESOLVERS = {
+    'mmengine.config.config': ('Config', '_get_cfg_path'),
+    'mmengine.hub.hub': (None, '_get_package_and_cfg_path'),
+}
+
+
+class _ResolverFinder:
+    """Finds the two modules as Python would, and wraps their resolver once they are loaded."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        spec = PathFinder.find_spec(name, path, target) if name in _RESOLVERS else None
+        if spec is not None:
+            load = spec.loader.exec_module
+
+            def load_and_wrap(module):
+                load(module)
+                cls, function = _RESOLVERS[name]
+                _import_us_first(getattr(module, cls) if cls else module, function)
+
+            spec.loader.exec_module = load_and_wrap
+        return spec
+
+
+def _import_us_first(owner, name):
+    original = getattr(owner, name)
+
+    def resolve(cfg_path, *args):
+        if cfg_path.startswith('mmdualformer::'):
+            import mmdualformer  # noqa: F401  (mends the resolver)
+            mended = getattr(owner, name)
+            if mended is not resolve:
+                return mended(cfg_path, *args)
+        return original(cfg_path, *args)
+
+    setattr(owner, name, staticmethod(resolve) if isinstance(owner, type) else resolve)
+
+
+sys.meta_path.insert(0, _ResolverFinder)
