@@ -16,7 +16,7 @@ MIM_FILES = ('configs', 'tools', 'model-index.yml')  # what an OpenMMLab package
 
 # Runs mmdualformer/_startup.py, which says why, without importing the package.
 STARTUP = ("import importlib.util as u; s = u.find_spec('mmdualformer'); "
-           "s and s.origin and exec(open(s.submodule_search_locations[0] + '/_startup.py').read(), {'__name__': 's'})\n")
+           "s and s.origin and exec(open(s.submodule_search_locations[0] + '/_startup.py').read(), {})\n")
 
 REQUIREMENTS = [
     'torch>=2.6',

@@ -1,9 +1,9 @@
 """Lets MMEngine resolve ``'mmdualformer::...'`` in a process that has not imported mmdualformer.
 
-mmengine <= 0.10.7 resolves ``_base_`` before ``custom_imports``, and only for the packages on a list of its own, to which
-a plugin cannot add itself. So ``mmdualformer.pth``, installed beside the package, runs this file when Python starts. It
-imports nothing: it waits for MMEngine's config modules, and imports mmdualformer, whose :mod:`mmdualformer.compat` does
-the resolving, when a config of ours is asked for.
+mmengine <= 0.10.7 resolves ``_base_`` before ``custom_imports``, and only for the packages on a list of its own, to
+which a plugin cannot add itself. So ``mmdualformer.pth``, installed beside the package, runs this file when Python
+starts. It imports nothing: it waits for MMEngine's config modules, and when a config of ours is asked for it imports
+mmdualformer, whose :mod:`mmdualformer.compat` does the resolving.
 """
 
 import sys
