@@ -5,7 +5,7 @@ train_pipeline = [
     dict(type='DecordInit'),
     dict(type='SampleFrames', clip_len=18, frame_interval=1, num_clips=1),
     dict(type='DecordDecode'),
-    dict(type='Resize', scale=(40, 40)),
+    dict(type='Resize', scale=(-1, 40)),
     dict(type='RandomCrop', size=32),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs')
@@ -14,7 +14,7 @@ val_pipeline = [
     dict(type='DecordInit'),
     dict(type='SampleFrames', clip_len=18, frame_interval=1, num_clips=1, test_mode=True),
     dict(type='DecordDecode'),
-    dict(type='Resize', scale=(40, 40)),
+    dict(type='Resize', scale=(-1, 40)),
     dict(type='CenterCrop', crop_size=32),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs')
