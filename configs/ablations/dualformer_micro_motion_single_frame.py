@@ -1,9 +1,7 @@
 # A control: the same model on one frame of each clip. It must stay near chance, one in eight.
 _base_ = '../dualformer_micro_motion.py'
 
-model = dict(
-    backbone=dict(
-        clip_size=(1, 32, 32), patch_size=(1, 4, 4), window_size=(1, 4, 4), fine_sizes=((1, 2, 2), (1, 2, 2), None)))
+model = dict(backbone=dict(clip_size=(1, 32, 32), fine_sizes=((1, 2, 2), (1, 2, 2), 'whole')))
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].clip_len = 1

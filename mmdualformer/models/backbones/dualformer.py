@@ -8,9 +8,11 @@ stage; they are viewed as ``[B, C, T, H, W]`` only where a convolution needs it.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from einops import rearrange
 from mmaction.registry import MODELS
 from mmcv.cnn.bricks import DropPath
@@ -19,9 +21,15 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from mmdualformer.errors import UserError
-from mmdualformer.models.layers import Mlp, merge_windows, multi_head_attention, pad_to_multiple, partition_windows
-
-Size = tuple[int, int, int]
+from mmdualformer.models.layers import (
+    Mlp,
+    RelativePositionBias,
+    Size,
+    merge_windows,
+    multi_head_attention,
+    pad_to_multiple,
+    partition_windows,
+)
 
 
 class TokenConv3d(nn.Conv3d):
@@ -68,14 +76,16 @@ class LocalWindowAttention(nn.Module):
         dim (int): Channels.
         num_heads (int): Attention heads.
         window_size (tuple): ``(t, h, w)`` in tokens.
+        relative_bias (bool): Add Swin's relative position bias (Table 6). Defaults to False.
     """
 
-    def __init__(self, dim: int, num_heads: int, window_size: Size) -> None:
+    def __init__(self, dim: int, num_heads: int, window_size: Size, relative_bias: bool = False) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.window_size = window_size
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
+        self.bias = RelativePositionBias(window_size, num_heads) if relative_bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
@@ -83,7 +93,8 @@ class LocalWindowAttention(nn.Module):
         window = tuple(map(min, self.window_size, size))
         x, mask = partition_windows(x, window)  # [B * windows, t*h*w, C]
         q, k, v = self.qkv(x).chunk(3, dim=-1)
-        x = self.proj(multi_head_attention(q, k, v, self.num_heads, mask))
+        bias = self.bias(window) if self.bias else None
+        x = self.proj(multi_head_attention(q, k, v, self.num_heads, mask, bias))
         return merge_windows(x, window, size)
 
 
@@ -105,26 +116,52 @@ class PositionEncodingGenerator(nn.Module):
         return x + rearrange(position, 'B C T H W -> B T H W C')
 
 
+class TokenAvgPool3d(nn.Module):
+    """Average over boxes of channels-last tokens; at the map's end over what there is of a box."""
+
+    def __init__(self, kernel_size: Size) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, C]`` to ``[B, T/t, H/h, W/w, C]``."""
+        kernel = tuple(map(min, self.kernel_size, x.shape[1:4]))
+        x = F.avg_pool3d(rearrange(x, 'B T H W C -> B C T H W'), kernel, ceil_mode=True)
+        return rearrange(x, 'B C T H W -> B T H W C')
+
+
+def build_downsampling(kind: str, dim: int, kernel_size: Size) -> nn.Module:
+    """Build one of the functions of Table 5, from ``[B, T, H, W, C]`` to ``[B, T/t, H/h, W/w, C]``."""
+    if kind == 'dwconv':
+        return TokenConv3d(dim, dim, kernel_size, groups=dim)
+    if kind == 'conv':
+        return TokenConv3d(dim, dim, kernel_size)
+    if kind == 'avgpool':
+        return TokenAvgPool3d(kernel_size)
+    raise UserError(f"downsampling={kind!r} must be 'dwconv', 'conv' or 'avgpool'")
+
+
 class CoarsePrior(nn.Module):
-    """The factorised chain of depth-wise convolutions behind the coarse scale of the pyramid (Equation 3).
+    """The factorised chain behind the coarse scale of the pyramid (Equation 3).
 
     Args:
         dim (int): Channels.
-        kernel_sizes (tuple): Kernels, which are also the strides, of the two convolutions.
+        kernel_sizes (tuple): Kernels, which are also the strides, of its two steps.
+        downsampling (str): See :func:`build_downsampling`.
     """
 
-    def __init__(self, dim: int, kernel_sizes: tuple[Size, Size]) -> None:
+    def __init__(self, dim: int, kernel_sizes: tuple[Size, Size], downsampling: str) -> None:
         super().__init__()
-        self.conv1 = TokenConv3d(dim, dim, kernel_sizes[0], groups=dim)
+        self.down1 = build_downsampling(downsampling, dim, kernel_sizes[0])
         self.norm = nn.BatchNorm3d(dim)
         self.act = nn.ReLU()
-        self.conv2 = TokenConv3d(dim, dim, kernel_sizes[1], groups=dim)
+        self.down2 = build_downsampling(downsampling, dim, kernel_sizes[1])
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, t, h, w, C]``."""
-        x = rearrange(self.conv1(x), 'B T H W C -> B C T H W')
+        x = rearrange(self.down1(x), 'B T H W C -> B C T H W')
         x = self.act(self.norm(x))
-        return self.conv2(rearrange(x, 'B C T H W -> B T H W C'))
+        return self.down2(rearrange(x, 'B C T H W -> B T H W C'))
 
 
 class GlobalPyramidAttention(nn.Module):
@@ -133,36 +170,41 @@ class GlobalPyramidAttention(nn.Module):
     Args:
         dim (int): Channels.
         num_heads (int): Attention heads.
-        fine_kernel (tuple): Tokens ``(t, h, w)`` behind one fine prior. ``(1, 1, 1)`` is the paper's "whole": the
-            normalised tokens themselves are keys and values, with neither convolution nor a second norm.
-        coarse_kernels (tuple, optional): The two kernels of :class:`CoarsePrior`. Defaults to None, no coarse scale.
+        fine_kernel (tuple, optional): Tokens ``(t, h, w)`` behind one fine prior; None for no fine scale. With
+            ``(1, 1, 1)`` alone, the paper's "whole", the normalised tokens themselves are keys and values, with
+            neither convolution nor a second norm.
+        coarse_kernels (tuple, optional): The two kernels of :class:`CoarsePrior`; None for no coarse scale.
+        downsampling (str): See :func:`build_downsampling`. Defaults to ``'dwconv'``.
     """
 
-    def __init__(self, dim: int, num_heads: int, fine_kernel: Size,
-                 coarse_kernels: tuple[Size, Size] | None = None) -> None:
+    def __init__(self,
+                 dim: int,
+                 num_heads: int,
+                 fine_kernel: Size | None,
+                 coarse_kernels: tuple[Size, Size] | None,
+                 downsampling: str = 'dwconv') -> None:
         super().__init__()
         self.num_heads = num_heads
         self.q = nn.Linear(dim, dim)
         self.kv = nn.Linear(dim, 2 * dim)
         self.proj = nn.Linear(dim, dim)
 
-        whole = tuple(fine_kernel) == (1, 1, 1)
-        self.fine = None if whole else TokenConv3d(dim, dim, fine_kernel, groups=dim)
-        self.coarse = CoarsePrior(dim, coarse_kernels) if coarse_kernels else None
-        self.norm = nn.LayerNorm(dim) if self.fine or self.coarse else None
-
-    def pyramid(self, x: Tensor) -> Tensor:
-        """Make the global priors ``[B, S, C]`` of a map ``[B, T, H, W, C]``: the fine ones, then the coarse ones."""
-        scales = [self.fine(x) if self.fine else x]
-        if self.coarse:
-            scales.append(self.coarse(x))
-        priors = torch.cat([scale.flatten(1, 3) for scale in scales], dim=1)
-        return self.norm(priors) if self.norm else priors
+        self.scales = nn.ModuleDict()
+        if fine_kernel == (1, 1, 1):
+            self.scales['fine'] = nn.Identity()
+        elif fine_kernel:
+            self.scales['fine'] = build_downsampling(downsampling, dim, fine_kernel)
+        if coarse_kernels:
+            self.scales['coarse'] = CoarsePrior(dim, coarse_kernels, downsampling)
+        whole = fine_kernel == (1, 1, 1) and not coarse_kernels
+        self.norm = nn.Identity() if whole else nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
+        priors = [scale(x).flatten(1, 3) for scale in self.scales.values()]  # fine, then coarse
+        priors = self.norm(torch.cat(priors, dim=1))  # [B, S, C]
+        k, v = self.kv(priors).chunk(2, dim=-1)
         q = self.q(x.flatten(1, 3))  # [B, T*H*W, C]
-        k, v = self.kv(self.pyramid(x)).chunk(2, dim=-1)  # [B, S, C] each
         return self.proj(multi_head_attention(q, k, v, self.num_heads)).view_as(x)
 
 
@@ -191,32 +233,22 @@ class TransformerLayer(nn.Module):
 
 
 class DualFormerBlock(nn.Module):
-    """A layer of LW-MSA, then a layer of GP-MSA (Figure 3), with the PEG between them in a stage's first block.
+    """Two transformer layers, LW-MSA then GP-MSA by default, with the PEG between them in a stage's first (Figure 3).
 
     Args:
-        dim (int): Channels.
-        num_heads (int): Attention heads.
-        window_size (tuple): Window of LW-MSA.
-        fine_kernel (tuple): See :class:`GlobalPyramidAttention`.
-        coarse_kernels (tuple, optional): See :class:`GlobalPyramidAttention`.
-        mlp_ratio (float): Hidden width of the perceptrons over ``dim``.
-        drop_path (tuple): Stochastic depth of the two layers.
-        peg_kernel (tuple, optional): Kernel of the PEG. Defaults to None, no PEG.
+        layers (sequence): The two layers.
+        peg (nn.Module, optional): Position encoding between them. Defaults to None.
     """
 
-    def __init__(self, dim: int, num_heads: int, window_size: Size, fine_kernel: Size,
-                 coarse_kernels: tuple[Size, Size] | None, mlp_ratio: float, drop_path: tuple[float, float],
-                 peg_kernel: Size | None = None) -> None:
+    def __init__(self, layers: Sequence[TransformerLayer], peg: nn.Module | None = None) -> None:
         super().__init__()
-        local_attn = LocalWindowAttention(dim, num_heads, window_size)
-        global_attn = GlobalPyramidAttention(dim, num_heads, fine_kernel, coarse_kernels)
-        self.local_layer = TransformerLayer(dim, local_attn, mlp_ratio, drop_path[0])
-        self.peg = PositionEncodingGenerator(dim, peg_kernel) if peg_kernel else nn.Identity()
-        self.global_layer = TransformerLayer(dim, global_attn, mlp_ratio, drop_path[1])
+        self.layers = nn.ModuleList(layers)
+        self.peg = peg or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
-        return self.global_layer(self.peg(self.local_layer(x)))
+        first, second = self.layers
+        return second(self.peg(first(x)))
 
 
 class DualFormerStage(nn.Module):
@@ -249,13 +281,23 @@ class DualFormer(BaseModule):
     Args:
         arch (str or dict): ``'tiny'``, ``'small'``, ``'base'``, or a dict with ``embed_dims``, ``num_blocks`` and
             ``num_heads``, one number a stage (Table 8).
-        clip_size (tuple): Frames, height and width the model is designed for. Defaults to ``(32, 224, 224)``.
+        clip_size (tuple): Frames, height and width the model is designed for. Kernels are no longer than it: with one
+            frame the model is the 2D one of ImageNet pretraining. Defaults to ``(32, 224, 224)``.
         patch_size (tuple): Patch of the first stage, ``(t, h, w)``. Defaults to ``(2, 4, 4)``.
-        window_size (tuple): Window of LW-MSA in tokens, ``(t, h, w)``. Defaults to ``(8, 7, 7)``.
-        fine_sizes (sequence): For each stage the size ``(t, h, w)`` of its fine global priors at ``clip_size``, or
-            None for the paper's "whole" (the map itself). Defaults to (8, 7, 7) in stages 1-3 and None in stage 4.
+        temporal_strides (sequence): Temporal pooling rates of the patch merging of the later stages (Table 7).
+            Defaults to ``(1, 1, 1)``.
+        block_types (sequence): For each stage the attention of the two layers of a block, ``'L'`` for LW-MSA and
+            ``'G'`` for GP-MSA (Table 3). Defaults to ``('LG', 'LG', 'LG', 'LG')``.
+        window_size (tuple): Window of LW-MSA in tokens, ``(t, h, w)`` (Table 4). Defaults to ``(8, 7, 7)``.
+        fine_sizes (sequence): For each stage the size ``(t, h, w)`` of its fine global priors at ``clip_size``,
+            ``'whole'`` for the map itself, or None for no fine scale. Defaults to (8, 7, 7) in stages 1-3 and
+            ``'whole'`` in stage 4.
         coarse_sizes (sequence): For each stage the size of its coarse global priors, or None for no coarse scale.
             Defaults to (4, 4, 4) in stages 1 and 2 and None in stages 3 and 4.
+        downsampling (str): What makes the priors, ``'dwconv'``, ``'conv'`` or ``'avgpool'`` (Table 5). Defaults to
+            ``'dwconv'``.
+        position (str): ``'peg'``, ``'relative_bias'`` (Swin's, in LW-MSA) or ``'none'`` (Table 6). Defaults to
+            ``'peg'``.
         mlp_ratio (float): Hidden width of the perceptrons over the channels. Defaults to 4.
         drop_path_rate (float): Stochastic depth of the last layer; it grows linearly from 0. Defaults to 0.1.
         in_channels (int): Channels of the clip. Defaults to 3.
@@ -286,9 +328,13 @@ class DualFormer(BaseModule):
                  arch: str | dict[str, Sequence[int]] = 'tiny',
                  clip_size: Size = (32, 224, 224),
                  patch_size: Size = (2, 4, 4),
+                 temporal_strides: Sequence[int] = (1, 1, 1),
+                 block_types: Sequence[str] = ('LG', 'LG', 'LG', 'LG'),
                  window_size: Size = (8, 7, 7),
-                 fine_sizes: Sequence[Size | None] = ((8, 7, 7), (8, 7, 7), (8, 7, 7), None),
+                 fine_sizes: Sequence[Size | str | None] = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole'),
                  coarse_sizes: Sequence[Size | None] = ((4, 4, 4), (4, 4, 4), None, None),
+                 downsampling: str = 'dwconv',
+                 position: str = 'peg',
                  mlp_ratio: float = 4.,
                  drop_path_rate: float = 0.1,
                  in_channels: int = 3,
@@ -300,15 +346,21 @@ class DualFormer(BaseModule):
         arch = self._get_arch(arch)
         dims, num_blocks, num_heads = arch['embed_dims'], arch['num_blocks'], arch['num_heads']
         num_stages = len(dims)
-        for name, sizes in (('fine_sizes', fine_sizes), ('coarse_sizes', coarse_sizes)):
-            if len(sizes) != num_stages:
-                raise UserError(f'{name}={sizes} must have {num_stages} entries, one a stage')
+        for name, entries, wanted in (('temporal_strides', temporal_strides, num_stages - 1),
+                                      ('block_types', block_types, num_stages), ('fine_sizes', fine_sizes, num_stages),
+                                      ('coarse_sizes', coarse_sizes, num_stages)):
+            if len(entries) != wanted:
+                raise UserError(f'{name}={entries} must have {wanted} entries for {num_stages} stages')
+        if not set(block_types) <= {'LG', 'GL', 'LL', 'GG'}:
+            raise UserError(f"block_types={block_types} must be of 'LG', 'GL', 'LL' and 'GG'")
+        if position not in ('peg', 'relative_bias', 'none'):
+            raise UserError(f"position={position!r} must be 'peg', 'relative_bias' or 'none'")
         if not out_indices or not set(out_indices) <= set(range(num_stages)):
             raise UserError(f'out_indices={out_indices} must name stages of 0 to {num_stages - 1}')
         if not -1 <= frozen_stages < num_stages:
             raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_stages - 1}')
 
-        self.patch_size = tuple(patch_size)
+        self.patch_size = tuple(map(min, patch_size, clip_size))
         self.in_channels = in_channels
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
@@ -318,23 +370,26 @@ class DualFormer(BaseModule):
         drop_path = iter([drop_path_rate * i / max(num_layers - 1, 1) for i in range(num_layers)])
 
         self.stages = nn.ModuleList()
-        size, merge_size = clip_size, self.patch_size
-        for i, dim in enumerate(dims):
+        size = clip_size
+        merge_sizes = [self.patch_size, *((stride, 2, 2) for stride in temporal_strides)]
+        for i, (dim, merge_size) in enumerate(zip(dims, merge_sizes)):
             size = tuple(-(-length // step) for length, step in zip(size, merge_size))
-            fine_kernel, coarse_kernels = self._pyramid_kernels(size, fine_sizes[i], coarse_sizes[i])
-            blocks = [
-                DualFormerBlock(
-                    dim,
-                    num_heads[i],
-                    tuple(window_size),
-                    fine_kernel,
-                    coarse_kernels,
-                    mlp_ratio,
-                    drop_path=(next(drop_path), next(drop_path)),
-                    peg_kernel=(3, 3, 3) if j == 0 else None) for j in range(num_blocks[i])
-            ]
+            kernels = self._pyramid_kernels(size, fine_sizes[i], coarse_sizes[i])
+            if 'G' in block_types[i] and not any(kernels):
+                raise UserError(f'fine_sizes and coarse_sizes leave stage {i} without global priors; give it one')
+            attention = {
+                'L': partial(LocalWindowAttention, dim, num_heads[i], tuple(window_size), position == 'relative_bias'),
+                'G': partial(GlobalPyramidAttention, dim, num_heads[i], *kernels, downsampling),
+            }
+            blocks = []
+            for j in range(num_blocks[i]):
+                layers = [
+                    TransformerLayer(dim, attention[kind](), mlp_ratio, next(drop_path)) for kind in block_types[i]
+                ]
+                peg = PositionEncodingGenerator(dim, (min(3, size[0]), 3, 3)) if position == 'peg' and j == 0 else None
+                blocks.append(DualFormerBlock(layers, peg))
             self.stages.append(DualFormerStage(PatchEmbed(in_channels, dim, merge_size), blocks, with_cp))
-            in_channels, merge_size = dim, (1, 2, 2)
+            in_channels = dim
         self.norm = nn.LayerNorm(dims[-1])
         self._freeze_stages()
 
@@ -354,11 +409,13 @@ class DualFormer(BaseModule):
         return arch
 
     @staticmethod
-    def _pyramid_kernels(size: Size, fine_size: Size | None,
-                         coarse_size: Size | None) -> tuple[Size, tuple[Size, Size] | None]:
+    def _pyramid_kernels(size: Size, fine_size: Size | str | None,
+                         coarse_size: Size | None) -> tuple[Size | None, tuple[Size, Size] | None]:
         """Kernels that turn a map of ``size`` into priors of the given sizes (the released model's rule)."""
-        fine_kernel, coarse_kernels = (1, 1, 1), None
-        if fine_size is not None:
+        fine_kernel = coarse_kernels = None
+        if fine_size == 'whole':
+            fine_kernel = (1, 1, 1)
+        elif fine_size is not None:
             fine_kernel = tuple(max(length // prior, 1) for length, prior in zip(size, fine_size))
         if coarse_size is not None:
             first = (1, 7, 7)

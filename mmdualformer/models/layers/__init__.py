@@ -1,5 +1,8 @@
-from .attention import multi_head_attention
+from .attention import RelativePositionBias, multi_head_attention
 from .mlp import Mlp
-from .windows import merge_windows, pad_to_multiple, partition_windows
+from .windows import Size, merge_windows, pad_to_multiple, partition_windows
 
-__all__ = ['Mlp', 'merge_windows', 'multi_head_attention', 'pad_to_multiple', 'partition_windows']
+__all__ = [
+    'Mlp', 'RelativePositionBias', 'Size', 'merge_windows', 'multi_head_attention', 'pad_to_multiple',
+    'partition_windows'
+]

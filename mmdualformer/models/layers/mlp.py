@@ -6,9 +6,6 @@ from torch import Tensor
 class Mlp(nn.Module):
     """The two-layer perceptron of a transformer layer.
 
-    mmcv's ``FFN`` is not used because importing its module warns about missing CUDA ops when mmcv-lite provides
-    ``mmcv``.
-
     Args:
         dim (int): Channels of the input and of the output.
         hidden_dim (int): Channels of the hidden layer.

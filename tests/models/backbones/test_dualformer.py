@@ -20,7 +20,7 @@ def tiny_model(**kwargs) -> DualFormer:
         arch=dict(embed_dims=(8, 16, 16, 32), num_blocks=(1, 1, 2, 1), num_heads=(1, 2, 2, 4)),
         clip_size=(8, 64, 64),
         window_size=(2, 4, 4),
-        fine_sizes=((2, 4, 4), (2, 4, 4), (2, 2, 2), None),
+        fine_sizes=((2, 4, 4), (2, 4, 4), (2, 2, 2), 'whole'),
         coarse_sizes=((2, 1, 1), (2, 2, 2), None, None))
     torch.manual_seed(0)
     return DualFormer(**{**settings, **kwargs})
@@ -122,16 +122,15 @@ def test_frozen_stages_stay_frozen_and_in_eval_mode():
         frozen = i <= 1
         assert all(p.requires_grad is not frozen for p in stage.parameters())
         assert all(m.training is not frozen for m in stage.modules())
-    before = model.stages[0].blocks[0].global_layer.attn.coarse.norm.running_mean.clone()
+    before = model.stages[0].blocks[0].layers[1].attn.scales.coarse.norm.running_mean.clone()
     model(torch.randn(2, 3, 8, 64, 64)).sum().backward()
-    assert torch.equal(before, model.stages[0].blocks[0].global_layer.attn.coarse.norm.running_mean)
+    assert torch.equal(before, model.stages[0].blocks[0].layers[1].attn.scales.coarse.norm.running_mean)
 
 
 def test_stochastic_depth_grows_linearly():
     model = tiny_model(drop_path_rate=0.3)
     rates = [
-        layer.drop_path.drop_prob for stage in model.stages for block in stage.blocks
-        for layer in (block.local_layer, block.global_layer)
+        layer.drop_path.drop_prob for stage in model.stages for block in stage.blocks for layer in block.layers
     ]
     np.testing.assert_allclose(rates, np.linspace(0, 0.3, 10))
 
