@@ -110,3 +110,42 @@ def test_starting_python_imports_neither_us_nor_mmengine():
 
 def test_configs_of_other_packages_are_found_as_before():
     assert get_config('mmaction::_base_/default_runtime.py').default_scope == 'mmaction'
+
+
+@pytest.mark.parametrize(('name', 'gflops', 'params', 'paper'), [
+    ('ll_ll_ll_ll', 245.7, 21.73, 244),
+    ('gg_gg_gg_gg', 235.0, 21.81, 228),
+    ('ll_ll_lg_lg', 241.1, 21.74, 236),
+    ('lg_lg_ll_ll', 245.0, 21.75, 244),
+    ('coarse_only', 225.2, 21.76, 224),
+    ('fine_only', 233.7, 21.76, 232),
+    ('window_4x7x7', 225.2, 21.77, 224),
+    ('window_16x7x7', 270.6, 21.77, 272),
+    ('window_8x14x14', 323.4, 21.77, 324),
+    ('16x4', 119.5, 21.76, 112),
+    ('16x4_window_4x7x7', 111.9, 21.76, 104),
+    ('avgpool', 240.3, 21.73, 4 * 59),
+    ('conv', 247.7, 26.54, 4 * 61),
+    ('no_peg', 239.7, 21.74, None),
+    ('relative_bias', 239.7, 21.94, None),
+    ('patch_4x4x4', 120.1, 21.76, 112),
+    ('pool_2_1_1', 141.2, 21.79, 136),
+    ('pool_1_2_1', 156.7, 21.89, 152),
+    ('pool_1_1_2', 215.5, 22.29, 216),
+])
+def test_ablations_of_the_paper_cost_what_they_say(name, gflops, params, paper):
+    """Tables 3 to 7: four views of DualFormer-T; the paper's cell is met, or the config says by how much it is not."""
+    path = REPO / f'configs/ablations/dualformer_t_k400_{name}.py'
+    cfg = Config.fromfile(path)
+    init_default_scope('mmaction')
+    with torch.device('meta'):
+        backbone = MODELS.build(cfg.model.backbone)
+    sample = cfg.test_pipeline[1]
+    cost = count_cost(backbone, (1, 3, sample.clip_len, 224, 224))
+    assert sample.num_clips * cost.flops / 1e9 == pytest.approx(gflops, abs=0.06)
+    assert cost.params / 1e6 == pytest.approx(params, abs=0.006)
+    if paper:
+        assert gflops == pytest.approx(paper, rel=0.08)
+        said = ' '.join(path.read_text().replace('#', ' ').split())
+        assert f'Here: {gflops}' in said or f'Here: {cost.flops / 1e9:.1f}' in said
+    assert sample.clip_len == cfg.train_pipeline[1].clip_len == cfg.model.backbone.clip_size[0]

@@ -381,12 +381,13 @@ class DualFormer(BaseModule):
                 'L': partial(LocalWindowAttention, dim, num_heads[i], tuple(window_size), position == 'relative_bias'),
                 'G': partial(GlobalPyramidAttention, dim, num_heads[i], *kernels, downsampling),
             }
+            peg_kernel = (1 if size[0] == 1 else 3, 3, 3)
             blocks = []
             for j in range(num_blocks[i]):
                 layers = [
                     TransformerLayer(dim, attention[kind](), mlp_ratio, next(drop_path)) for kind in block_types[i]
                 ]
-                peg = PositionEncodingGenerator(dim, (min(3, size[0]), 3, 3)) if position == 'peg' and j == 0 else None
+                peg = PositionEncodingGenerator(dim, peg_kernel) if position == 'peg' and j == 0 else None
                 blocks.append(DualFormerBlock(layers, peg))
             self.stages.append(DualFormerStage(PatchEmbed(in_channels, dim, merge_size), blocks, with_cp))
             in_channels = dim

@@ -10,6 +10,7 @@ from mmdualformer.analysis import count_cost
 from mmdualformer.checkpoints.dualformer import backbone_name
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
+from mmdualformer.models.layers import RelativePositionBias
 
 DATA = Path(__file__).parents[2] / 'data'
 
@@ -89,6 +90,46 @@ def test_any_clip_size(size):
     assert output.isfinite().all()
 
 
+@pytest.mark.parametrize('settings', [
+    dict(block_types=('LL', ) * 4),
+    dict(block_types=('GG', ) * 4),
+    dict(fine_sizes=(None, None, (2, 2, 2), 'whole')),
+    dict(coarse_sizes=(None, ) * 4),
+    dict(downsampling='conv'),
+    dict(downsampling='avgpool'),
+    dict(position='relative_bias'),
+    dict(position='none'),
+    dict(temporal_strides=(2, 1, 2)),
+    dict(clip_size=(1, 64, 64)),
+])
+def test_ablations_train_at_any_clip_size(settings):
+    model = tiny_model(**settings, drop_path_rate=0.)
+    model(torch.randn(2, 3, 8, 64, 64)).square().mean().backward()
+    assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert model.eval()(torch.randn(1, 3, 7, 50, 70)).isfinite().all()
+
+
+def test_relative_bias_of_a_small_window_is_that_of_the_same_distances():
+    """A window cut at a small map's border uses the same table: token i sees token j as in the full window."""
+    bias = RelativePositionBias((2, 3, 3), num_heads=2)
+    full, small = bias((2, 3, 3)).view(2, 2, 3, 3, 2, 3, 3), bias((2, 2, 3)).view(2, 2, 2, 3, 2, 2, 3)
+    torch.testing.assert_close(small, full[:, :, :2, :, :, :2])
+    torch.testing.assert_close(full[:, 0, 0, 0, 1, 2, 2], bias.relative_position_bias_table[0, 0, 0])
+
+
+@pytest.mark.parametrize(('arch', 'gflops', 'params'), [('tiny', 2.86, 22.2), ('small', 8.29, 49.6),
+                                                       ('base', 14.61, 87.8)])
+def test_one_frame_is_the_2d_model(arch, gflops, params):
+    """Supplement, Table 1: 4.2, 8.1, 14.7 G and 22, 50, 88 M; the tiny model's 4.2 G is not what its layers cost."""
+    with torch.device('meta'):
+        model = DualFormer(arch, clip_size=(1, 224, 224))
+    cost = count_cost(model, (1, 3, 1, 224, 224))
+    assert cost.flops / 1e9 == pytest.approx(gflops, abs=0.006)
+    assert (cost.params + 1000 * (model.norm.weight.numel() + 1)) / 1e6 == pytest.approx(params, abs=0.06)
+    kernels = {m.kernel_size[0] for m in model.modules() if isinstance(m, torch.nn.Conv3d)}
+    assert kernels == {1}
+
+
 def test_clips_of_a_batch_do_not_see_each_other():
     model = tiny_model().eval().double()
     clips = torch.randn(3, 3, 6, 52, 44, dtype=torch.float64)  # padded windows in every stage
@@ -152,6 +193,10 @@ def test_the_same_model_in_torchscript_tracing_and_on_the_meta_device():
     (dict(out_indices=(4, )), 'out_indices=.* 0 to 3'),
     (dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
     (dict(coarse_sizes=(None, )), 'coarse_sizes=.* 4 entries'),
+    (dict(block_types=('LG', 'LX', 'LG', 'LG')), "block_types=.* must be of 'LG'"),
+    (dict(downsampling='max'), "downsampling='max' must be"),
+    (dict(position='absolute'), "position='absolute' must be"),
+    (dict(fine_sizes=(None, ) * 4), 'leave stage 2 without global priors'),
 ])
 def test_bad_arguments(settings, message):
     with pytest.raises(UserError, match=message):
