@@ -9,8 +9,7 @@ import torch
 
 import mmdualformer  # noqa: F401  (registers the models)
 from mmdualformer.datasets.motion_clips import write_dataset
-
-REPO = Path(__file__).parents[1]
+from tests.helpers import REPO
 
 torch.set_num_threads(1)  # two test processes share two cores
 

@@ -7,8 +7,8 @@ from mmengine.config import Config
 
 from mmdualformer.checks import check_checkpoint, check_datasets
 from mmdualformer.errors import UserError
+from tests.helpers import REPO
 
-REPO = Path(__file__).parents[1]
 LOADERS = ('train_dataloader', 'val_dataloader')
 
 

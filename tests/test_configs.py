@@ -11,8 +11,8 @@ from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 
 from mmdualformer.analysis import count_cost
+from tests.helpers import REPO
 
-REPO = Path(__file__).parents[1]
 CONFIGS = sorted(str(path.relative_to(REPO / 'configs')) for path in (REPO / 'configs').glob('[!_]*/*.py')) + sorted(
     path.name for path in (REPO / 'configs').glob('*.py'))
 

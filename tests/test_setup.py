@@ -5,12 +5,11 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from pathlib import Path
 
 import pytest
 import setuptools
 
-REPO = Path(__file__).parents[1]
+from tests.helpers import REPO
 
 
 @pytest.fixture

@@ -1,6 +1,15 @@
-"""Names of the released DualFormer checkpoints (github.com/sail-sg/dualformer) and ours."""
+"""Released DualFormer checkpoints (github.com/sail-sg/dualformer): their names, and ours."""
 
 import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from mmdualformer.errors import UserError
+from mmdualformer.models import DualFormer
+
+from .convert import Converted, check_shapes
 
 # Pattern of a released name -> our name. A stage is a flat list of layers there; {block} and {half} make two of them a
 # block.
@@ -16,6 +25,7 @@ _ATTENTION_NAMES = (
     ('attn.lr.1.', 'attn.scales.coarse.norm.'),
     ('attn.lr.3.', 'attn.scales.coarse.down2.'),
 )
+_ARCHS = {arch['embed_dims'][0]: name for name, arch in DualFormer.arch_zoo.items()}
 
 
 def backbone_name(released: str) -> str:
@@ -28,7 +38,7 @@ def backbone_name(released: str) -> str:
         str: Our name, such as ``'stages.0.blocks.0.layers.1.attn.scales.fine.weight'``.
 
     Raises:
-        KeyError: The released backbones have no such tensor.
+        UserError: The released backbones have no such tensor.
     """
     for pattern, ours in _NAMES:
         match = re.fullmatch(pattern, released)
@@ -39,4 +49,56 @@ def backbone_name(released: str) -> str:
             for theirs, replacement in _ATTENTION_NAMES:
                 name = name.replace(theirs, replacement)
             return name
-    raise KeyError(released)
+    raise UserError(f'the released DualFormers have no tensor {released!r}')
+
+
+def convert_dualformer(weights: Mapping[str, Tensor]) -> Converted:
+    """Convert a released checkpoint for videos.
+
+    Args:
+        weights (mapping): A recognizer, with ``backbone.`` and ``cls_head.fc_cls.`` names, or a bare backbone.
+
+    Returns:
+        Converted: The weights of a ``Recognizer3D`` with a DualFormer and, where there is a classifier, an I3DHead.
+
+    Raises:
+        UserError: They are not those of a released DualFormer-T, -S or -B.
+    """
+    is_recognizer = any(name.startswith('backbone.') for name in weights)
+    prefix = 'backbone.' if is_recognizer else ''
+    backbone = {backbone_name(name.removeprefix(prefix)): value for name, value in weights.items()
+                if name.startswith(prefix)}
+    head = {name: value for name, value in weights.items() if name.startswith('cls_head.fc_cls.')}
+    dropped = [name for name in weights if is_recognizer and not name.startswith(prefix) and name not in head]
+
+    arch, frames = _detect(backbone)
+    name = f'DualFormer-{arch[0].upper()} for clips of {frames} frames'
+    with torch.device('meta'):
+        model = DualFormer(arch, clip_size=(frames, 224, 224))
+    check_shapes(backbone, model.state_dict(), name)
+    converted = {f'backbone.{key}': value for key, value in backbone.items()}
+    meta = dict(model='DualFormer', arch=arch, clip_frames=frames, num_classes=None)
+    if head:
+        classes = len(head.get('cls_head.fc_cls.bias', ()))
+        with torch.device('meta'):
+            classifier = torch.nn.Linear(model.norm.normalized_shape[0], classes)
+        check_shapes({key.removeprefix('cls_head.fc_cls.'): value for key, value in head.items()},
+                     classifier.state_dict(), f'the classifier of {name}')
+        meta['num_classes'] = classes
+        converted.update(head)
+    description = f'{name}, ' + (f'{meta["num_classes"]} classes' if head else 'no classifier')
+    return Converted(converted, description, meta, dropped)
+
+
+def _detect(backbone: Mapping[str, Tensor]) -> tuple[str, int]:
+    """Find the size and the clip length in the shapes of the stem and of the first fine prior."""
+    stem = backbone.get('stages.0.patch_embed.proj.weight')
+    fine = backbone.get('stages.0.blocks.0.layers.1.attn.scales.fine.weight')
+    if stem is None or fine is None:
+        raise UserError('the checkpoint is no released DualFormer: it lacks patch_embeds.0.proj.weight or '
+                        'blocks.0.1.attn.sr.weight')
+    if stem.shape[0] not in _ARCHS or stem.ndim != 5 or fine.ndim != 5:
+        raise UserError(f'the checkpoint is no released DualFormer for videos: patch_embeds.0.proj.weight has shape '
+                        f'{tuple(stem.shape)}, known are those with {", ".join(map(str, _ARCHS))} output channels and '
+                        'five axes')
+    return _ARCHS[stem.shape[0]], 16 * fine.shape[2]

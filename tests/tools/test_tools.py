@@ -9,25 +9,9 @@ from pathlib import Path
 import mmaction
 import pytest
 
-REPO = Path(__file__).parents[2]
+from tests.helpers import REPO, assert_one_line
+
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
-
-
-def assert_one_line(result, *parts: str) -> None:
-    """The run failed with one line of error and nothing like a traceback."""
-    output = result.stdout + result.stderr
-    assert result.returncode == 1, output
-    assert 'Traceback' not in output, output
-    errors = [line for line in output.splitlines() if line.startswith('error: ')]
-    assert len(errors) == 1, output
-    for part in parts:
-        assert part in errors[0]
-
-
-@pytest.fixture(scope='module')
-def trained(motion_root, tmp_path_factory):
-    """Work dir of a run of tools/dist_train.sh on two gloo processes."""
-    return tmp_path_factory.mktemp('trained')
 
 
 def scalars(work_dir: Path) -> list:
@@ -142,8 +126,8 @@ class TestBadInput:
 
     def test_clip_smaller_than_a_patch(self, run_tool, data_options, tmp_path):
         result = run_tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *data_options,
-                          'model.backbone.patch_size=(20,4,4)')
-        assert_one_line(result, '18 x 32 x 32, smaller than a patch', '20 x 4 x 4')
+                          'train_dataloader.dataset.pipeline.1.clip_len=1')
+        assert_one_line(result, '1 x 32 x 32, smaller than a patch', '2 x 4 x 4')
 
     def test_checkpoint_of_another_architecture(self, run_tool, data_options, tmp_path):
         import torch

@@ -1,7 +1,3 @@
-import json
-import zlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,8 +7,7 @@ from mmdualformer.checkpoints.dualformer import backbone_name
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
 from mmdualformer.models.layers import RelativePositionBias
-
-DATA = Path(__file__).parents[2] / 'data'
+from tests.reference import Reference
 
 
 def tiny_model(**kwargs) -> DualFormer:
@@ -27,39 +22,18 @@ def tiny_model(**kwargs) -> DualFormer:
     return DualFormer(**{**settings, **kwargs})
 
 
-def parity_tensor(name: str, shape: list) -> torch.Tensor:
-    """The weight that the reference values were computed with, drawn from the tensor's name."""
-    z = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
-    if name.endswith('num_batches_tracked'):
-        return torch.tensor(0)
-    if name.endswith('running_var'):
-        z = 1 + 0.1 * abs(z)
-    elif len(shape) <= 1:
-        z = 1 + 0.1 * z if name.endswith('weight') else 0.1 * z
-    else:
-        z = 0.05 * z
-    return torch.as_tensor(z)
-
-
 @pytest.mark.parametrize('frames', [16, 32])
 def test_equals_the_released_model(frames):
     """tests/data holds what the released implementation computes, in float64, for weights and a clip drawn anew."""
-    reference = json.loads((DATA / f'dualformer_t_{frames}x224.json').read_text())
+    reference = Reference(f'dualformer_t_{frames}x224')
     model = DualFormer('tiny', clip_size=(frames, 224, 224)).double().eval()
-    weights = {backbone_name(name): parity_tensor(name, shape) for name, shape in reference['state_dict'].items()}
-    model.load_state_dict(weights, strict=True)
-    assert sum(p.numel() for p in model.parameters()) == reference['params']
-
-    clip = np.random.RandomState(reference['input']['seed']).standard_normal(reference['input']['shape'])
-    clip = torch.from_numpy(clip)
+    model.load_state_dict({backbone_name(name): value for name, value in reference.weights().items()}, strict=True)
+    assert sum(p.numel() for p in model.parameters()) == reference.content['params']
     for dtype, tolerance in ((torch.float64, 1e-8), (torch.float32, 1e-3)):
         with torch.no_grad():
-            output = model.to(dtype)(clip.to(dtype)).double()
-        assert list(output.shape) == reference['output']['shape']
-        for tensor, expected in ((output, reference['output']), (output.mean((2, 3, 4)), reference['pooled'])):
-            values, wanted = tensor.flatten()[expected['idx']], torch.tensor(expected['values'], dtype=torch.float64)
-            assert (values - wanted).norm() / wanted.norm() < tolerance
-            assert tensor.norm().item() == pytest.approx(expected['l2'], rel=tolerance)
+            output = model.to(dtype)(reference.input().to(dtype))
+        assert reference.error('output', output) < tolerance
+        assert reference.error('pooled', output.mean((2, 3, 4))) < tolerance
 
 
 @pytest.mark.parametrize(('arch', 'gflops', 'params'), [('tiny', 60.09, 21.767), ('small', 158.69, 48.908),

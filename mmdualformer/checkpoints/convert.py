@@ -1,0 +1,95 @@
+"""What every converter of released weights needs: safe reading, checks of names and shapes, and a record of them."""
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmdualformer.errors import UserError
+from mmdualformer.version import __version__
+
+
+@dataclass
+class Converted:
+    """Weights under our names.
+
+    Attributes:
+        weights (dict): Name -> tensor, as a recognizer of MMAction2 names them.
+        description (str): What was found, for people.
+        meta (dict): What was found, for the converted file.
+        dropped (list): Names that were left out.
+    """
+
+    weights: dict[str, Tensor]
+    description: str
+    meta: dict
+    dropped: list[str] = field(default_factory=list)
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read the tensors of a checkpoint, running nothing that is in it.
+
+    Args:
+        path (str or Path): A ``torch.save`` file with the weights at the top level, or under ``state_dict``,
+            ``model_state_dict`` or ``model``. A ``module.`` prefix of all names is taken off.
+
+    Returns:
+        dict: Name -> tensor.
+
+    Raises:
+        UserError: The file is missing, is not such a file, or would run code.
+    """
+    if not Path(path).is_file():
+        raise UserError(f'checkpoint {str(path)!r} does not exist')
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f'checkpoint {str(path)!r} cannot be loaded as weights alone: {reason}') from None
+    for key in ('state_dict', 'model_state_dict', 'model'):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if not isinstance(content, Mapping):
+        raise UserError(f'checkpoint {str(path)!r} holds a {type(content).__name__}, not weights by name')
+    weights = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    if not weights:
+        raise UserError(f'checkpoint {str(path)!r} holds no weights')
+    if all(name.startswith('module.') for name in weights):
+        weights = {name.removeprefix('module.'): value for name, value in weights.items()}
+    return weights
+
+
+def check_shapes(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], model: str) -> None:
+    """Check that weights are just those of a model.
+
+    Args:
+        weights (mapping): Name -> tensor.
+        wanted (mapping): The model's ``state_dict``, which may be on the meta device.
+        model (str): The model's name, for the message.
+
+    Raises:
+        UserError: A tensor is missing, unknown or of another shape.
+    """
+    for name in wanted:
+        if name not in weights:
+            raise UserError(f'the checkpoint looks like {model} but lacks {name}')
+        if weights[name].shape != wanted[name].shape:
+            raise UserError(f'the checkpoint looks like {model} but its {name} has shape {tuple(weights[name].shape)}, '
+                            f'not {tuple(wanted[name].shape)}')
+    unknown = [name for name in weights if name not in wanted]
+    if unknown:
+        raise UserError(f'the checkpoint looks like {model} but has {len(unknown)} tensors of something else, first '
+                        f'{unknown[0]}')
+
+
+def write_checkpoint(converted: Converted, source: str | Path, target: str | Path) -> None:
+    """Write what MMEngine's runners and MMAction2's ``init_recognizer`` load, with a record of where it is from."""
+    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    meta = dict(converted.meta, source=Path(source).name, source_sha256=digest, mmdualformer_version=__version__)
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    torch.save(dict(meta=meta, state_dict=converted.weights), target)
