@@ -149,3 +149,18 @@ def test_ablations_of_the_paper_cost_what_they_say(name, gflops, params, paper):
         said = ' '.join(path.read_text().replace('#', ' ').split())
         assert f'Here: {gflops}' in said or f'Here: {cost.flops / 1e9:.1f}' in said
     assert sample.clip_len == cfg.train_pipeline[1].clip_len == cfg.model.backbone.clip_size[0]
+
+
+@pytest.mark.parametrize('data', ['diving48', 'hmdb51', 'ucf101'])
+@pytest.mark.parametrize(('model', 'input', 'views'), [('t', '16x4', '4x1'), ('s', '32x4', '4x1'), ('s', '32x4', '4x3')])
+def test_inputs_and_views_of_table_2(data, model, input, views):
+    name = f'dualformer_{model}_{data}' + ('_4x3' if views == '4x3' else '')
+    cfg = Config.fromfile(REPO / f'configs/{name}.py')
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        sample = cfg[loader].dataset.pipeline[1]
+        assert f'{sample.clip_len}x{sample.frame_interval}' == input
+        assert f'data/{data}/' in cfg[loader].dataset.ann_file
+    crops = {'CenterCrop': 1, 'ThreeCrop': 3}[cfg.test_pipeline[4].type]
+    assert f'{cfg.test_pipeline[1].num_clips}x{crops}' == views
+    assert cfg.train_cfg.max_epochs == 16 and cfg.param_scheduler[0].end == 1
+    assert cfg.load_from.startswith(f'checkpoints/dualformer_{model}_k400')

@@ -1,0 +1,6 @@
+_base_ = [
+    '_base_/models/dualformer_t.py', '_base_/datasets/k600.py', '_base_/schedules/adamw_30e.py',
+    '_base_/default_runtime.py'
+]
+
+model = dict(cls_head=dict(num_classes=600))
