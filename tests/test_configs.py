@@ -152,7 +152,8 @@ def test_ablations_of_the_paper_cost_what_they_say(name, gflops, params, paper):
 
 
 @pytest.mark.parametrize('data', ['diving48', 'hmdb51', 'ucf101'])
-@pytest.mark.parametrize(('model', 'input', 'views'), [('t', '16x4', '4x1'), ('s', '32x4', '4x1'), ('s', '32x4', '4x3')])
+@pytest.mark.parametrize(('model', 'input', 'views'),
+                         [('t', '16x4', '4x1'), ('s', '32x4', '4x1'), ('s', '32x4', '4x3')])
 def test_inputs_and_views_of_table_2(data, model, input, views):
     name = f'dualformer_{model}_{data}' + ('_4x3' if views == '4x3' else '')
     cfg = Config.fromfile(REPO / f'configs/{name}.py')

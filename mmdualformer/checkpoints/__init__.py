@@ -1,0 +1,3 @@
+from .inflate import Inflated
+
+__all__ = ['Inflated']

@@ -90,6 +90,31 @@ def convert_dualformer(weights: Mapping[str, Tensor]) -> Converted:
     return Converted(converted, description, meta, dropped)
 
 
+def rename_image_backbone(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of a released ImageNet checkpoint, for inflation.
+
+    Its classifier is left out. The second step of a coarse prior averages, as in the released rule: the step's kernel
+    in the image model is made for another map than that of a clip.
+
+    Args:
+        weights (mapping): Released name -> tensor.
+        wanted (mapping): ``state_dict`` of our video backbone.
+
+    Returns:
+        dict: Our name -> tensor, kernels still without a temporal axis.
+
+    Raises:
+        UserError: A name is not one of a released DualFormer.
+    """
+    renamed = {backbone_name(name): value for name, value in weights.items() if not name.startswith('head.')}
+    for name, target in wanted.items():
+        if name.endswith('coarse.down2.weight'):
+            renamed[name] = torch.full(target.shape, 1 / target[0].numel())
+        elif name.endswith('coarse.down2.bias'):
+            renamed[name] = torch.zeros(target.shape)
+    return renamed
+
+
 def _detect(backbone: Mapping[str, Tensor]) -> tuple[str, int]:
     """Find the size and the clip length in the shapes of the stem and of the first fine prior."""
     stem = backbone.get('stages.0.patch_embed.proj.weight')
