@@ -28,12 +28,15 @@ def load_config(args: argparse.Namespace) -> Config:
     """Load ``args.config`` with ``args.cfg_options``, the launcher and the work dir in place.
 
     Raises:
-        UserError: The file does not exist.
+        UserError: The file does not exist or is not Python.
     """
     if not Path(args.config).is_file():
         raise UserError(f'config {args.config!r} does not exist (looked in {Path.cwd()})')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
+    try:
+        cfg = Config.fromfile(args.config)
+    except SyntaxError as error:
+        raise UserError(f'config {args.config!r} line {error.lineno}: {error.msg}') from None
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)

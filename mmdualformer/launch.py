@@ -35,6 +35,8 @@ def main() -> None:
         if failure.exitcode < 0:
             sys.exit(f'error: process {rank} was killed by {signal.Signals(-failure.exitcode).name}')
         sys.exit(f'error: process {rank} failed with exit status {failure.exitcode}, see above')
+    except ValueError as error:  # an argument of torchrun
+        sys.exit(f'error: {error}')
     except SignalException as stop:
         sys.exit(128 + stop.sigval)
 

@@ -136,8 +136,13 @@ class TestBadInput:
             result = run_tool(*tool, '--work-dir', tmp_path, '--cfg-options', *data_options)
             assert_one_line(result, "checkpoint 'other.pth' is of another architecture", 'tensors are missing')
 
+    def test_a_number_of_processes_that_is_none(self, run_tool):
+        assert_one_line(run_tool('tools/dist_train.sh', CONFIG, 'many'), 'nproc_per_node', 'many')
+
     def test_missing_config_checkpoint_and_video(self, run_tool, tmp_path):
         assert_one_line(run_tool('tools/train.py', 'no.py'), "config 'no.py' does not exist", str(tmp_path))
+        (tmp_path / 'bad.py').write_text('model = dict(\n')
+        assert_one_line(run_tool('tools/train.py', 'bad.py'), "config 'bad.py' line 1: '(' was never closed")
         assert_one_line(run_tool('tools/recognize.py', CONFIG, 'none', 'no.mp4'), "'no.mp4' does not exist")
 
     def test_launchers_without_arguments_show_their_usage(self, run_tool):
