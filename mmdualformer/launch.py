@@ -10,6 +10,7 @@ import signal
 import sys
 
 import torch
+import torch.distributed
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import get_args_parser
@@ -37,6 +38,9 @@ def main() -> None:
         sys.exit(f'error: process {rank} failed with exit status {failure.exitcode}, see above')
     except ValueError as error:  # an argument of torchrun
         sys.exit(f'error: {error}')
+    except torch.distributed.DistNetworkError as error:
+        sys.exit(f'error: {str(error).splitlines()[0]}; --master-port (PORT) must be free on --master-addr '
+                 f'(MASTER_ADDR), here {args.master_addr}:{args.master_port}')
     except SignalException as stop:
         sys.exit(128 + stop.sigval)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import stat
 from pathlib import Path
 
@@ -138,6 +139,14 @@ class TestBadInput:
 
     def test_a_number_of_processes_that_is_none(self, run_tool):
         assert_one_line(run_tool('tools/dist_train.sh', CONFIG, 'many'), 'nproc_per_node', 'many')
+
+    def test_a_port_in_use(self, run_tool):
+        with socket.socket() as taken:
+            taken.bind(('127.0.0.1', 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            result = run_tool('tools/dist_train.sh', CONFIG, 2, PORT=str(port))
+        assert_one_line(result, 'address already in use', f'127.0.0.1:{port}')
 
     def test_missing_config_checkpoint_and_video(self, run_tool, tmp_path):
         assert_one_line(run_tool('tools/train.py', 'no.py'), "config 'no.py' does not exist", str(tmp_path))
