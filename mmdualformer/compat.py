@@ -166,10 +166,10 @@ def distribute_on_cpu() -> None:
 
     def wrap(original):
 
-        def init(self, module, device_ids=None, **kwargs):
+        def init(self, module, *args, **kwargs):
             if get_device() in _WITHOUT_NCCL_AND_AMP:
-                device_ids = None
-            original(self, module=module, device_ids=device_ids, **kwargs)
+                kwargs.pop('device_ids', None)
+            original(self, module, *args, **kwargs)
 
         return init
 
