@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
+from mmdualformer import compat
 from mmdualformer.errors import UserError
 
 
@@ -53,6 +54,7 @@ def run(main: Callable[[], None]) -> None:
     """
     try:
         main()
+        compat.leave_process_group()
     except UserError as error:
         if os.environ.get('TORCHELASTIC_ERROR_FILE'):
             get_error_handler().record_exception(error)

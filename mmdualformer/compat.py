@@ -178,6 +178,15 @@ def distribute_on_cpu() -> None:
     _once(MMDistributedDataParallel, '__init__', wrap)
 
 
+def leave_process_group() -> None:
+    """mmengine <= 0.10.7 leaves its process group to the interpreter's exit, where gloo's threads can abort a run.
+
+    Our tools call this when they have finished.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def train_amp_configs_on_cpu() -> None:
     """mmengine <= 0.10.7: ``AmpOptimWrapper`` refuses a machine without an accelerator. There it is plain float32."""
     if 'AmpOptimWrapper' in OPTIM_WRAPPERS.module_dict:
