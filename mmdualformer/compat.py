@@ -5,6 +5,7 @@ where the fault is gone, and leaves alone what works. What a mend replaces keeps
 """
 
 import functools
+import gc
 import importlib.util
 import pickle
 import sys
@@ -181,10 +182,12 @@ def distribute_on_cpu() -> None:
 def leave_process_group() -> None:
     """mmengine <= 0.10.7 leaves its process group to the interpreter's exit, where gloo's threads can abort a run.
 
-    Our tools call this when they have finished.
+    Our tools call this when they have finished. Reference cycles of the runner and of DDP hold on to the group, and so
+    to its threads, until they are collected.
     """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        gc.collect()
 
 
 def train_amp_configs_on_cpu() -> None:
