@@ -27,12 +27,16 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
     Raises:
         UserError: A list or folder is missing, or a label is not one of ``model.cls_head.num_classes``.
     """
-    num_classes = cfg.model.get('cls_head', {}).get('num_classes')
+    num_classes = (cfg.model.get('cls_head') or {}).get('num_classes')
     for loader in loaders:
-        if cfg.get(loader) is None:
+        if not isinstance(cfg.get(loader), dict):  # none, or the several loaders of a multi-loader loop
             continue
         for key, dataset in _datasets(f'{loader}.dataset', cfg[loader]['dataset']):
             root = dataset.get('data_root') or ''
+            if root and '://' not in root and not Path(root).exists():
+                raise UserError(f'{key}.data_root={root!r}, set in {_origin(cfg, root, overrides or {})}, does not '
+                                f'exist: there is no {Path(root).absolute()}; set it with --cfg-options '
+                                f'{key}.data_root=PATH')
             ann_file = dataset.get('ann_file')
             paths = {'ann_file': ann_file} if ann_file else {}
             paths.update({f'data_prefix.{name}': path for name, path in dataset.get('data_prefix', {}).items() if path})
@@ -41,7 +45,7 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
                     raise UserError(f'{key}.{name}={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
                                     f'exist: there is no {Path(root, path).absolute()}; set it with --cfg-options '
                                     f'{key}.{name}=PATH')
-            if ann_file and ann_file.endswith('.txt') and num_classes:
+            if ann_file and num_classes and dataset.get('type') == 'VideoDataset':
                 _check_labels(Path(root, ann_file), num_classes, dataset.get('delimiter', ' '))
 
 
@@ -60,12 +64,13 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '') -> None:
         checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
     except FileNotFoundError:
         raise UserError(f'checkpoint {path!r} does not exist') from None
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+    except (pickle.UnpicklingError, OSError, EOFError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f'checkpoint {path!r} cannot be loaded: {reason}') from None
 
     model = model.module if is_model_wrapper(model) else model
     given = checkpoint.get('state_dict', checkpoint)
+    given = {name.removeprefix('module.'): value for name, value in given.items()}  # as mmengine does
     wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefix)}
     missing = [name for name in wanted if name not in given]
     reshaped = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]

@@ -27,8 +27,9 @@ from mmengine.hub import hub
 from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.runner import Runner
 from mmengine.runner import checkpoint as checkpoint_io
-from mmengine.utils import digit_version
+from mmengine.utils import check_file_exist, digit_version
 
 _PACKAGE = 'mmdualformer'
 _WITHOUT_NCCL_AND_AMP = ('cpu', 'mps')  # devices, as mmengine names them
@@ -43,6 +44,7 @@ def apply() -> None:
         find_our_configs()
         distribute_on_cpu()
         train_amp_configs_on_cpu()
+        resume_without_running_configs()
     shift_hue_beyond_uint8()
 
 
@@ -140,7 +142,11 @@ def find_our_configs() -> None:
             if package != _PACKAGE:
                 return original(cfg_path, filename)
             # No scope: what a config of ours names is in the registries of mmaction.
-            return hub._get_external_cfg_base_path(str(package_path), name), None
+            configs = package_path / '.mim' / 'configs'
+            if not configs.exists():  # a checkout that is not installed
+                configs = package_path.parent / 'configs'
+            check_file_exist(configs / name)
+            return str(configs / name), None
 
         return get_cfg_path
 
@@ -200,6 +206,24 @@ def train_amp_configs_on_cpu() -> None:
         if get_device() in _WITHOUT_NCCL_AND_AMP:
             return OptimWrapper(**kwargs)
         return AmpOptimWrapper(loss_scale=loss_scale, dtype=dtype, use_fsdp=use_fsdp, **kwargs)
+
+
+def resume_without_running_configs() -> None:
+    """mmengine <= 0.10.7 executes the config text in a checkpoint that is resumed, to read a setting of 0.x from it.
+
+    The text is dropped when a runner loads a checkpoint: no code of a checkpoint runs.
+    """
+
+    def load(original):
+
+        def load_checkpoint(self, *args, **kwargs):
+            checkpoint = original(self, *args, **kwargs)
+            checkpoint.get('meta', {}).pop('config', None)
+            return checkpoint
+
+        return load_checkpoint
+
+    _once(Runner, 'load_checkpoint', load)
 
 
 def shift_hue_beyond_uint8() -> None:

@@ -44,6 +44,20 @@ def test_a_missing_folder_from_the_command_line(cfg):
         check_datasets(cfg, LOADERS, options)
 
 
+def test_a_missing_data_root_is_named_as_such(cfg):
+    cfg.train_dataloader.dataset.data_root = '/nowhere'
+    with pytest.raises(UserError, match=r"train_dataloader\.dataset\.data_root='/nowhere', set in --cfg-options"):
+        check_datasets(cfg, LOADERS, {'train_dataloader.dataset.data_root': '/nowhere'})
+
+
+def test_other_lists_and_loaders_are_left_to_their_classes(cfg, tmp_path):
+    (tmp_path / 'list.txt').write_text('clip 300 1\n')
+    cfg.train_dataloader.dataset.update(type='RawframeDataset', ann_file=str(tmp_path / 'list.txt'))
+    cfg.val_dataloader = [cfg.val_dataloader]
+    cfg.model.cls_head = None
+    check_datasets(cfg, LOADERS)
+
+
 @pytest.mark.parametrize(('line', 'message'), [('a.mp4 8', "line 2: label '8' must be a number of 0 to 7"),
                                                ('a.mp4 -1', "label '-1'"), ('a.mp4 cat', "label 'cat'")])
 def test_labels_outside_the_classes(cfg, tmp_path, line, message):

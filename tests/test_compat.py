@@ -1,3 +1,4 @@
+import logging
 import os
 import pickle
 import subprocess
@@ -11,7 +12,7 @@ import torch
 from mmaction.registry import OPTIM_WRAPPERS
 from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper
-from mmengine.runner import CheckpointLoader
+from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import checkpoint as checkpoint_io
 
 from mmdualformer import compat
@@ -102,6 +103,15 @@ def test_checkpoints_cannot_run_code(tmp_path, call):
     with pytest.raises(pickle.UnpicklingError):
         CheckpointLoader.load_checkpoint(path, logger='silent')
     assert not marker.exists()
+
+
+def test_resuming_runs_no_config_of_the_checkpoint(tmp_path):
+    """The runner's resume executes ``meta['config']`` of what its load_checkpoint returns."""
+    model = torch.nn.Linear(1, 1)
+    path = str(tmp_path / 'epoch_1.pth')
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(epoch=1, config='import os; os.mkdir("ran")')), path)
+    runner = types.SimpleNamespace(model=model, logger=logging.getLogger(), call_hook=lambda *args, **kwargs: None)
+    assert Runner.load_checkpoint(runner, path)['meta'] == dict(epoch=1)
 
 
 def test_urls_load_weights_only(tmp_path):

@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
@@ -51,9 +51,10 @@ def main() -> None:
 
     check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
     runner = Runner.from_cfg(cfg)
-    if cfg.get('load_from'):
+    checkpoint = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if cfg.get('resume') else None)
+    if checkpoint:
         # a new head on a trained backbone is fine-tuning; another backbone is a mistake
-        check_checkpoint(runner.model, cfg.load_from, prefix='' if cfg.resume else 'backbone.')
+        check_checkpoint(runner.model, checkpoint, prefix='' if cfg.get('resume') else 'backbone.')
     runner.train()
 
 

@@ -47,7 +47,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         raise UserError(f'checkpoint {str(path)!r} does not exist')
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
+    except (pickle.UnpicklingError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f'checkpoint {str(path)!r} cannot be loaded as weights alone: {reason}') from None
     for key in ('state_dict', 'model_state_dict', 'model'):

@@ -125,7 +125,7 @@ def test_checkpointed_equals_plain():
         model = tiny_model(with_cp=with_cp, drop_path_rate=0.).double().train()
         output = model(clips)
         output.square().mean().backward()
-        results.append([output, *(p.grad for p in model.parameters())])
+        results.append([output, *(p.grad for p in model.parameters()), *model.buffers()])
     for plain, checkpointed in zip(*results):
         torch.testing.assert_close(plain, checkpointed)
 
