@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from mmaction.apis import inference_recognizer, init_recognizer
+from mmengine.runner import load_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
@@ -31,7 +32,7 @@ def main() -> None:
     model = init_recognizer(args.config, device=args.device)
     if args.checkpoint != 'none':
         check_checkpoint(model, args.checkpoint)
-        model = init_recognizer(args.config, args.checkpoint, device=args.device)
+        load_checkpoint(model, args.checkpoint, map_location='cpu')
     names = args.labels.read_text(encoding='utf-8').splitlines() if args.labels else None
 
     for video in args.videos:
