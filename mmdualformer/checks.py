@@ -4,15 +4,14 @@ A missing list is found here rather than after the model is built, a missing val
 trained, and a label outside the classes before it becomes a CUDA assertion.
 """
 
-import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch.nn as nn
 from mmengine.config import Config
 from mmengine.model import is_model_wrapper
-from mmengine.runner import CheckpointLoader
 
+from mmdualformer.checkpoints.convert import load_safely
 from mmdualformer.errors import UserError
 
 
@@ -60,14 +59,7 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '') -> None:
     Raises:
         UserError: The file is missing or unsafe to load, or a tensor is missing or has another shape.
     """
-    try:
-        checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
-    except FileNotFoundError:
-        raise UserError(f'checkpoint {path!r} does not exist') from None
-    except (pickle.UnpicklingError, OSError, EOFError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f'checkpoint {path!r} cannot be loaded: {reason}') from None
-
+    checkpoint = load_safely(path)
     model = model.module if is_model_wrapper(model) else model
     given = checkpoint.get('state_dict', checkpoint)
     given = {name.removeprefix('module.'): value for name, value in given.items()}  # as mmengine does

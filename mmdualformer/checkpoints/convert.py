@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from mmdualformer.errors import UserError
@@ -30,6 +31,21 @@ class Converted:
     dropped: list[str] = field(default_factory=list)
 
 
+def load_safely(path: str) -> object:
+    """Load a checkpoint, a file or an address that MMEngine knows, running nothing that is in it.
+
+    Raises:
+        UserError: The file is missing, broken, or would run code.
+    """
+    try:
+        return CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
+    except FileNotFoundError:
+        raise UserError(f'checkpoint {path!r} does not exist') from None
+    except (pickle.UnpicklingError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f'checkpoint {path!r} cannot be loaded as weights alone: {reason}') from None
+
+
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint, running nothing that is in it.
 
@@ -43,13 +59,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     Raises:
         UserError: The file is missing, is not such a file, or would run code.
     """
-    if not Path(path).is_file():
-        raise UserError(f'checkpoint {str(path)!r} does not exist')
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f'checkpoint {str(path)!r} cannot be loaded as weights alone: {reason}') from None
+    content = load_safely(str(path))
     for key in ('state_dict', 'model_state_dict', 'model'):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
