@@ -127,8 +127,8 @@ class TestBadInput:
 
     def test_clip_smaller_than_a_patch(self, run_tool, data_options, tmp_path):
         result = run_tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *data_options,
-                          'train_dataloader.dataset.pipeline.1.clip_len=1')
-        assert_one_line(result, '1 x 32 x 32, smaller than a patch', '2 x 4 x 4')
+                          'train_dataloader.dataset.pipeline.4.size=3')
+        assert_one_line(result, '18 x 3 x 3, smaller than a patch', '1 x 4 x 4')
 
     def test_checkpoint_of_another_architecture(self, run_tool, data_options, tmp_path):
         import torch

@@ -448,7 +448,8 @@ class DualFormer(BaseModule):
         """Compute the feature maps of clips.
 
         Args:
-            x (Tensor): Clips ``[B, in_channels, T, H, W]``, each of T, H, W at least that of a patch.
+            x (Tensor): Clips ``[B, in_channels, T, H, W]``, H and W at least that of a patch. What does not fill a
+                patch is extended by repeating its last frame, row and column: one frame is a still clip.
 
         Returns:
             Tensor or tuple[Tensor]: The map ``[B, C, T/2, H/32, W/32]`` (rounded up) of the last stage, or, with
@@ -460,9 +461,11 @@ class DualFormer(BaseModule):
         if x.ndim != 5 or x.shape[1] != self.in_channels:
             raise UserError(f'the clip has shape {tuple(x.shape)}; {type(self).__name__} takes '
                             f'[batch, {self.in_channels}, frames, height, width]')
-        if any(length < patch for length, patch in zip(x.shape[2:], self.patch_size)):
+        least = (1, *self.patch_size[1:])
+        if any(length < wanted for length, wanted in zip(x.shape[2:], least)):
             raise UserError(f'the clip has frames x height x width = {" x ".join(map(str, x.shape[2:]))}, smaller than '
-                            f'a patch; it must be at least {" x ".join(map(str, self.patch_size))} (patch_size)')
+                            f'a patch; it must be at least {" x ".join(map(str, least))} '
+                            f'(patch_size={self.patch_size})')
 
         x = rearrange(x, 'B C T H W -> B T H W C')
         outs = []

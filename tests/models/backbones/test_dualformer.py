@@ -54,8 +54,8 @@ def test_output_shapes_of_all_stages():
     assert isinstance(last, torch.Tensor)
 
 
-@pytest.mark.parametrize('size', [(2, 4, 4), (2, 32, 32), (8, 112, 80), (24, 64, 64), (27, 57, 43), (64, 32, 32),
-                                  (8, 171, 160)])
+@pytest.mark.parametrize('size', [(1, 4, 4), (2, 4, 4), (1, 32, 32), (8, 112, 80), (24, 64, 64), (27, 57, 43),
+                                  (64, 32, 32), (8, 171, 160)])
 def test_any_clip_size(size):
     """One set of weights takes every clip of at least one patch."""
     model = tiny_model().eval()
@@ -81,6 +81,12 @@ def test_ablations_train_at_any_clip_size(settings):
     model(torch.randn(2, 3, 8, 64, 64)).square().mean().backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert model.eval()(torch.randn(1, 3, 7, 50, 70)).isfinite().all()
+
+
+def test_one_frame_is_a_still_clip():
+    model = tiny_model().eval()
+    frame = torch.randn(1, 3, 1, 64, 64)
+    torch.testing.assert_close(model(frame), model(frame.expand(-1, -1, 2, -1, -1)))
 
 
 def test_relative_bias_of_a_small_window_is_that_of_the_same_distances():
@@ -178,8 +184,8 @@ def test_bad_arguments(settings, message):
 
 
 @pytest.mark.parametrize(('shape', 'message'), [
-    ((1, 3, 8, 3, 64), '8 x 3 x 64, smaller than a patch; it must be at least 2 x 4 x 4'),
-    ((1, 3, 1, 64, 64), 'smaller than a patch'),
+    ((1, 3, 8, 3, 64), '8 x 3 x 64, smaller than a patch; it must be at least 1 x 4 x 4'),
+    ((1, 3, 0, 64, 64), 'smaller than a patch'),
     ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
     ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
 ])

@@ -1,0 +1,3 @@
+from .mixed_size import MixedSizeDataPreprocessor
+
+__all__ = ['MixedSizeDataPreprocessor']

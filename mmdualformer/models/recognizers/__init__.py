@@ -1,0 +1,3 @@
+from .mixed_size import MixedSizeRecognizer3D
+
+__all__ = ['MixedSizeRecognizer3D']

@@ -1,0 +1,52 @@
+from collections.abc import Sequence
+
+import torch
+from mmaction.models import Recognizer3D
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from torch import Tensor
+
+
+@MODELS.register_module()
+class MixedSizeRecognizer3D(Recognizer3D):
+    """MMAction2's ``Recognizer3D``, which also takes a batch of clips of different sizes.
+
+    Clips of one size go through the model together, so that each scores as it does alone: nothing is padded. The
+    arguments are those of ``Recognizer3D``; a ``MixedSizeDataPreprocessor`` makes such batches.
+    """
+
+    def forward(self,
+                inputs: Tensor | Sequence[Tensor],
+                data_samples: Sequence[ActionDataSample] | None = None,
+                mode: str = 'tensor',
+                **kwargs) -> dict | list:
+        """Run the model on a batch.
+
+        Args:
+            inputs (Tensor or sequence): Views ``[N, views, C, T, H, W]``, or N of ``[views, C, T, H, W]``.
+            data_samples (sequence, optional): The N data samples. Defaults to None.
+            mode (str): ``'loss'``, ``'predict'`` or ``'tensor'``. Defaults to ``'tensor'``.
+
+        Returns:
+            dict or list: Of a tensor what ``Recognizer3D`` returns. Of a sequence: the losses, averaged over its
+            clips, the data samples with predictions, or for each clip its features ``[views, ...]``.
+        """
+        if isinstance(inputs, Tensor):
+            return super().forward(inputs, data_samples, mode, **kwargs)
+        results = {}  # of each size: places in the batch, and what the model makes of them
+        for size in dict.fromkeys(clip.shape for clip in inputs):
+            places = [i for i, clip in enumerate(inputs) if clip.shape == size]
+            samples = None if data_samples is None else [data_samples[i] for i in places]
+            results[size] = places, super().forward(torch.stack([inputs[i] for i in places]), samples, mode, **kwargs)
+        if mode == 'predict':
+            return list(data_samples)
+        if mode == 'loss':
+            names = dict.fromkeys(name for _, losses in results.values() for name in losses)
+            return {
+                name: sum(losses[name] * (len(places) / len(inputs)) for places, losses in results.values())
+                for name in names
+            }
+        features = {}
+        for places, maps in results.values():
+            features.update(zip(places, maps.unflatten(0, (len(places), -1))))
+        return [features[i] for i in range(len(inputs))]
