@@ -30,7 +30,7 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
     for loader in loaders:
         if not isinstance(cfg.get(loader), dict):  # none, or the several loaders of a multi-loader loop
             continue
-        for key, dataset in _datasets(f'{loader}.dataset', cfg[loader]['dataset']):
+        for key, dataset in iterate_datasets(f'{loader}.dataset', cfg[loader]['dataset']):
             root = dataset.get('data_root') or ''
             if root and '://' not in root and not Path(root).exists():
                 raise UserError(f'{key}.data_root={root!r}, set in {_origin(cfg, root, overrides or {})}, does not '
@@ -75,13 +75,18 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '') -> None:
         raise UserError(f'checkpoint {path!r} is of another architecture than the config: {"; ".join(faults)}')
 
 
-def _datasets(key: str, dataset: dict) -> Iterator[tuple]:
-    """Yield the datasets with data of their own, from under wrappers such as RepeatDataset and ConcatDataset."""
+def iterate_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
+    """Yield the configs of datasets with data of their own, from under wrappers such as RepeatDataset, and their keys.
+
+    Args:
+        key (str): Where the dataset stands in the config, such as ``'train_dataloader.dataset'``.
+        dataset (dict): Its config.
+    """
     if 'dataset' in dataset:
-        yield from _datasets(f'{key}.dataset', dataset['dataset'])
+        yield from iterate_datasets(f'{key}.dataset', dataset['dataset'])
     elif 'datasets' in dataset:
         for i, part in enumerate(dataset['datasets']):
-            yield from _datasets(f'{key}.datasets.{i}', part)
+            yield from iterate_datasets(f'{key}.datasets.{i}', part)
     else:
         yield key, dataset
 

@@ -46,6 +46,7 @@ def apply() -> None:
         train_amp_configs_on_cpu()
         resume_without_running_configs()
     shift_hue_beyond_uint8()
+    train_in_bfloat16()
 
 
 def _once(owner: object, name: str, wrap) -> None:
@@ -241,3 +242,18 @@ def shift_hue_beyond_uint8() -> None:
         return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.float32)
 
     ColorJitter.adjust_hue = staticmethod(adjust_hue)
+
+
+def train_in_bfloat16() -> None:
+    """mmaction2 1.2.0: heads turn their scores into numpy arrays for the accuracy, which bfloat16 cannot become."""
+    from mmaction.models import BaseHead
+
+    def in_float32(original):
+
+        def loss_by_feat(self, cls_scores, *args, **kwargs):
+            return original(self, cls_scores.float() if cls_scores.dtype == torch.bfloat16 else cls_scores, *args,
+                            **kwargs)
+
+        return loss_by_feat
+
+    _once(BaseHead, 'loss_by_feat', in_float32)

@@ -138,3 +138,12 @@ def test_hue_is_shifted_in_both_directions():
         hue[..., 0] = (hue[..., 0] + int(factor * 255)) % 180
         expected = cv2.cvtColor(hue.astype(np.uint8), cv2.COLOR_HSV2RGB)
         np.testing.assert_array_equal(ColorJitter.adjust_hue(image, factor), expected)
+
+
+def test_heads_train_in_bfloat16():
+    from mmaction.models import I3DHead
+    from mmaction.structures import ActionDataSample
+    head = I3DHead(num_classes=5, in_channels=4)
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = head.loss(torch.randn(2, 4, 1, 2, 2), [ActionDataSample().set_gt_label(i) for i in range(2)])
+    assert losses['loss_cls'].isfinite() and losses['loss_cls'].dtype == torch.float32

@@ -1,3 +1,4 @@
+from .token_labels import LoadTokenLabels, ResizeToMultiple, SampleWholeVideo
 from .transforms import ShuffleFrames
 
-__all__ = ['ShuffleFrames']
+__all__ = ['LoadTokenLabels', 'ResizeToMultiple', 'SampleWholeVideo', 'ShuffleFrames']

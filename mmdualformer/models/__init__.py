@@ -1,5 +1,9 @@
 from .backbones import DualFormer
 from .data_preprocessors import MixedSizeDataPreprocessor
-from .recognizers import MixedSizeRecognizer3D
+from .heads import TokenLabelHead
+from .recognizers import MixedSizeRecognizer3D, TokenLabelRecognizer3D, TokenTeacher
 
-__all__ = ['DualFormer', 'MixedSizeDataPreprocessor', 'MixedSizeRecognizer3D']
+__all__ = [
+    'DualFormer', 'MixedSizeDataPreprocessor', 'MixedSizeRecognizer3D', 'TokenLabelHead', 'TokenLabelRecognizer3D',
+    'TokenTeacher'
+]

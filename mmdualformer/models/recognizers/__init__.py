@@ -1,3 +1,4 @@
 from .mixed_size import MixedSizeRecognizer3D
+from .token_label import TokenLabelRecognizer3D, TokenTeacher
 
-__all__ = ['MixedSizeRecognizer3D']
+__all__ = ['MixedSizeRecognizer3D', 'TokenLabelRecognizer3D', 'TokenTeacher']

@@ -1,0 +1,12 @@
+# As dualformer_s_k400_tokenlabel.py, without the teacher: its labels are on disk. Written once by
+#   python tools/write_token_labels.py configs/dualformer_s_k400_tokenlabel.py data/kinetics400/token_labels
+_base_ = 'dualformer_s_k400_tokenlabel.py'
+
+model = dict(teacher=None)
+
+train_pipeline = [
+    *_base_.train_pipeline[:-1],
+    dict(type='LoadTokenLabels', root='data/kinetics400/token_labels', num_classes=400, map_size=(16, 7, 7)),
+    dict(type='PackActionInputs', algorithm_keys=('token_logits', ))
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

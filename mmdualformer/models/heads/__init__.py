@@ -1,0 +1,3 @@
+from .token_label import TokenLabelHead
+
+__all__ = ['TokenLabelHead']
