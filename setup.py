@@ -23,7 +23,9 @@ REQUIREMENTS = [
     'mmengine>=0.10.7,<1.0',
     'mmaction2>=1.2.0,<2.0',
     'einops',
-    'decord>=0.6.0',
+    # decord has wheels for x86 only; decord2 is the same module for Arm
+    'decord>=0.6.0; platform_machine != "aarch64" and platform_machine != "arm64"',
+    'decord2; platform_machine == "aarch64" or platform_machine == "arm64"',
     'numpy',
     'opencv-python',
     # needed by the above, declared by none of them
@@ -37,10 +39,10 @@ def mmcv_requirements():
 
     pip builds in an isolated environment, but with the interpreter, and so the paths, of the one it installs into.
     """
-    paths = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib'), site.getusersitepackages()}
+    paths = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
     venv = Path(sys.prefix, 'pyvenv.cfg')
-    if venv.exists() and 'include-system-site-packages = true' in venv.read_text():
-        paths.update(site.getsitepackages([sys.base_prefix]))
+    if not venv.exists() or 'include-system-site-packages = true' in venv.read_text():
+        paths.update([site.getusersitepackages(), *site.getsitepackages([sys.base_prefix])])
     installed = {dist.metadata['Name'] for dist in metadata.distributions(path=sorted(paths))}
     return [] if installed & {'mmcv', 'mmcv-full', 'mmcv_full'} else ['mmcv-lite>=2.1.0,<2.2']
 

@@ -4,7 +4,7 @@ A missing list is found here rather than after the model is built, a missing val
 trained, and a label outside the classes before it becomes a CUDA assertion.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch.nn as nn
@@ -48,20 +48,37 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
                 _check_labels(Path(root, ann_file), num_classes, dataset.get('delimiter', ' '))
 
 
-def check_checkpoint(model: nn.Module, path: str, prefix: str = '') -> None:
+def check_file(argument: str, path: str) -> None:
+    """Check that a file exists, unless it is elsewhere on the network.
+
+    Raises:
+        UserError: It does not.
+    """
+    if '://' not in path and not Path(path).is_file():
+        raise UserError(f'{argument} {path!r} does not exist (looked in {Path.cwd()})')
+
+
+def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool = False) -> None:
     """Check that a checkpoint fits a model, which MMEngine would only warn of.
 
     Args:
         model (nn.Module): The recognizer.
         path (str): A checkpoint.
         prefix (str): Only tensors whose names start with this must fit. Defaults to ``''``, all.
+        resume (bool): Whether training is to go on from it. Defaults to False.
 
     Raises:
-        UserError: The file is missing or unsafe to load, or a tensor is missing or has another shape.
+        UserError: The file is missing or unsafe to load, a tensor is missing or has another shape, or there is no
+            state of training to go on from.
     """
     checkpoint = load_safely(path)
+    given = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else checkpoint
+    if not isinstance(given, Mapping):
+        raise UserError(f'checkpoint {path!r} holds a {type(given).__name__}, not weights by name')
+    if resume and not {'meta', 'optimizer'} <= checkpoint.keys():
+        raise UserError(f'checkpoint {path!r} holds no state of training to go on from; start from its weights with '
+                        f'--cfg-options load_from={path}')
     model = model.module if is_model_wrapper(model) else model
-    given = checkpoint.get('state_dict', checkpoint)
     given = {name.removeprefix('module.'): value for name, value in given.items()}  # as mmengine does
     wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefix)}
     missing = [name for name in wanted if name not in given]
@@ -93,8 +110,17 @@ def iterate_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
 
 def _check_labels(ann_file: Path, num_classes: int, delimiter: str) -> None:
     """Check a list of ``path label [label ...]`` lines."""
-    for number, line in enumerate(ann_file.read_text(encoding='utf-8').splitlines(), 1):
-        for label in line.strip().split(delimiter)[1:]:
+    try:
+        lines = ann_file.read_text(encoding='utf-8').splitlines()
+    except (IsADirectoryError, UnicodeDecodeError) as error:
+        raise UserError(f'{ann_file} is no list of "video label" lines: {error}') from None
+    if not lines:
+        raise UserError(f'{ann_file} is empty; it must have a "video label" line for each video')
+    for number, line in enumerate(lines, 1):
+        _, *labels = line.strip().split(delimiter)
+        if not labels:
+            raise UserError(f'{ann_file} line {number}: {line!r} must be a video and its label')
+        for label in labels:
             if not label.isdigit() or int(label) >= num_classes:
                 raise UserError(f'{ann_file} line {number}: label {label!r} must be a number of 0 to {num_classes - 1} '
                                 f'(model.cls_head.num_classes={num_classes})')

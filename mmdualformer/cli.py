@@ -2,15 +2,29 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from mmdualformer import compat
 from mmdualformer.errors import UserError
+
+
+class Options(DictAction):
+    """``--cfg-options``, of which one that is not ``key=value`` is a usage error."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Add the options to the namespace."""
+        for value in values:
+            if '=' not in value:
+                parser.error(f'{option_string} {value!r} must be key=value')
+        super().__call__(parser, namespace, values, option_string)
 
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +33,7 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Options,
         help='settings to override, as key=value; a list is key="[a,b]" or key=a,b, without white space')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -29,22 +43,62 @@ def load_config(args: argparse.Namespace) -> Config:
     """Load ``args.config`` with ``args.cfg_options``, the launcher and the work dir in place.
 
     Raises:
-        UserError: The file does not exist or is not Python.
+        UserError: See :func:`read_config`; or an option does not fit the config.
     """
-    if not Path(args.config).is_file():
-        raise UserError(f'config {args.config!r} does not exist (looked in {Path.cwd()})')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    try:
-        cfg = Config.fromfile(args.config)
-    except SyntaxError as error:
-        raise UserError(f'config {args.config!r} line {error.lineno}: {error.msg}') from None
+    cfg = read_config(args.config)
     cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    for key, value in (args.cfg_options or {}).items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise UserError(f'--cfg-options {key}={value} does not fit {args.config}: {error}') from None
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
-    cfg.setdefault('work_dir', str(Path('work_dirs', Path(args.config).stem)))
+    if cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
     return cfg
+
+
+def read_config(path: str) -> Config:
+    """Read a config.
+
+    Raises:
+        UserError: The file does not exist, is no config or has no model.
+    """
+    if not Path(path).is_file():
+        raise UserError(f'config {path!r} does not exist (looked in {Path.cwd()})')
+    try:
+        cfg = Config.fromfile(path)
+    except SyntaxError as error:
+        raise UserError(f'config {path!r} line {error.lineno}: {error.msg}') from None
+    except Exception as error:  # it is a program: anything can go wrong in it
+        raise UserError(f'config {path!r}: {type(error).__name__}: {_last_line(error)}') from None
+    if 'model' not in cfg:
+        raise UserError(f'config {path!r} has no model; choose one such as configs/dualformer_t_k400.py')
+    return cfg
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner of a config.
+
+    Raises:
+        UserError: Something in the config has an unknown type or argument.
+    """
+    try:
+        return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    except (KeyError, TypeError) as error:
+        message = _last_line(error)
+        if re.search('unexpected keyword argument|required positional argument|is not in the .* registry', message):
+            raise UserError(message.partition('. Please check')[0]) from None
+        raise
+
+
+def _last_line(error: Exception) -> str:
+    """What an error says; of one from a data loader's worker, without the traceback that it carries."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    lines = text.strip().splitlines() or ['']
+    return lines[-1].rpartition(f'{UserError.__name__}: ')[2]
 
 
 def run(main: Callable[[], None]) -> None:
@@ -56,8 +110,9 @@ def run(main: Callable[[], None]) -> None:
         main()
         compat.leave_process_group()
     except UserError as error:
+        message = _last_line(error)
         if os.environ.get('TORCHELASTIC_ERROR_FILE'):
-            get_error_handler().record_exception(error)
+            get_error_handler().record_exception(UserError(message))
         else:
-            print(f'error: {error}', file=sys.stderr)
+            print(f'error: {message}', file=sys.stderr)
         sys.exit(1)

@@ -47,6 +47,7 @@ def apply() -> None:
         resume_without_running_configs()
     shift_hue_beyond_uint8()
     train_in_bfloat16()
+    show_predictions_of_clips()
 
 
 def _once(owner: object, name: str, wrap) -> None:
@@ -257,3 +258,20 @@ def train_in_bfloat16() -> None:
         return loss_by_feat
 
     _once(BaseHead, 'loss_by_feat', in_float32)
+
+
+def show_predictions_of_clips() -> None:
+    """mmaction2 1.2.0: ``VisualizationHook`` (--show-dir) takes no batch of views, and the visualizer no ``show``."""
+    from mmaction.engine.hooks import VisualizationHook
+
+    def draw_first_view(original):
+
+        def draw_samples(self, batch_idx, data_batch, data_samples, step=0):
+            videos = [video[0] if video.ndim == 5 else video for video in data_batch['inputs']]
+            if 'show' in self.draw_args:
+                self.draw_args['show_frames'] = self.draw_args.pop('show')
+            return original(self, batch_idx, {**data_batch, 'inputs': videos}, data_samples, step)
+
+        return draw_samples
+
+    _once(VisualizationHook, '_draw_samples', draw_first_view)

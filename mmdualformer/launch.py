@@ -22,6 +22,8 @@ from mmdualformer.errors import UserError
 def main() -> None:
     """Launch the processes and wait for them."""
     args = get_args_parser().parse_args()
+    if args.nproc_per_node.lstrip('-').isdigit() and int(args.nproc_per_node) < 1:
+        sys.exit(f'error: --nproc-per-node (GPUS) {args.nproc_per_node} must be at least 1')
     if not torch.cuda.is_available() and args.nproc_per_node.isdigit():
         # torchrun's default of one thread a process is meant for GPUs
         os.environ.setdefault('OMP_NUM_THREADS', str(max((os.cpu_count() or 1) // int(args.nproc_per_node), 1)))

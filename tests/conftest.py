@@ -1,7 +1,9 @@
 import os
+import runpy
 import socket
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,35 @@ def run_tool(tmp_path):
             timeout=300)
 
     return run
+
+
+@pytest.fixture
+def fork_tool(tmp_path):
+    """Run a Python tool as ``run_tool`` does, but in a fork of this process, which has imported everything already."""
+
+    def fork(*command):
+        outputs = [tmp_path / 'stdout.txt', tmp_path / 'stderr.txt']
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                for number, path in enumerate(outputs, 1):
+                    os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+                sys.stdout, sys.stderr = open(1, 'w', closefd=False), open(2, 'w', closefd=False)
+                os.chdir(tmp_path)
+                sys.argv = [str(part) for part in command]
+                runpy.run_path(str(REPO / command[0]), run_name='__main__')
+                code = 0
+            except SystemExit as stop:
+                code = stop.code
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        _, status = os.waitpid(pid, 0)
+        return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(status),
+                                           *(path.read_text() for path in outputs))
+
+    return fork

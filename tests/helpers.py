@@ -3,6 +3,16 @@ from pathlib import Path
 REPO = Path(__file__).parents[1]
 
 
+class Malicious:
+    """Pickles to a call."""
+
+    def __init__(self, function, *args) -> None:
+        self.call = function, args
+
+    def __reduce__(self) -> tuple:
+        return self.call
+
+
 def assert_one_line(result, *parts: str) -> None:
     """A tool's process failed with one line of error, which has ``parts`` in it, and nothing like a traceback."""
     output = result.stdout + result.stderr

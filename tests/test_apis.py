@@ -1,10 +1,7 @@
 """MMAction2's own interfaces, unchanged, on an encoded clip."""
 
-import runpy
-import sys
 from pathlib import Path
 
-import mmaction
 import pytest
 import torch
 from mmaction.apis import inference_recognizer, init_recognizer
@@ -37,17 +34,3 @@ def test_the_inferencer_gives_the_same_scores(checkpoint, clip_file, motion_root
         str(CONFIG), checkpoint, device='cpu', label_file=str(motion_root / 'classes.txt'))
     prediction = inferencer(clip_file)['predictions'][0]
     torch.testing.assert_close(torch.tensor(prediction['pred_scores']), expected, atol=1e-5, rtol=0)
-
-
-def test_mmactions_own_train_and_test_tools(motion_root, data_options, tmp_path, monkeypatch):
-    """They know of us through the config's custom_imports alone, which another test shows in a fresh process."""
-    tools = Path(mmaction.__file__).parent / '.mim' / 'tools'
-    work_dir = tmp_path / 'work'
-    monkeypatch.setattr(sys, 'argv', ['train.py', str(CONFIG), '--work-dir', str(work_dir), '--cfg-options',
-                                      *data_options])
-    runpy.run_path(str(tools / 'train.py'), run_name='__main__')
-    best = next(work_dir.glob('best_acc_top1_epoch_1.pth'))
-    monkeypatch.setattr(sys, 'argv', ['test.py', str(CONFIG), str(best), '--work-dir', str(work_dir), '--cfg-options',
-                                      *data_options])
-    runpy.run_path(str(tools / 'test.py'), run_name='__main__')
-    assert list(work_dir.glob('*/*.json'))

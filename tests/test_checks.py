@@ -59,13 +59,24 @@ def test_other_lists_and_loaders_are_left_to_their_classes(cfg, tmp_path):
 
 
 @pytest.mark.parametrize(('line', 'message'), [('a.mp4 8', "line 2: label '8' must be a number of 0 to 7"),
-                                               ('a.mp4 -1', "label '-1'"), ('a.mp4 cat', "label 'cat'")])
+                                               ('a.mp4 -1', "label '-1'"), ('a.mp4 cat', "label 'cat'"),
+                                               ('a.mp4', "line 2: 'a.mp4' must be a video and its label"),
+                                               ('', "line 2: '' must be a video and its label")])
 def test_labels_outside_the_classes(cfg, tmp_path, line, message):
     (tmp_path / 'list.txt').write_text(f'b.mp4 0\n{line}\n')
     cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'list.txt')
     with pytest.raises(UserError, match=message) as error:
         check_datasets(cfg, LOADERS)
-    assert 'num_classes=8' in str(error.value)
+    assert not line.startswith('a.mp4 ') or 'num_classes=8' in str(error.value)
+
+
+def test_files_that_are_no_lists(cfg, tmp_path):
+    (tmp_path / 'empty.txt').write_text('')
+    (tmp_path / 'binary.txt').write_bytes(b'\xff\xfe')
+    for name, message in (('empty.txt', 'is empty'), ('binary.txt', 'is no list'), ('.', 'is no list')):
+        cfg.train_dataloader.dataset.ann_file = str(tmp_path / name)
+        with pytest.raises(UserError, match=message):
+            check_datasets(cfg, LOADERS)
 
 
 def test_datasets_under_wrappers_are_checked(cfg):
@@ -100,6 +111,15 @@ class TestCheckpoint:
         check_checkpoint(model, path, prefix='backbone.')
         with pytest.raises(UserError, match='cls_head'):
             check_checkpoint(model, path)
+
+    def test_files_without_weights_or_state_of_training(self, tmp_path):
+        model = nn.Linear(1, 1)
+        torch.save(dict(state_dict=None), tmp_path / 'none.pth')
+        with pytest.raises(UserError, match='holds a NoneType, not weights by name'):
+            check_checkpoint(model, str(tmp_path / 'none.pth'))
+        path = self.save(tmp_path / 'weights.pth', model.state_dict())
+        with pytest.raises(UserError, match=r'no state of training to go on from; .* load_from='):
+            check_checkpoint(model, path, resume=True)
 
     def test_missing_and_broken_files(self, tmp_path):
         with pytest.raises(UserError, match='does not exist'):

@@ -16,6 +16,7 @@ from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import checkpoint as checkpoint_io
 
 from mmdualformer import compat
+from tests.helpers import Malicious
 
 
 def python(code: str, **env) -> subprocess.CompletedProcess:
@@ -79,16 +80,6 @@ def test_mmengine_checkpoints_load_weights_only(tmp_path):
     loaded = CheckpointLoader.load_checkpoint(path, logger='silent')
     assert loaded['message_hub']['log_scalars']['train/loss'].mean() == 2
     assert loaded['message_hub']['runtime_info']['score'] == 0.5
-
-
-class Malicious:
-    """Pickles to a call."""
-
-    def __init__(self, function, *args):
-        self.call = function, args
-
-    def __reduce__(self):
-        return self.call
 
 
 @pytest.mark.parametrize('call', [

@@ -35,8 +35,8 @@ else
     python tools/data/make_motion_clips.py --root "$DATA"
 fi
 
-# as many processes as GPUs, two without one; the batch of all of them together stays 16
-PROCESSES=$(python -c 'import torch; print(min(torch.cuda.device_count(), 8) or 2)')
+# as many processes as GPUs, of a number that divides the batch of 16; two without a GPU
+PROCESSES=$(python -c 'import torch; n = torch.cuda.device_count() or 2; print(max(p for p in (1, 2, 4, 8) if p <= n))')
 mkdir -p "$WORK"
 
 step "3/5 training on $PROCESSES processes: $CONFIG"
@@ -46,7 +46,7 @@ else
     run 'Epoch\((train|val)\).*' "$WORK/train.log" \
         bash tools/dist_train.sh "$CONFIG" "$PROCESSES" --work-dir "$WORK" --resume \
         --cfg-options "train_dataloader.batch_size=$((16 / PROCESSES))"
-    find "$WORK" -name 'best_acc_top1_epoch_*.pth' | sort | tail -n 1 > "$WORK/trained"
+    find "$WORK" -name 'best_acc_top1_epoch_*.pth' | sort -V | tail -n 1 > "$WORK/trained"
 fi
 CHECKPOINT=$(cat "$WORK/trained")
 

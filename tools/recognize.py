@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 
 import torch
+from decord import DECORDError, VideoReader
 from mmaction.apis import inference_recognizer, init_recognizer
 from mmengine.runner import load_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checks import check_checkpoint
+from mmdualformer.checks import check_checkpoint, check_file
 from mmdualformer.errors import UserError
 
 
@@ -26,14 +27,29 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    for path in (args.config, *args.videos, *([args.labels] if args.labels else [])):
-        if not Path(path).is_file():
-            raise UserError(f'{str(path)!r} does not exist (looked in {Path.cwd()})')
-    model = init_recognizer(args.config, device=args.device)
+    for video in args.videos:
+        check_file('video', video)
+        try:
+            VideoReader(video)
+        except (DECORDError, RuntimeError) as error:
+            raise UserError(f'video {video!r} cannot be read: {str(error).strip().splitlines()[-1]}') from None
+    if args.topk < 1:
+        raise UserError(f'--topk {args.topk} must be at least 1')
+    try:
+        torch.empty(0, device=args.device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f'--device {args.device!r} cannot be used here: {str(error).splitlines()[0]}') from None
+    model = init_recognizer(cli.read_config(args.config), device=args.device)
     if args.checkpoint != 'none':
         check_checkpoint(model, args.checkpoint)
         load_checkpoint(model, args.checkpoint, map_location='cpu')
-    names = args.labels.read_text(encoding='utf-8').splitlines() if args.labels else None
+    names = None
+    if args.labels:
+        check_file('--labels', str(args.labels))
+        names = args.labels.read_text(encoding='utf-8').splitlines()
+        if len(names) != model.cls_head.num_classes:
+            raise UserError(f'--labels {str(args.labels)!r} names {len(names)} classes, the model has '
+                            f'{model.cls_head.num_classes}')
 
     for video in args.videos:
         scores = inference_recognizer(model, video).pred_score

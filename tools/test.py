@@ -2,11 +2,9 @@
 
 import argparse
 
-from mmengine.runner import Runner
-
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checks import check_checkpoint, check_datasets
+from mmdualformer.checks import check_checkpoint, check_datasets, check_file
 from mmdualformer.errors import UserError
 
 
@@ -38,11 +36,12 @@ def main() -> None:
     if args.dump:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise UserError(f'--dump {args.dump!r} must end in .pkl or .pickle')
-        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+        evaluators = [cfg.test_evaluator] if isinstance(cfg.test_evaluator, dict) else cfg.test_evaluator
         cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
 
     check_datasets(cfg, ('test_dataloader', ), args.cfg_options)
-    runner = Runner.from_cfg(cfg)
+    check_file('checkpoint', args.checkpoint)
+    runner = cli.build_runner(cfg)
     check_checkpoint(runner.model, args.checkpoint)
     runner.test()
 

@@ -2,11 +2,12 @@
 
 import argparse
 
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import find_latest_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checks import check_checkpoint, check_datasets
+from mmdualformer.checks import check_checkpoint, check_datasets, check_file
+from mmdualformer.errors import UserError
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,11 +35,15 @@ def main() -> None:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
+        if cfg.optim_wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise UserError(f'--amp takes an OptimWrapper, not optim_wrapper.type={cfg.optim_wrapper.type!r}')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.auto_scale_lr:
+        if not cfg.get('auto_scale_lr'):
+            raise UserError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
         cfg.auto_scale_lr.enable = True
     # what the command line says wins; MMAction2's tool ignores it where the config has a seed
     cfg.randomness = {
@@ -50,11 +55,14 @@ def main() -> None:
     }
 
     check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
-    runner = Runner.from_cfg(cfg)
-    checkpoint = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if cfg.get('resume') else None)
+    resume = bool(cfg.get('resume'))
+    checkpoint = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if resume else None)
+    if checkpoint:
+        check_file('checkpoint', checkpoint)
+    runner = cli.build_runner(cfg)
     if checkpoint:
         # a new head on a trained backbone is fine-tuning; another backbone is a mistake
-        check_checkpoint(runner.model, checkpoint, prefix='' if cfg.get('resume') else 'backbone.')
+        check_checkpoint(runner.model, checkpoint, prefix='' if resume else 'backbone.', resume=resume)
     runner.train()
 
 

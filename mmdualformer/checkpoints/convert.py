@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,11 @@ def load_safely(path: str) -> object:
         return CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
     except FileNotFoundError:
         raise UserError(f'checkpoint {path!r} does not exist') from None
-    except (pickle.UnpicklingError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:
+        name = re.search(r'(?:GLOBAL|function) (\S+)', str(error))
+        reason = f'it would run {name[1]}' if name else 'it is not one'
+        raise UserError(f'checkpoint {path!r} cannot be loaded as weights alone: {reason}') from None
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f'checkpoint {path!r} cannot be loaded as weights alone: {reason}') from None
 

@@ -10,7 +10,7 @@ from mmdualformer.checkpoints.convert import read_weights
 from mmdualformer.checkpoints.dualformer import backbone_name, convert_dualformer
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
-from tests.helpers import REPO, assert_one_line
+from tests.helpers import REPO, Malicious, assert_one_line
 from tests.reference import Reference
 
 
@@ -32,9 +32,9 @@ def recognizer(backbone: dict, classes: int = 7) -> dict:
     lambda weights: dict(model=weights, optimizer=dict(state={}, param_groups=[dict(lr=0.1)])),
     lambda weights: dict(state_dict={f'module.{name}': value for name, value in weights.items()}),
 ])
-def test_a_released_recognizer_becomes_one_that_loads_strictly(run_tool, released, tmp_path, wrap):
+def test_a_released_recognizer_becomes_one_that_loads_strictly(fork_tool, released, tmp_path, wrap):
     torch.save(wrap({**recognizer(released), 'cls_head.aux.weight': torch.ones(2)}), tmp_path / 'released.pth')
-    result = run_tool('tools/convert_checkpoint.py', 'dualformer', 'released.pth', 'out/ours.pth')
+    result = fork_tool('tools/convert_checkpoint.py', 'dualformer', 'released.pth', 'out/ours.pth')
     assert result.returncode == 0, result.stderr
     assert 'DualFormer-T for clips of 16 frames, 7 classes' in result.stdout
     assert 'dropped 1: cls_head.aux.weight' in result.stdout
@@ -91,19 +91,10 @@ def test_anything_else_is_refused(released, change, message):
     assert '\n' not in str(error.value)
 
 
-class Malicious:
-
-    def __init__(self, marker):
-        self.marker = str(marker)
-
-    def __reduce__(self):
-        return os.mkdir, (self.marker, )
-
-
-def test_files_that_are_not_weights_are_refused_and_run_nothing(run_tool, released, tmp_path):
-    torch.save(dict(state_dict=released, meta=Malicious(tmp_path / 'ran')), tmp_path / 'malicious.pth')
-    result = run_tool('tools/convert_checkpoint.py', 'dualformer', 'malicious.pth', 'ours.pth')
-    assert_one_line(result, "'malicious.pth' cannot be loaded as weights alone")
+def test_files_that_are_not_weights_are_refused_and_run_nothing(fork_tool, released, tmp_path):
+    torch.save(dict(state_dict=released, meta=Malicious(os.mkdir, str(tmp_path / 'ran'))), tmp_path / 'malicious.pth')
+    result = fork_tool('tools/convert_checkpoint.py', 'dualformer', 'malicious.pth', 'ours.pth')
+    assert_one_line(result, "'malicious.pth' cannot be loaded as weights alone: it would run posix.mkdir")
     assert not (tmp_path / 'ran').exists() and not (tmp_path / 'ours.pth').exists()
 
     (tmp_path / 'text.pth').write_text('weights')

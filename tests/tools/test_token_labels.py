@@ -33,7 +33,7 @@ model = dict(
     return path
 
 
-def test_training_with_a_teacher_in_two_processes(run_tool, config, data_options, tmp_path):
+def test_training_with_a_teacher_in_two_processes(run_tool, fork_tool, config, data_options, tmp_path):
     work_dir = tmp_path / 'work'
     result = run_tool('tools/dist_train.sh', config, 2, '--work-dir', work_dir, '--amp', '--cfg-options', *data_options)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -42,17 +42,17 @@ def test_training_with_a_teacher_in_two_processes(run_tool, config, data_options
     assert not [name for name in checkpoint['state_dict'] if 'teacher' in name]
 
     (tmp_path / 'teacher.pth').unlink()
-    result = run_tool('tools/test.py', config, work_dir / 'epoch_1.pth', '--work-dir', work_dir, '--cfg-options',
+    result = fork_tool('tools/test.py', config, work_dir / 'epoch_1.pth', '--work-dir', work_dir, '--cfg-options',
                       *data_options)
     assert result.returncode == 0, result.stdout + result.stderr
     result = run_tool('tools/dist_train.sh', config, 2, '--work-dir', work_dir, '--cfg-options', *data_options)
     assert_one_line(result, "model.teacher.checkpoint: checkpoint 'teacher.pth' does not exist")
 
 
-def test_training_from_labels_on_disk(run_tool, config, data_options, motion_root, tmp_path):
+def test_training_from_labels_on_disk(fork_tool, config, data_options, motion_root, tmp_path):
     command = ('tools/write_token_labels.py', config, tmp_path / 'labels', '--num-labels', 8, '--short-side', 64,
                '--num-workers', 0, '--cfg-options', *data_options)
-    result = run_tool(*command)
+    result = fork_tool(*command)
     assert result.returncode == 0, result.stdout + result.stderr
     files = sorted((tmp_path / 'labels').rglob('*.npz'))
     assert len(files) == 16
@@ -75,7 +75,7 @@ def test_training_from_labels_on_disk(run_tool, config, data_options, motion_roo
     # a run goes on where it stopped
     files[0].unlink()
     written = np.load(files[1])['logits']
-    assert run_tool(*command).returncode == 0
+    assert fork_tool(*command).returncode == 0
     assert files[0].exists()
     np.testing.assert_array_equal(np.load(files[1])['logits'], written)
 
@@ -91,18 +91,18 @@ train_pipeline = [
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 """)
     (tmp_path / 'teacher.pth').unlink()
-    result = run_tool('tools/train.py', offline, '--work-dir', tmp_path / 'work', '--cfg-options', *data_options)
+    result = fork_tool('tools/train.py', offline, '--work-dir', tmp_path / 'work', '--cfg-options', *data_options)
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'loss_token: ' in result.stdout + result.stderr
 
     for file in files:
         file.unlink()
     options = [*data_options, 'train_dataloader.num_workers=1']
-    result = run_tool('tools/train.py', offline, '--work-dir', tmp_path / 'work', '--cfg-options', *options)
+    result = fork_tool('tools/train.py', offline, '--work-dir', tmp_path / 'work', '--cfg-options', *options)
     assert_one_line(result, 'has no token labels: there is no')
 
 
-def test_broken_videos_are_named_and_the_others_labelled(run_tool, config, data_options, motion_root, tmp_path):
+def test_broken_videos_are_named_and_the_others_labelled(fork_tool, config, data_options, motion_root, tmp_path):
     lines = (motion_root / 'train.txt').read_text().splitlines()[:2]
     (tmp_path / 'clips').mkdir()
     (tmp_path / 'clips' / 'broken.mp4').write_bytes(b'no video')
@@ -113,13 +113,13 @@ def test_broken_videos_are_named_and_the_others_labelled(run_tool, config, data_
         *data_options, f'train_dataloader.dataset.ann_file={tmp_path}/list.txt',
         f'train_dataloader.dataset.data_prefix.video={tmp_path}/clips'
     ]
-    result = run_tool('tools/write_token_labels.py', config, tmp_path / 'labels', '--num-workers', 0, '--cfg-options',
+    result = fork_tool('tools/write_token_labels.py', config, tmp_path / 'labels', '--num-workers', 0, '--cfg-options',
                       *options)
     assert_one_line(result, '1 videos could not be read')
     assert 'skipped ' in result.stdout and 'broken.mp4' in result.stdout
     assert label_file(tmp_path / 'labels', tmp_path / 'clips/good.mp4').exists()
 
 
-def test_a_config_without_a_teacher_is_refused(run_tool):
-    result = run_tool('tools/write_token_labels.py', REPO / 'configs/dualformer_t_k400.py', 'labels')
+def test_a_config_without_a_teacher_is_refused(fork_tool):
+    result = fork_tool('tools/write_token_labels.py', REPO / 'configs/dualformer_t_k400.py', 'labels')
     assert_one_line(result, 'has no model.teacher')

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mmaction
 import pytest
+import torch
 
 from tests.helpers import REPO, assert_one_line
 
@@ -20,7 +21,7 @@ def scalars(work_dir: Path) -> list:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def test_two_processes_train_resume_and_test(run_tool, data_options, motion_root, tmp_path):
+def test_two_processes_train_resume_and_test(run_tool, fork_tool, data_options, motion_root, tmp_path):
     """The launchers, from an empty folder: train one epoch, resume for a second one, test, recognise a clip."""
     work_dir = tmp_path / 'work'
     result = run_tool('tools/dist_train.sh', CONFIG, 2, '--work-dir', work_dir, '--cfg-options', *data_options,
@@ -45,22 +46,27 @@ def test_two_processes_train_resume_and_test(run_tool, data_options, motion_root
     assert result.returncode == 0, result.stdout + result.stderr
     distributed = re.search(r'acc/top1: ([\d.]+)', result.stdout + result.stderr)[1]
     assert (tmp_path / 'scores.pkl').exists()
-    result = run_tool('tools/test.py', CONFIG, best, '--work-dir', work_dir, '--cfg-options', *data_options)
+    result = fork_tool('tools/test.py', CONFIG, best, '--work-dir', work_dir, '--show-dir', tmp_path / 'shown',
+                      '--cfg-options', *data_options)
+    assert len(list((tmp_path / 'shown').glob('*'))) == 8
     assert re.search(r'acc/top1: ([\d.]+)', result.stdout + result.stderr)[1] == distributed
 
     clip = sorted(motion_root.glob('videos_val/*.mp4'))[0]
-    result = run_tool('tools/recognize.py', CONFIG, best, clip, '--labels', motion_root / 'classes.txt')
+    result = fork_tool('tools/recognize.py', CONFIG, best, clip, '--labels', motion_root / 'classes.txt')
     assert result.returncode == 0, result.stderr
     scores = [float(score) for score in re.findall(r'([\d.]+)%', result.stdout)]
     assert len(scores) == 5 and scores == sorted(scores, reverse=True)
     assert 'clockwise' in result.stdout
 
 
-def test_mmactions_own_tool_knows_us_through_custom_imports(run_tool, data_options, tmp_path):
-    tool = Path(mmaction.__file__).parent / '.mim' / 'tools' / 'train.py'
-    result = run_tool(tool, CONFIG, '--work-dir', tmp_path / 'work', '--cfg-options', *data_options)
+def test_mmactions_own_tools_know_us_through_custom_imports(run_tool, data_options, tmp_path):
+    tools = Path(mmaction.__file__).parent / '.mim' / 'tools'
+    settings = ('--work-dir', tmp_path / 'work', '--cfg-options', *data_options)
+    result = run_tool(tools / 'train.py', CONFIG, *settings)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert (tmp_path / 'work' / 'epoch_1.pth').exists()
+    result = run_tool(tools / 'test.py', CONFIG, tmp_path / 'work' / 'epoch_1.pth', *settings)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'acc/top1' in result.stdout + result.stderr
 
 
 def test_slurm_launchers_start_one_task_a_gpu(run_tool, data_options, tmp_path):
@@ -94,9 +100,9 @@ for pid in $pids; do wait "$pid" || exit 1; done
     assert 'acc/top1' in result.stdout + result.stderr
 
 
-def test_the_command_line_wins_over_the_config(run_tool, data_options, tmp_path):
+def test_the_command_line_wins_over_the_config(fork_tool, data_options, tmp_path):
     """--seed is heard though the config has one; --no-validate and --auto-scale-lr do what they say."""
-    result = run_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--seed', 7, '--no-validate',
+    result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--seed', 7, '--no-validate',
                       '--auto-scale-lr', '--cfg-options', *data_options, 'default_hooks.logger.interval=1',
                       'param_scheduler=None')
     output = result.stdout + result.stderr
@@ -117,21 +123,20 @@ class TestBadInput:
                           'val_dataloader.dataset.data_prefix.video=videos_val')
         assert_one_line(result, "arch='huge'", "['base', 'small', 'tiny']")
 
-    def test_missing_data(self, run_tool):
-        result = run_tool('tools/train.py', REPO / 'configs/dualformer_t_k400.py')
+    def test_missing_data(self, fork_tool):
+        result = fork_tool('tools/train.py', REPO / 'configs/dualformer_t_k400.py')
         assert_one_line(result, 'kinetics400_train_list_videos.txt', 'configs/_base_/datasets/k400.py')
 
-    def test_label_outside_the_classes(self, run_tool, data_options):
-        result = run_tool('tools/train.py', CONFIG, '--cfg-options', *data_options, 'model.cls_head.num_classes=5')
+    def test_label_outside_the_classes(self, fork_tool, data_options):
+        result = fork_tool('tools/train.py', CONFIG, '--cfg-options', *data_options, 'model.cls_head.num_classes=5')
         assert_one_line(result, "label '5' must be a number of 0 to 4")
 
-    def test_clip_smaller_than_a_patch(self, run_tool, data_options, tmp_path):
-        result = run_tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *data_options,
+    def test_clip_smaller_than_a_patch(self, fork_tool, data_options, tmp_path):
+        result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *data_options,
                           'train_dataloader.dataset.pipeline.4.size=3')
         assert_one_line(result, '18 x 3 x 3, smaller than a patch', '1 x 4 x 4')
 
     def test_checkpoint_of_another_architecture(self, run_tool, data_options, tmp_path):
-        import torch
         torch.save(dict(state_dict={'backbone.stem.weight': torch.ones(3)}), tmp_path / 'other.pth')
         for tool in (('tools/test.py', CONFIG, 'other.pth'), ('tools/dist_test.sh', CONFIG, 'other.pth', 2)):
             result = run_tool(*tool, '--work-dir', tmp_path, '--cfg-options', *data_options)
@@ -139,6 +144,7 @@ class TestBadInput:
 
     def test_a_number_of_processes_that_is_none(self, run_tool):
         assert_one_line(run_tool('tools/dist_train.sh', CONFIG, 'many'), 'nproc_per_node', 'many')
+        assert_one_line(run_tool('tools/dist_train.sh', CONFIG, 0), '(GPUS) 0 must be at least 1')
 
     def test_a_port_in_use(self, run_tool):
         with socket.socket() as taken:
@@ -148,11 +154,38 @@ class TestBadInput:
             result = run_tool('tools/dist_train.sh', CONFIG, 2, PORT=str(port))
         assert_one_line(result, 'address already in use', f'127.0.0.1:{port}')
 
-    def test_missing_config_checkpoint_and_video(self, run_tool, tmp_path):
-        assert_one_line(run_tool('tools/train.py', 'no.py'), "config 'no.py' does not exist", str(tmp_path))
+    def test_missing_config_checkpoint_and_video(self, fork_tool, tmp_path):
+        assert_one_line(fork_tool('tools/train.py', 'no.py'), "config 'no.py' does not exist", str(tmp_path))
         (tmp_path / 'bad.py').write_text('model = dict(\n')
-        assert_one_line(run_tool('tools/train.py', 'bad.py'), "config 'bad.py' line 1: '(' was never closed")
-        assert_one_line(run_tool('tools/recognize.py', CONFIG, 'none', 'no.mp4'), "'no.mp4' does not exist")
+        assert_one_line(fork_tool('tools/train.py', 'bad.py'), "config 'bad.py' line 1: '(' was never closed")
+        assert_one_line(fork_tool('tools/recognize.py', CONFIG, 'none', 'no.mp4'), "'no.mp4' does not exist")
+
+    def test_options_that_do_not_fit(self, fork_tool, data_options):
+        train = ('tools/train.py', CONFIG, '--cfg-options', *data_options)
+        result = fork_tool(*train, 'model.backbone')
+        assert result.returncode == 2 and "--cfg-options 'model.backbone' must be key=value" in result.stderr
+        assert_one_line(fork_tool(*train, 'model.backbone.type.x=1'), '--cfg-options model.backbone.type.x=1 does not')
+        assert_one_line(fork_tool(*train, 'model.backbone.depth=1'), "unexpected keyword argument 'depth'")
+        assert_one_line(fork_tool(*train, 'model.backbone.type=Dual'), 'Dual is not in the', 'registry')
+        assert_one_line(fork_tool(*train, 'optim_wrapper.type=Other', '--amp'), '--amp takes an OptimWrapper')
+        assert_one_line(fork_tool(*train, 'auto_scale_lr=None', '--auto-scale-lr'), 'base_batch_size')
+
+    def test_files_that_are_not_what_they_should_be(self, fork_tool, data_options, tmp_path):
+        (tmp_path / 'clip.mp4').write_text('no video')
+        assert_one_line(fork_tool('tools/recognize.py', CONFIG, 'none', 'clip.mp4'), "video 'clip.mp4' cannot be read")
+        torch.save(torch.ones(2), tmp_path / 'tensor.pth')
+        test = ('tools/test.py', CONFIG, 'tensor.pth', '--work-dir', tmp_path, '--cfg-options', *data_options)
+        assert_one_line(fork_tool(*test), "'tensor.pth' holds a Tensor, not weights by name")
+        (tmp_path / 'base.py').write_text('x = 1\n')
+        assert_one_line(fork_tool('tools/train.py', 'base.py'), "config 'base.py' has no model")
+        (tmp_path / 'wrong.py').write_text("_base_ = 'nowhere.py'\n")
+        assert_one_line(fork_tool('tools/train.py', 'wrong.py'), "config 'wrong.py': FileNotFoundError", 'nowhere.py')
+
+    def test_settings_of_a_prediction(self, fork_tool, motion_root, clip_file):
+        recognize = ('tools/recognize.py', CONFIG, 'none', clip_file)
+        assert_one_line(fork_tool(*recognize, '--topk', 0), '--topk 0 must be at least 1')
+        assert_one_line(fork_tool(*recognize, '--labels', motion_root / 'train.txt'), 'names 16 classes, the model')
+        assert_one_line(fork_tool(*recognize, '--device', 'gpu'), "--device 'gpu' cannot be used here")
 
     def test_launchers_without_arguments_show_their_usage(self, run_tool):
         for tool in ('dist_train', 'dist_test', 'slurm_train', 'slurm_test'):

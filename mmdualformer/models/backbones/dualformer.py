@@ -7,7 +7,7 @@ The blocks stand in the order in which a clip meets them. Tokens stay channels-l
 stage; they are viewed as ``[B, C, T, H, W]`` only where a convolution needs it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -291,6 +291,10 @@ class DualFormerStage(nn.Module):
         return x
 
 
+def _is_size(size: object) -> bool:
+    return isinstance(size, Sequence) and len(size) == 3 and all(isinstance(x, int) and x > 0 for x in size)
+
+
 @MODELS.register_module()
 class DualFormer(BaseModule):
     """The DualFormer video backbone.
@@ -310,8 +314,9 @@ class DualFormer(BaseModule):
             ``'G'`` for GP-MSA (Table 3). Defaults to ``('LG', 'LG', 'LG', 'LG')``.
         window_size (tuple): Window of LW-MSA in tokens, ``(t, h, w)`` (Table 4). Defaults to ``(8, 7, 7)``.
         fine_sizes (sequence): For each stage the size ``(t, h, w)`` of its fine global priors at ``clip_size``,
-            ``'whole'`` for the map itself, or None for no fine scale. Defaults to (8, 7, 7) in stages 1-3 and
-            ``'whole'`` in stage 4.
+            ``'whole'`` for the map itself, or None for no fine scale. A kernel is the map over the size, rounded down,
+            so that the priors are a few more where the division leaves a rest. Defaults to (8, 7, 7) in stages 1-3
+            and ``'whole'`` in stage 4.
         coarse_sizes (sequence): For each stage the size of its coarse global priors, or None for no coarse scale.
             Defaults to (4, 4, 4) in stages 1 and 2 and None in stages 3 and 4.
         downsampling (str): What makes the priors, ``'dwconv'``, ``'conv'`` or ``'avgpool'`` (Table 5). Defaults to
@@ -321,9 +326,11 @@ class DualFormer(BaseModule):
         mlp_ratio (float): Hidden width of the perceptrons over the channels. Defaults to 4.
         drop_path_rate (float): Stochastic depth of the last layer; it grows linearly from 0. Defaults to 0.1.
         in_channels (int): Channels of the clip. Defaults to 3.
-        out_indices (sequence): Stages whose maps are returned, counted from 0. The map of the last stage is
-            normalised, earlier ones are as the next stage receives them. Defaults to ``(3, )``.
-        frozen_stages (int): Stages 0 to ``frozen_stages`` are not trained and stay in eval mode. Defaults to -1, none.
+        out_indices (sequence): Stages whose maps are returned, in ascending order from 0; those after the last one are
+            not built. The map of the arch's last stage is normalised, earlier ones are as the next stage receives them.
+            Defaults to ``(3, )``.
+        frozen_stages (int): Stages 0 to ``frozen_stages`` are not trained and stay in eval mode, with the last one
+            also the final norm. Defaults to -1, none.
         with_cp (bool): Recompute each block in the backward pass to save memory. Defaults to False.
         init_cfg (dict or list, optional): Initialisation, MMEngine's way.
 
@@ -375,14 +382,24 @@ class DualFormer(BaseModule):
             raise UserError(f"block_types={block_types} must be of 'LG', 'GL', 'LL' and 'GG'")
         if position not in ('peg', 'relative_bias', 'none'):
             raise UserError(f"position={position!r} must be 'peg', 'relative_bias' or 'none'")
-        if not out_indices or not set(out_indices) <= set(range(num_stages)):
-            raise UserError(f'out_indices={out_indices} must name stages of 0 to {num_stages - 1}')
+        out_indices = tuple(out_indices)
+        if not out_indices or out_indices != tuple(i for i in range(num_stages) if i in out_indices):
+            raise UserError(f'out_indices={out_indices} must name stages of 0 to {num_stages - 1} in ascending order')
         if not -1 <= frozen_stages < num_stages:
             raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_stages - 1}')
 
+        if not 0 <= drop_path_rate < 1:
+            raise UserError(f'drop_path_rate={drop_path_rate} must be at least 0 and less than 1')
+        sizes = dict(clip_size=clip_size, patch_size=patch_size, window_size=window_size)
+        sizes.update({f'fine_sizes[{i}]': size for i, size in enumerate(fine_sizes) if size not in ('whole', None)})
+        sizes.update({f'coarse_sizes[{i}]': size for i, size in enumerate(coarse_sizes) if size is not None})
+        for name, size in sizes.items():
+            if not _is_size(size):
+                raise UserError(f'{name}={size!r} must be three positive integers, (t, h, w)')
+
         self.patch_size = tuple(map(min, patch_size, clip_size))
         self.in_channels = in_channels
-        self.out_indices = tuple(out_indices)
+        self.out_indices = out_indices
         self.frozen_stages = frozen_stages
 
         # python floats, not a tensor: on the meta device a tensor has no values
@@ -392,7 +409,7 @@ class DualFormer(BaseModule):
         self.stages = nn.ModuleList()
         size = clip_size
         merge_sizes = [self.patch_size, *((stride, 2, 2) for stride in temporal_strides)]
-        for i, (dim, merge_size) in enumerate(zip(dims, merge_sizes)):
+        for i, (dim, merge_size) in enumerate(zip(dims, merge_sizes[:out_indices[-1] + 1])):
             size = tuple(-(-length // step) for length, step in zip(size, merge_size))
             kernels = self._pyramid_kernels(size, fine_sizes[i], coarse_sizes[i])
             if 'G' in block_types[i] and not any(kernels):
@@ -411,7 +428,7 @@ class DualFormer(BaseModule):
                 blocks.append(DualFormerBlock(layers, peg))
             self.stages.append(DualFormerStage(PatchEmbed(in_channels, dim, merge_size), blocks, with_cp))
             in_channels = dim
-        self.norm = nn.LayerNorm(dims[-1])
+        self.norm = nn.LayerNorm(dims[-1]) if len(self.stages) == num_stages else nn.Identity()
         self._freeze_stages()
 
     @classmethod
@@ -422,8 +439,12 @@ class DualFormer(BaseModule):
                                 'or give a dict')
             return cls.arch_zoo[arch]
         keys = ('embed_dims', 'num_blocks', 'num_heads')
+        if not isinstance(arch, Mapping):
+            raise UserError(f'arch={arch!r} must be one of {sorted(cls.arch_zoo)} or a dict')
         if set(arch) != set(keys) or len({len(arch[key]) for key in keys}) != 1:
             raise UserError(f'arch={dict(arch)} must give {", ".join(keys)}, each with one number a stage')
+        if min(number for key in keys for number in arch[key]) < 1:
+            raise UserError(f'arch={dict(arch)} must have positive numbers only')
         for dim, heads in zip(arch['embed_dims'], arch['num_heads']):
             if dim % heads:
                 raise UserError(f'embed_dims={arch["embed_dims"]} must be multiples of num_heads={arch["num_heads"]}')
@@ -469,7 +490,7 @@ class DualFormer(BaseModule):
 
         x = rearrange(x, 'B C T H W -> B T H W C')
         outs = []
-        for i, stage in enumerate(self.stages[:max(self.out_indices) + 1]):
+        for i, stage in enumerate(self.stages):
             x = stage(x)
             if i in self.out_indices:
                 out = self.norm(x) if i == len(self.stages) - 1 else x
@@ -483,5 +504,8 @@ class DualFormer(BaseModule):
         return self
 
     def _freeze_stages(self) -> None:
-        for stage in self.stages[:self.frozen_stages + 1]:
-            stage.eval().requires_grad_(False)
+        frozen = list(self.stages[:self.frozen_stages + 1])
+        if self.frozen_stages >= len(self.stages) - 1:
+            frozen.append(self.norm)
+        for module in frozen:
+            module.eval().requires_grad_(False)

@@ -54,6 +54,16 @@ def test_output_shapes_of_all_stages():
     assert isinstance(last, torch.Tensor)
 
 
+def test_stages_after_the_last_output_are_not_built():
+    whole, part = tiny_model(out_indices=(0, 1, 3)).eval(), tiny_model(out_indices=(0, 1))
+    part.load_state_dict({name: whole.state_dict()[name] for name in part.state_dict()})
+    clip = torch.randn(1, 3, 8, 64, 64)
+    for given, expected in zip(part.eval()(clip), whole(clip)):
+        torch.testing.assert_close(given, expected)
+    sum(m.square().mean() for m in part.train()(clip)).backward()
+    assert all(p.grad is not None for p in part.parameters())
+
+
 @pytest.mark.parametrize('size', [(1, 4, 4), (2, 4, 4), (1, 32, 32), (8, 112, 80), (24, 64, 64), (27, 57, 43),
                                   (64, 32, 32), (8, 171, 160)])
 def test_any_clip_size(size):
@@ -148,6 +158,11 @@ def test_frozen_stages_stay_frozen_and_in_eval_mode():
     assert torch.equal(before, model.stages[0].blocks[0].layers[1].attn.scales.coarse.norm.running_mean)
 
 
+def test_a_frozen_model_has_nothing_to_train():
+    model = tiny_model(frozen_stages=3)
+    assert not any(p.requires_grad for p in model.parameters())
+
+
 def test_stochastic_depth_grows_linearly():
     model = tiny_model(drop_path_rate=0.3)
     rates = [
@@ -171,6 +186,14 @@ def test_the_same_model_in_torchscript_tracing_and_on_the_meta_device():
     (dict(arch=dict(embed_dims=(8, ), num_blocks=(1, 1), num_heads=(1, ))), 'one number a stage'),
     (dict(arch=dict(embed_dims=(9, ), num_blocks=(1, ), num_heads=(2, ))), 'multiples of num_heads'),
     (dict(out_indices=(4, )), 'out_indices=.* 0 to 3'),
+    (dict(out_indices=(3, 1)), 'in ascending order'),
+    (dict(arch=5), 'arch=5 must be one of'),
+    (dict(arch=dict(embed_dims=(8, ), num_blocks=(1, ), num_heads=(0, ))), 'positive numbers'),
+    (dict(drop_path_rate=1.5), 'drop_path_rate=1.5 must be'),
+    (dict(window_size=7), 'window_size=7 must be three positive integers'),
+    (dict(clip_size=(32, 224)), r'clip_size=\(32, 224\) must be three'),
+    (dict(patch_size=(2, 0, 4)), r'patch_size=\(2, 0, 4\) must be three'),
+    (dict(fine_sizes=((8, 7, 7), 'all', None, 'whole')), r"fine_sizes\[1\]='all' must be three"),
     (dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
     (dict(coarse_sizes=(None, )), 'coarse_sizes=.* 4 entries'),
     (dict(block_types=('LG', 'LX', 'LG', 'LG')), "block_types=.* must be of 'LG'"),
