@@ -1,0 +1,90 @@
+"""Test one checkpoint with several numbers of clips and crops, as in Figure 5 of the DualFormer paper.
+
+Writes views.csv into the work dir. On several GPUs: python -m mmdualformer.launch --nproc-per-node 8 \\
+    tools/analysis/sweep_views.py CONFIG CHECKPOINT --launcher pytorch
+"""
+
+import argparse
+import copy
+import csv
+import itertools
+from pathlib import Path
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.registry import init_default_scope
+
+import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
+from mmdualformer import cli
+from mmdualformer.analysis import count_cost
+from mmdualformer.checks import check_checkpoint, check_datasets, check_file
+from mmdualformer.errors import UserError
+
+CROPS = {1: 'CenterCrop', 3: 'ThreeCrop'}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--clips', type=int, nargs='+', default=[1, 2, 4, 8], help='clips of a video')
+    parser.add_argument('--crops', type=int, nargs='+', default=[1, 3], choices=CROPS, help='crops of a clip')
+    cli.add_runner_arguments(parser)
+    return parser.parse_args()
+
+
+def set_views(cfg: Config, clips: int, crops: int) -> tuple[int, int]:
+    """Set the views of the test pipeline.
+
+    Returns:
+        tuple: Frames of a clip, and pixels of a crop's side.
+
+    Raises:
+        UserError: The pipeline has no step that samples frames, or none that crops.
+    """
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    sample = next((step for step in pipeline if step.type == 'SampleFrames'), None)
+    crop = next((step for step in pipeline if step.type in CROPS.values()), None)
+    if sample is None or crop is None:
+        raise UserError(f'test_pipeline must have SampleFrames and one of {", ".join(CROPS.values())}, not '
+                        f'{", ".join(step.type for step in pipeline)}')
+    sample.num_clips = clips
+    crop.type = CROPS[crops]
+    return sample.clip_len, crop.crop_size
+
+
+def main() -> None:
+    args = parse_args()
+    if min(args.clips) < 1:
+        raise UserError(f'--clips {min(args.clips)} must be at least 1')
+    cfg = cli.load_config(args)
+    check_datasets(cfg, ('test_dataloader', ), args.cfg_options)
+    check_file('checkpoint', args.checkpoint)
+    cfg.load_from = args.checkpoint
+    frames, side = set_views(copy.deepcopy(cfg), 1, 1)
+    init_default_scope(cfg.default_scope)
+    with torch.device('meta'):
+        gflops = count_cost(MODELS.build(cfg.model.backbone), (1, 3, frames, side, side)).flops / 1e9
+
+    rows = []
+    for clips, crops in itertools.product(args.clips, args.crops):
+        views = copy.deepcopy(cfg)
+        set_views(views, clips, crops)
+        views.experiment_name = f'{clips}x{crops}'
+        runner = cli.build_runner(views)
+        if not rows:
+            check_checkpoint(runner.model, args.checkpoint)
+        metrics = {name.removeprefix('acc/'): round(value, 4) for name, value in runner.test().items()}
+        rows.append(dict(clips=clips, crops=crops, gflops=round(clips * crops * gflops, 3), **metrics))
+        if is_main_process():
+            with open(Path(cfg.work_dir, 'views.csv'), 'w', newline='') as file:
+                table = csv.DictWriter(file, rows[0])
+                table.writeheader()
+                table.writerows(rows)
+            print(' '.join(f'{name} {value}' for name, value in rows[-1].items()))
+
+
+if __name__ == '__main__':
+    cli.run(main)
