@@ -26,6 +26,8 @@ REQUIREMENTS = [
     # decord has wheels for x86 only; decord2 is the same module for Arm
     'decord>=0.6.0; platform_machine != "aarch64" and platform_machine != "arm64"',
     'decord2; platform_machine == "aarch64" or platform_machine == "arm64"',
+    'av',  # reads what decord cannot, such as AV1
+    'filelock',
     'numpy',
     'opencv-python',
     # needed by the above, declared by none of them

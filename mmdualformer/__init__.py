@@ -8,7 +8,7 @@ from . import compat
 
 compat.apply()
 
-from . import checkpoints, datasets, models  # noqa: E402  (they register, and need the mended stack)
+from . import checkpoints, datasets, engine, evaluation, models  # noqa: E402  (they register; need the mended stack)
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'checkpoints', 'compat', 'datasets', 'models']
+__all__ = ['__version__', 'checkpoints', 'compat', 'datasets', 'engine', 'evaluation', 'models']

@@ -44,8 +44,9 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
                     raise UserError(f'{key}.{name}={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
                                     f'exist: there is no {Path(root, path).absolute()}; set it with --cfg-options '
                                     f'{key}.{name}=PATH')
-            if ann_file and num_classes and dataset.get('type') == 'VideoDataset':
-                _check_labels(Path(root, ann_file), num_classes, dataset.get('delimiter', ' '))
+            if ann_file and num_classes and dataset.get('type') in ('VideoDataset', 'RobustVideoDataset'):
+                _check_labels(Path(root, ann_file), num_classes, dataset.get('delimiter', ' '),
+                              may_lack=loader == 'test_dataloader')
 
 
 def check_file(argument: str, path: str) -> None:
@@ -108,8 +109,8 @@ def iterate_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
         yield key, dataset
 
 
-def _check_labels(ann_file: Path, num_classes: int, delimiter: str) -> None:
-    """Check a list of ``path label [label ...]`` lines."""
+def _check_labels(ann_file: Path, num_classes: int, delimiter: str, may_lack: bool) -> None:
+    """Check a list of ``path label [label ...]`` lines, which may lack the label where scores are only dumped."""
     try:
         lines = ann_file.read_text(encoding='utf-8').splitlines()
     except (IsADirectoryError, UnicodeDecodeError) as error:
@@ -118,7 +119,7 @@ def _check_labels(ann_file: Path, num_classes: int, delimiter: str) -> None:
         raise UserError(f'{ann_file} is empty; it must have a "video label" line for each video')
     for number, line in enumerate(lines, 1):
         _, *labels = line.strip().split(delimiter)
-        if not labels:
+        if not labels and not may_lack:
             raise UserError(f'{ann_file} line {number}: {line!r} must be a video and its label')
         for label in labels:
             if not label.isdigit() or int(label) >= num_classes:

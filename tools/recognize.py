@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 import torch
-from decord import DECORDError, VideoReader
 from mmaction.apis import inference_recognizer, init_recognizer
 from mmengine.runner import load_checkpoint
 
@@ -29,10 +28,6 @@ def main() -> None:
     args = parse_args()
     for video in args.videos:
         check_file('video', video)
-        try:
-            VideoReader(video)
-        except (DECORDError, RuntimeError) as error:
-            raise UserError(f'video {video!r} cannot be read: {str(error).strip().splitlines()[-1]}') from None
     if args.topk < 1:
         raise UserError(f'--topk {args.topk} must be at least 1')
     try:

@@ -41,12 +41,11 @@ class WholeVideos(Dataset):
         return len(self.places)
 
     def __getitem__(self, index: int) -> tuple:
-        """Return ``filename, clips [clips, C, T, H, W], frames [clips, T]``, or the error in place of clips."""
+        """Return ``filename, clips [clips, C, T, H, W], frames [clips, T]``, or the reason in place of clips."""
         filename = self.dataset.get_data_info(self.places[index])['filename']
-        try:
-            data = self.dataset[self.places[index]]
-        except Exception as error:  # whatever a decoder raises for a broken file
-            return filename, error, None
+        data = self.dataset[self.places[index]]
+        if 'unreadable' in data['data_samples']:
+            return filename, data['data_samples'].unreadable, None
         frame_inds = torch.from_numpy(data['data_samples'].frame_inds).view(len(data['inputs']), -1)
         return filename, data['inputs'], frame_inds
 
@@ -83,18 +82,19 @@ def main() -> None:
     for _, dataset_cfg in iterate_datasets('train_dataloader.dataset', cfg.train_dataloader.dataset):
         sample = next(step for step in dataset_cfg.pipeline if step.type == 'SampleFrames')
         pipeline = [
-            dict(type='DecordInit'),
+            dict(type='VideoInit'),
             dict(
                 type='SampleWholeVideo',
                 clip_len=sample.clip_len,
                 frame_interval=sample.get('frame_interval', 1),
                 out_of_bound_opt='repeat_last'),
-            dict(type='DecordDecode'),
+            dict(type='VideoDecode'),
             dict(type='ResizeToMultiple', short_side=args.short_side, divisor=32),
             dict(type='FormatShape', input_format='NCTHW'),
             dict(type='PackActionInputs', meta_keys=('frame_inds', ))
         ]
-        dataset = DATASETS.build({**dataset_cfg, 'pipeline': pipeline, 'test_mode': True})
+        dataset = DATASETS.build(
+            {**dataset_cfg, 'type': 'RobustVideoDataset', 'pipeline': pipeline, 'test_mode': True})
         files = [label_file(args.root, dataset.get_data_info(i)['filename']) for i in range(len(dataset))]
         file, times = Counter(files).most_common(1)[0]
         if times > 1:
@@ -104,9 +104,9 @@ def main() -> None:
         videos = DataLoader(WholeVideos(dataset, places), batch_size=None, num_workers=args.num_workers)
         for filename, clips, frame_inds in track(videos, total=len(places), description=f'writing {args.root}',
                                                  disable=rank > 0):
-            if isinstance(clips, Exception):
+            if isinstance(clips, str):
                 failed += 1
-                print(f'skipped {filename}: {str(clips).strip().splitlines()[-1]}')
+                print(f'skipped {clips}')
                 continue
             logits = [teacher(part.to(get_device()).float()).cpu() for part in clips.split(args.num_clips)]
             write_token_labels(label_file(args.root, filename), torch.cat(logits), frame_inds.numpy(),

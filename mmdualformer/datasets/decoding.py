@@ -1,0 +1,173 @@
+"""Decoding that survives: several decoders for a file, and a time limit for each."""
+
+import threading
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import NoReturn
+
+import numpy as np
+from mmaction.datasets.transforms import (
+    DecordDecode,
+    DecordInit,
+    OpenCVDecode,
+    OpenCVInit,
+    PyAVDecode,
+    PyAVInit,
+)
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from mmdualformer.errors import UserError
+
+DECODERS = {
+    'decord': (DecordInit, DecordDecode),
+    'pyav': (PyAVInit, PyAVDecode),
+    'opencv': (OpenCVInit, OpenCVDecode),
+}
+BLANK = np.zeros((256, 340, 3), np.uint8)  # a frame of what cannot be read
+
+
+class VideoError(UserError):
+    """A video that no decoder can read.
+
+    Attributes:
+        reason (str): What each decoder said.
+    """
+
+    def __init__(self, message: str, reason: str = '') -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def call_within(seconds: float, function: Callable, *args) -> object:
+    """Call a function, and give up on it when it takes too long.
+
+    It runs in a thread of its own. One that never returns stays behind, as a decoder that waits in C code cannot be
+    stopped; it does not keep the process from ending.
+
+    Args:
+        seconds (float): Time limit.
+        function (Callable): What to call.
+        *args: Its arguments.
+
+    Returns:
+        object: What it returns; what it raises is raised.
+
+    Raises:
+        TimeoutError: It took too long.
+    """
+    outcome = SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((function(*args), None))
+        except Exception as error:
+            outcome.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result, error = outcome.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError(f'no answer within {seconds:g} s') from None
+    if error is not None:
+        raise error
+    return result
+
+
+class _Decoding(BaseTransform):
+    """What opening and decoding have in common.
+
+    Args:
+        decoders (sequence): Names in ``DECODERS``, in the order in which they are tried.
+        time_limit (float): Seconds that a decoder may take to open a file, and again to decode it.
+
+    Raises:
+        UserError: A decoder is unknown.
+    """
+
+    def __init__(self, decoders: Sequence[str] = tuple(DECODERS), time_limit: float = 20.) -> None:
+        unknown = [name for name in decoders if name not in DECODERS]
+        if unknown or not decoders:
+            raise UserError(f'decoders={decoders} must be of {", ".join(DECODERS)}')
+        self.decoders = tuple(decoders)
+        self.time_limit = time_limit
+        self.steps = {name: tuple(step() for step in DECODERS[name]) for name in decoders}
+
+    def open(self, results: dict, decoder: str) -> dict:
+        """Open a file with one decoder."""
+        init, _ = self.steps[decoder]
+        results = call_within(self.time_limit, init, results)
+        if results['total_frames'] < 1:
+            raise ValueError('no frames')
+        return dict(results, decoder=decoder)
+
+    def decode(self, results: dict) -> dict:
+        """Decode the frames that are wanted, with the decoder that has opened the file."""
+        _, decode = self.steps[results['decoder']]
+        return call_within(self.time_limit, decode, results)
+
+    @staticmethod
+    def fail(results: dict, errors: dict[str, Exception]) -> NoReturn:
+        """Raise a VideoError with the last line of what each decoder said."""
+        said = {name: str(error).strip().splitlines() or [type(error).__name__] for name, error in errors.items()}
+        reason = '; '.join(f'{name}: {lines[-1].strip()}' for name, lines in said.items())
+        raise VideoError(f'video {results["filename"]!r} cannot be read: {reason}', reason)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(decoders={self.decoders}, time_limit={self.time_limit})'
+
+
+@TRANSFORMS.register_module()
+class VideoInit(_Decoding):
+    """Open a video with the first decoder that can, as MMAction2's ``DecordInit`` does with decord.
+
+    Required key: ``filename``. Added keys: ``video_reader``, ``total_frames``, ``avg_fps`` (decord only) and
+    ``decoder``. A video that the data set marks ``unreadable`` has one blank frame.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Open ``results['filename']``.
+
+        Raises:
+            VideoError: No decoder can.
+        """
+        if 'unreadable' in results:
+            return dict(results, total_frames=1)
+        errors = {}
+        for decoder in self.decoders:
+            try:
+                return self.open(results, decoder)
+            except Exception as error:  # decoders raise what they like
+                errors[decoder] = error
+        self.fail(results, errors)
+
+
+@TRANSFORMS.register_module()
+class VideoDecode(_Decoding):
+    """Decode frames, as MMAction2's ``DecordDecode`` does; what one decoder cannot, the next ones try.
+
+    Required keys: those of :class:`VideoInit` and ``frame_inds``. Added keys: ``imgs`` (list of RGB frames
+    ``[H, W, 3]``, uint8), ``img_shape`` and ``original_shape``.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Decode ``results['frame_inds']``.
+
+        Raises:
+            VideoError: No decoder can.
+        """
+        if 'unreadable' in results:
+            frames = [BLANK.copy() for _ in results['frame_inds']]
+            return dict(results, imgs=frames, img_shape=BLANK.shape[:2], original_shape=BLANK.shape[:2])
+        errors = {}
+        opened = results['decoder']
+        for decoder in (opened, *(name for name in self.decoders if name != opened)):
+            try:
+                if decoder != opened:
+                    reopened = self.open({'filename': results['filename']}, decoder)
+                    results = dict(results, video_reader=reopened['video_reader'], decoder=decoder,
+                                   frame_inds=results['frame_inds'] % reopened['total_frames'])
+                return self.decode(results)
+            except Exception as error:
+                errors[decoder] = error
+        self.fail(results, errors)

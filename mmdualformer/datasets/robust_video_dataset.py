@@ -1,0 +1,84 @@
+"""A data set that goes on when videos are broken, and says so."""
+
+from pathlib import Path
+
+from filelock import FileLock
+from mmaction.datasets import VideoDataset
+from mmaction.registry import DATASETS
+
+from mmdualformer.errors import UserError
+
+from .decoding import VideoError
+
+LEAST_FAILURES = 10  # fewer say nothing of a share
+
+
+def record_unreadable(ledger: Path, video: str, reason: str) -> None:
+    """Add a line ``video<tab>reason`` to a ledger that other processes write too, unless the video is in it."""
+    with FileLock(f'{ledger}.lock'), open(ledger, 'a+', encoding='utf-8') as file:
+        file.seek(0)
+        if not any(line.partition('\t')[0] == video for line in file):
+            file.write(f'{video}\t{reason}\n')
+
+
+@DATASETS.register_module()
+class RobustVideoDataset(VideoDataset):
+    """MMAction2's ``VideoDataset`` for videos of which some may be broken; its pipeline starts with ``VideoInit``.
+
+    In training another sample takes the place of a video that cannot be read. In testing its frames are blank and the
+    data sample says ``unreadable``, which ``RobustAccMetric`` counts as wrong. Either way the video and the reason go
+    to the ledger that an ``UnreadableVideosHook`` sets.
+
+    Args:
+        max_unreadable (float): Share of training videos that may be unreadable, as one worker of a data loader sees
+            it, 0 to 1. Defaults to 0.05.
+        **kwargs: Those of ``VideoDataset``.
+
+    Raises:
+        UserError: ``max_unreadable`` is out of range.
+    """
+
+    def __init__(self, *args, max_unreadable: float = 0.05, **kwargs) -> None:
+        if not 0 <= max_unreadable <= 1:
+            raise UserError(f'max_unreadable={max_unreadable} must lie between 0 and 1')
+        self.max_unreadable = max_unreadable
+        self.ledger = None
+        self._reads = 0
+        self._unreadable = {}
+        super().__init__(*args, **kwargs)
+
+    def prepare_data(self, idx: int) -> dict | None:
+        """Read a video.
+
+        Args:
+            idx (int): Its place in the list.
+
+        Returns:
+            dict or None: What the pipeline makes of it; None if it cannot be read, in training.
+
+        Raises:
+            UserError: Too many videos cannot be read.
+        """
+        info = self.get_data_info(idx)
+        video = info['filename']
+        self._reads += 1
+        if video not in self._unreadable:
+            try:
+                return self.pipeline(info)
+            except VideoError as error:
+                self._note(video, error.reason)
+        if not self.test_mode:
+            return None
+        data = self.pipeline(dict(self.get_data_info(idx), unreadable=True))
+        data['data_samples'].set_metainfo(dict(unreadable=f'{video}: {self._unreadable[video]}'))
+        return data
+
+    def _note(self, video: str, reason: str) -> None:
+        self._unreadable[video] = reason
+        if self.ledger:
+            record_unreadable(self.ledger, video, reason)
+        failures = len(self._unreadable)
+        if not self.test_mode and failures >= LEAST_FAILURES and failures > self.max_unreadable * self._reads:
+            where = f'; {self.ledger} lists them' if self.ledger else ''
+            raise UserError(f'{failures} of {self._reads} videos cannot be read, more than max_unreadable='
+                            f'{self.max_unreadable:g}{where}; the last is {video!r}: {reason}')

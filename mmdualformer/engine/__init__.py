@@ -1,0 +1,3 @@
+from .unreadable_videos import UnreadableVideosHook
+
+__all__ = ['UnreadableVideosHook']

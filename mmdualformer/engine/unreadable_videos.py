@@ -1,0 +1,49 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader, Dataset
+
+from mmdualformer.datasets import RobustVideoDataset
+
+
+@HOOKS.register_module()
+class UnreadableVideosHook(Hook):
+    """Keeps the ledger of the videos that a run could not read, ``unreadable_videos.tsv`` beside the run's log."""
+
+    def before_train(self, runner: Runner) -> None:
+        """Tell the training data where the ledger is."""
+        self._set_ledger(runner, runner.train_dataloader)
+
+    def before_val(self, runner: Runner) -> None:
+        """Tell the validation data where the ledger is."""
+        self._set_ledger(runner, runner.val_dataloader)
+
+    def before_test(self, runner: Runner) -> None:
+        """Tell the test data where the ledger is."""
+        self._set_ledger(runner, runner.test_dataloader)
+
+    def after_run(self, runner: Runner) -> None:
+        """Say how many videos could not be read."""
+        ledger = self._ledger(runner)
+        if ledger.exists():
+            count = len(ledger.read_text(encoding='utf-8').splitlines())
+            runner.logger.warning(f'{count} videos could not be read; {ledger} lists them and the reasons')
+
+    @staticmethod
+    def _ledger(runner: Runner) -> Path:
+        return Path(runner.log_dir, 'unreadable_videos.tsv')
+
+    def _set_ledger(self, runner: Runner, loader: DataLoader) -> None:
+        for dataset in _robust_datasets(loader.dataset):
+            dataset.ledger = self._ledger(runner)
+
+
+def _robust_datasets(dataset: Dataset) -> Iterator[RobustVideoDataset]:
+    """Yield the data sets of our kind, from under wrappers such as RepeatDataset and ConcatDataset."""
+    if isinstance(dataset, RobustVideoDataset):
+        yield dataset
+    for part in (*getattr(dataset, 'datasets', ()), *([dataset.dataset] if hasattr(dataset, 'dataset') else [])):
+        yield from _robust_datasets(part)

@@ -1,0 +1,126 @@
+import os
+import resource
+import threading
+
+import av
+import numpy as np
+import pytest
+from mmaction.datasets.transforms import DecordDecode, DecordInit
+
+from mmdualformer.datasets import VideoDecode, VideoError, VideoInit
+from mmdualformer.errors import UserError
+
+
+def write_video(path, codec='libx264', frames=24, **options) -> str:
+    """Gray frames, each a little lighter than the one before."""
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec, rate=24, options=options)
+        stream.width = stream.height = 64
+        stream.pix_fmt = 'yuv420p'
+        for i in range(frames):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 8 * i, np.uint8), format='rgb24')
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return str(path)
+
+
+def write_audio(path) -> str:
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('aac', rate=16000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), format='fltp', layout='mono')
+        frame.rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return str(path)
+
+
+def read(filename: str, frame_inds=(0, 8, 16), **kwargs) -> dict:
+    results = VideoInit(**kwargs)(dict(filename=filename))
+    return VideoDecode(**kwargs)(dict(results, frame_inds=np.array(frame_inds)))
+
+
+def test_the_same_pixels_as_mmaction2s_decord(clip_file):
+    results = DecordInit()(dict(filename=clip_file))
+    expected = DecordDecode()(dict(results, frame_inds=np.arange(0, 18, 3)))
+    given = read(clip_file, range(0, 18, 3))
+    np.testing.assert_array_equal(given['imgs'], expected['imgs'])
+    for key in ('total_frames', 'avg_fps', 'img_shape', 'original_shape'):
+        assert given[key] == expected[key]
+
+
+@pytest.mark.parametrize('decoder', ['decord', 'pyav', 'opencv'])
+def test_each_decoder_gives_the_frames_that_are_asked_for(tmp_path, decoder):
+    results = read(write_video(tmp_path / 'a.mp4'), decoders=(decoder, ))
+    assert results['total_frames'] == 24 and results['img_shape'] == (64, 64)
+    for image, index in zip(results['imgs'], (0, 8, 16)):
+        assert image.shape == (64, 64, 3) and abs(image.astype(int) - 8 * index).max() < 8
+
+
+def test_what_decord_cannot_read_another_decoder_does(tmp_path):
+    results = read(write_video(tmp_path / 'av1.mp4', 'libsvtav1', preset='12'))
+    assert results['decoder'] != 'decord'
+    assert abs(results['imgs'][2].astype(int) - 128).max() < 12
+
+
+def test_a_decoder_that_fails_while_decoding_is_replaced(tmp_path, monkeypatch):
+    def fail(self, results):
+        raise RuntimeError('broken packet')
+
+    monkeypatch.setattr(DecordDecode, 'transform', fail)
+    results = read(write_video(tmp_path / 'a.mp4'))
+    assert results['decoder'] == 'pyav'
+    assert abs(results['imgs'][1].astype(int) - 64).max() < 8
+
+
+@pytest.mark.parametrize('kind', ['missing', 'empty', 'text', 'truncated', 'audio', 'folder'])
+def test_unreadable_files_are_an_error_with_every_decoders_reason(tmp_path, kind):
+    path = tmp_path / f'{kind}.mp4'
+    if kind == 'empty':
+        path.touch()
+    elif kind == 'text':
+        path.write_text('no video')
+    elif kind == 'truncated':
+        whole = write_video(tmp_path / 'whole.mp4')
+        path.write_bytes(open(whole, 'rb').read()[:1000])
+    elif kind == 'audio':
+        write_audio(path)
+    elif kind == 'folder':
+        path.mkdir()
+    with pytest.raises(VideoError) as error:
+        read(str(path))
+    message = str(error.value)
+    assert message.startswith(f'video {str(path)!r} cannot be read: decord: ')
+    assert 'pyav: ' in message and 'opencv: ' in message and '\n' not in message
+
+
+def test_a_file_that_never_answers_is_given_up(tmp_path):
+    """A named pipe to which nobody writes blocks whoever opens it."""
+    path = tmp_path / 'pipe.mp4'
+    os.mkfifo(path)
+    with pytest.raises(VideoError, match=r'decord: no answer within 0\.05 s; pyav: no answer within 0\.05 s'):
+        read(str(path), time_limit=0.05)
+    os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))  # lets the waiting threads go
+
+
+def test_unknown_decoders_are_refused():
+    with pytest.raises(UserError, match=r"decoders=\('gif',\) must be of decord, pyav, opencv"):
+        VideoInit(decoders=('gif', ))
+
+
+def test_two_thousand_decodes_leave_nothing_behind(tmp_path):
+    path, broken = write_video(tmp_path / 'a.mp4', frames=4), tmp_path / 'b.mp4'
+    broken.write_text('no video')
+
+    def decode(times: int) -> None:
+        for i in range(times):
+            read(path, (0, 2))
+            if i % 10 == 0:
+                with pytest.raises(VideoError):
+                    read(str(broken))
+
+    decode(200)
+    handles, memory = len(os.listdir('/proc/self/fd')), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    decode(1800)
+    assert len(os.listdir('/proc/self/fd')) <= handles
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 20 * 1024  # KiB
+    assert not [thread for thread in threading.enumerate() if thread.daemon and 'run' in thread.name]

@@ -1,0 +1,114 @@
+import multiprocessing
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import DATASETS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmdualformer.datasets.robust_video_dataset import record_unreadable
+from mmdualformer.errors import UserError
+from mmdualformer.evaluation import RobustAccMetric
+from tests.helpers import REPO
+
+
+@pytest.fixture
+def broken_root(motion_root, tmp_path):
+    """Twelve clips of which number 3 is missing, 5 empty and 7 no video."""
+    (tmp_path / 'videos').mkdir()
+    clips = sorted(motion_root.glob('videos_train/*.mp4'))[:12]
+    for i, clip in enumerate(clips):
+        content = {5: b'', 7: b'no video'}.get(i, clip.read_bytes())
+        if i != 3:
+            (tmp_path / 'videos' / f'{i}.mp4').write_bytes(content)
+    (tmp_path / 'list.txt').write_text(''.join(f'{i}.mp4 {i % 8}\n' for i in range(12)))
+    return tmp_path
+
+
+def build(root, loader: str, **kwargs):
+    cfg = Config.fromfile(REPO / 'configs/dualformer_micro_motion.py')
+    init_default_scope('mmaction')
+    dataset = cfg[loader].dataset
+    dataset.update(data_root=str(root), ann_file='list.txt', data_prefix=dict(video='videos'), **kwargs)
+    dataset = DATASETS.build(dataset)
+    dataset.ledger = root / 'ledger.tsv'
+    return dataset
+
+
+def ledger(root) -> dict:
+    lines = (root / 'ledger.tsv').read_text().splitlines()
+    entries = dict(line.split('\t') for line in lines)
+    assert len(entries) == len(lines)
+    return entries
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_training_goes_on_with_other_samples(broken_root, workers):
+    dataset = build(broken_root, 'train_dataloader')
+    loader = torch.utils.data.DataLoader(dataset, batch_size=4, num_workers=workers, collate_fn=list)
+    for _ in range(2):
+        samples = [sample for batch in loader for sample in batch]
+        assert len(samples) == 12
+        assert all(sample['inputs'].float().std() > 0 for sample in samples)
+        assert all('unreadable' not in sample['data_samples'] for sample in samples)
+    entries = ledger(broken_root)
+    assert sorted(entries) == [str(broken_root / 'videos' / f'{i}.mp4') for i in (3, 5, 7)]
+    assert all(reason.startswith('decord: ') for reason in entries.values())
+
+
+def test_testing_replaces_nothing_and_counts_it_as_wrong(broken_root):
+    dataset = build(broken_root, 'test_dataloader')
+    samples = [dataset[i] for i in range(12)]
+    metric = RobustAccMetric()
+    for i, sample in enumerate(samples):
+        assert sample['inputs'].shape == (1, 3, 18, 32, 32)
+        assert (sample['inputs'].max().item() == 0) is (i in (3, 5, 7))
+        scores = torch.zeros(8).index_fill(0, torch.tensor([i % 8]), 1.)  # right about every one
+        data = sample['data_samples'].set_pred_score(scores).to_dict()
+        metric.process(None, [data])
+    assert ('unreadable' in samples[3]['data_samples']) and ('unreadable' not in samples[4]['data_samples'])
+    metrics = metric.evaluate(12)
+    assert metrics['acc/top1'] == pytest.approx(9 / 12)
+    assert metrics['acc/top5'] == pytest.approx(9 / 12)
+    assert metrics['acc/unreadable'] == 3
+    assert len(ledger(broken_root)) == 3
+
+
+def test_videos_of_several_labels_count_as_wrong_too():
+    metric = RobustAccMetric(metric_list=('mean_average_precision', ))
+    label, scores = torch.tensor([1., 0., 1.]), torch.tensor([0.9, 0.1, 0.9])
+    metric.process(None, [dict(gt_label=label, pred_score=scores, unreadable='a.mp4: gone')])
+    np.testing.assert_array_equal(metric.results[0]['pred'], [-1, 0, -1])
+
+
+def test_a_readable_test_says_nothing_of_unreadable_videos():
+    metric = RobustAccMetric()
+    metric.process(None, [dict(gt_label=torch.tensor([1]), pred_score=torch.tensor([0.1, 0.9]))])
+    assert 'acc/unreadable' not in metric.evaluate(1)
+
+
+def test_too_many_failures_stop_training(broken_root):
+    (broken_root / 'list.txt').write_text(''.join(f'{i}.mp4 0\n' for i in range(100, 200)))
+    dataset = build(broken_root, 'train_dataloader')
+    with pytest.raises(UserError, match=r'10 of 10 videos cannot be read, more than max_unreadable=0\.05; .*ledger'):
+        dataset[0]
+    build(broken_root, 'test_dataloader')[0]
+    with pytest.raises(UserError, match='max_unreadable=5 must lie between 0 and 1'):
+        build(broken_root, 'train_dataloader', max_unreadable=5)
+
+
+def test_the_ledger_is_one_line_a_video_from_many_processes(tmp_path):
+    """Four processes record the same hundred videos at once."""
+    context = multiprocessing.get_context('fork')
+    processes = [context.Process(target=_record_hundred, args=(tmp_path / 'ledger.tsv', )) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert sorted(ledger(tmp_path)) == sorted(f'{i}.mp4' for i in range(100))
+
+
+def _record_hundred(path):
+    for i in range(100):
+        record_unreadable(path, f'{i}.mp4', 'gone')
