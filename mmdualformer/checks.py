@@ -47,6 +47,8 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
             if ann_file and num_classes and dataset.get('type') in ('VideoDataset', 'RobustVideoDataset'):
                 _check_labels(Path(root, ann_file), num_classes, dataset.get('delimiter', ' '),
                               may_lack=loader == 'test_dataloader')
+                _check_names(Path(dataset.get('label_map') or Path(root, ann_file).with_name('label_map.txt')),
+                             num_classes)
 
 
 def check_file(argument: str, path: str) -> None:
@@ -125,6 +127,15 @@ def _check_labels(ann_file: Path, num_classes: int, delimiter: str, may_lack: bo
             if not label.isdigit() or int(label) >= num_classes:
                 raise UserError(f'{ann_file} line {number}: label {label!r} must be a number of 0 to {num_classes - 1} '
                                 f'(model.cls_head.num_classes={num_classes})')
+
+
+def _check_names(label_map: Path, num_classes: int) -> None:
+    """Check a file with the name of a class a line, if it is there."""
+    if label_map.is_file():
+        names = label_map.read_text(encoding='utf-8').splitlines()
+        if len(names) != num_classes:
+            raise UserError(f'{label_map} names {len(names)} classes, the head has {num_classes} '
+                            '(model.cls_head.num_classes)')
 
 
 def _origin(cfg: Config, value: str, overrides: dict) -> str:

@@ -31,6 +31,6 @@ def test_the_inferencer_gives_the_same_scores(checkpoint, clip_file, motion_root
     model = init_recognizer(str(CONFIG), checkpoint, device='cpu')
     expected = inference_recognizer(model, clip_file).pred_score
     inferencer = ActionRecogInferencer(
-        str(CONFIG), checkpoint, device='cpu', label_file=str(motion_root / 'classes.txt'))
+        str(CONFIG), checkpoint, device='cpu', label_file=str(motion_root / 'label_map.txt'))
     prediction = inferencer(clip_file)['predictions'][0]
     torch.testing.assert_close(torch.tensor(prediction['pred_scores']), expected, atol=1e-5, rtol=0)

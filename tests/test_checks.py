@@ -70,6 +70,14 @@ def test_labels_outside_the_classes(cfg, tmp_path, line, message):
     assert not line.startswith('a.mp4 ') or 'num_classes=8' in str(error.value)
 
 
+def test_names_of_other_classes(cfg, tmp_path):
+    (tmp_path / 'list.txt').write_text('a.mp4 0\n')
+    (tmp_path / 'label_map.txt').write_text('cat\ndog\n')
+    cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'list.txt')
+    with pytest.raises(UserError, match=r'label_map\.txt names 2 classes, the head has 8'):
+        check_datasets(cfg, LOADERS)
+
+
 def test_files_that_are_no_lists(cfg, tmp_path):
     (tmp_path / 'empty.txt').write_text('')
     (tmp_path / 'binary.txt').write_bytes(b'\xff\xfe')

@@ -29,7 +29,7 @@ PORT=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); 
 export PORT
 
 step "2/5 data: eight classes of motion in $DATA"
-if [ -f "$DATA/classes.txt" ]; then
+if [ -f "$DATA/label_map.txt" ]; then
     echo "using $(find "$DATA" -name '*.mp4' | wc -l) clips in $DATA"
 else
     python tools/data/make_motion_clips.py --root "$DATA"
@@ -56,7 +56,7 @@ run 'Epoch\(test\).*' "$WORK/test.log" bash tools/dist_test.sh "$CONFIG" "$CHECK
 step '5/5 prediction'
 VIDEO=$(find "$DATA/videos_val" -name '*.mp4' | sort | tail -n 1)
 run '^.*(%|mp4$).*' "$WORK/recognize.log" \
-    python tools/recognize.py "$CONFIG" "$CHECKPOINT" "$VIDEO" --labels "$DATA/classes.txt"
+    python tools/recognize.py "$CHECKPOINT" "$VIDEO"
 
 step 'done'
 echo "top-1 $(grep -oE 'acc/top1: [0-9.]+' "$WORK/test.log" | cut -d ' ' -f 2) on $(wc -l < "$DATA/val.txt") clips of eight" \

@@ -9,19 +9,39 @@ from mmengine.runner import load_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
+from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checks import check_checkpoint, check_file
 from mmdualformer.errors import UserError
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help="checkpoint file, or 'none' for an untrained model")
-    parser.add_argument('videos', nargs='+', help='video files')
-    parser.add_argument('--labels', type=Path, help='text file with the name of a class a line')
+    parser = argparse.ArgumentParser(description=__doc__, usage='%(prog)s [options] [CONFIG.py] CHECKPOINT VIDEO...')
+    parser.add_argument(
+        'files',
+        nargs='+',
+        help="checkpoint and videos; before them the config, for a checkpoint of another origin than our training, or "
+        "for 'none' as the checkpoint, an untrained model")
+    parser.add_argument('--labels', type=Path, help="text file with the name of a class a line, if the checkpoint has "
+                        'none')
     parser.add_argument('--topk', type=int, default=5, help='classes to print (default: 5)')
     parser.add_argument('--device', default='cuda:0' if torch.cuda.is_available() else 'cpu')
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.config = args.files.pop(0) if args.files[0].endswith('.py') else None
+    if len(args.files) < 2:
+        parser.error('a checkpoint and at least one video are needed')
+    args.checkpoint, *args.videos = args.files
+    return args
+
+
+def load_model(args: argparse.Namespace) -> torch.nn.Module:
+    if not args.config:
+        return load_recognizer(args.checkpoint, args.device)
+    model = init_recognizer(cli.read_config(args.config), device=args.device)
+    if args.checkpoint != 'none':
+        check_checkpoint(model, args.checkpoint)
+        checkpoint = load_checkpoint(model, args.checkpoint, map_location='cpu', logger='silent')
+        model.dataset_meta = checkpoint.get('meta', {}).get('dataset_meta', {})
+    return model
 
 
 def main() -> None:
@@ -34,11 +54,8 @@ def main() -> None:
         torch.empty(0, device=args.device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f'--device {args.device!r} cannot be used here: {str(error).splitlines()[0]}') from None
-    model = init_recognizer(cli.read_config(args.config), device=args.device)
-    if args.checkpoint != 'none':
-        check_checkpoint(model, args.checkpoint)
-        load_checkpoint(model, args.checkpoint, map_location='cpu')
-    names = None
+    model = load_model(args)
+    names = getattr(model, 'dataset_meta', {}).get('classes')
     if args.labels:
         check_file('--labels', str(args.labels))
         names = args.labels.read_text(encoding='utf-8').splitlines()

@@ -10,7 +10,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'))
 
-custom_hooks = [dict(type='UnreadableVideosHook')]
+custom_hooks = [dict(type='UnreadableVideosHook'), dict(type='SelfContainedCheckpointHook')]
 
 env_cfg = dict(
     cudnn_benchmark=False,

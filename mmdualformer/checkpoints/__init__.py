@@ -1,3 +1,4 @@
 from .inflate import Inflated
+from .recognizer import load_recognizer
 
-__all__ = ['Inflated']
+__all__ = ['Inflated', 'load_recognizer']

@@ -40,7 +40,7 @@ def draw_clip(label: int, seed: int, size: int = 64) -> np.ndarray:
 def write_dataset(root: Path, num_train: int, num_val: int, workers: int = 2) -> None:
     """Write mp4 files, MMAction2 lists and the class names.
 
-    Makes ``videos_train/*.mp4``, ``videos_val/*.mp4``, ``train.txt``, ``val.txt`` and ``classes.txt`` under ``root``;
+    Makes ``videos_train/*.mp4``, ``videos_val/*.mp4``, ``train.txt``, ``val.txt`` and ``label_map.txt`` under ``root``;
     the lists come last, so that they name only what is complete. Training and validation clips have different seeds.
 
     Args:
@@ -62,7 +62,7 @@ def write_dataset(root: Path, num_train: int, num_val: int, workers: int = 2) ->
         lines = [f'{name} {i % len(CLASSES)}\n' for i, name in enumerate(names)]
         (root / f'{split}.txt').write_text(''.join(lines))
         seed += count
-    (root / 'classes.txt').write_text(''.join(f'{name}\n' for name in CLASSES))
+    (root / 'label_map.txt').write_text(''.join(f'{name}\n' for name in CLASSES))
 
 
 def write_video(path: Path, frames: np.ndarray, fps: int = 15) -> None:

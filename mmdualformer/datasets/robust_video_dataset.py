@@ -30,15 +30,18 @@ class RobustVideoDataset(VideoDataset):
     to the ledger that an ``UnreadableVideosHook`` sets.
 
     Args:
+        label_map (str, optional): File with the name of a class a line. The names go into ``metainfo['classes']``, and
+            so into checkpoints. Defaults to None, ``label_map.txt`` beside the list if it is there.
         max_unreadable (float): Share of training videos that may be unreadable, as one worker of a data loader sees
             it, 0 to 1. Defaults to 0.05.
         **kwargs: Those of ``VideoDataset``.
 
     Raises:
         UserError: ``max_unreadable`` is out of range.
+        FileNotFoundError: ``label_map`` does not exist.
     """
 
-    def __init__(self, *args, max_unreadable: float = 0.05, **kwargs) -> None:
+    def __init__(self, *args, label_map: str | None = None, max_unreadable: float = 0.05, **kwargs) -> None:
         if not 0 <= max_unreadable <= 1:
             raise UserError(f'max_unreadable={max_unreadable} must lie between 0 and 1')
         self.max_unreadable = max_unreadable
@@ -46,6 +49,9 @@ class RobustVideoDataset(VideoDataset):
         self._reads = 0
         self._unreadable = {}
         super().__init__(*args, **kwargs)
+        path = Path(label_map or Path(self.ann_file).with_name('label_map.txt'))
+        if label_map or path.exists():
+            self._metainfo['classes'] = path.read_text(encoding='utf-8').splitlines()
 
     def prepare_data(self, idx: int) -> dict | None:
         """Read a video.

@@ -1,3 +1,4 @@
+from .self_contained_checkpoint import SelfContainedCheckpointHook
 from .unreadable_videos import UnreadableVideosHook
 
-__all__ = ['UnreadableVideosHook']
+__all__ = ['SelfContainedCheckpointHook', 'UnreadableVideosHook']

@@ -53,7 +53,7 @@ def test_a_shot_backwards_is_a_shot_of_the_opposite_class():
 
 
 def test_files_are_real_videos_with_their_lists(motion_root):
-    assert (motion_root / 'classes.txt').read_text().split() == list(CLASSES)
+    assert (motion_root / 'label_map.txt').read_text().split() == list(CLASSES)
     for split, count in (('train', 16), ('val', 8)):
         lines = [line.split() for line in (motion_root / f'{split}.txt').read_text().splitlines()]
         assert [int(label) for _, label in lines] == [i % 8 for i in range(count)]

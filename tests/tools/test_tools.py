@@ -52,7 +52,7 @@ def test_two_processes_train_resume_and_test(run_tool, fork_tool, data_options, 
     assert re.search(r'acc/top1: ([\d.]+)', result.stdout + result.stderr)[1] == distributed
 
     clip = sorted(motion_root.glob('videos_val/*.mp4'))[0]
-    result = fork_tool('tools/recognize.py', CONFIG, best, clip, '--labels', motion_root / 'classes.txt')
+    result = fork_tool('tools/recognize.py', CONFIG, best, clip, '--labels', motion_root / 'label_map.txt')
     assert result.returncode == 0, result.stderr
     scores = [float(score) for score in re.findall(r'([\d.]+)%', result.stdout)]
     assert len(scores) == 5 and scores == sorted(scores, reverse=True)

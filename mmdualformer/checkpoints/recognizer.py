@@ -1,0 +1,91 @@
+"""Checkpoints that say how to use them: model, test pipeline and class names travel with the weights."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+import torch.nn as nn
+from mmaction.apis import init_recognizer
+from mmaction.registry import MODELS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.registry import MODELS as ENGINE_MODELS
+from mmengine.registry import TRANSFORMS as ENGINE_TRANSFORMS
+
+from mmdualformer.errors import UserError
+
+from .convert import load_safely
+
+KEY = 'recognizer'  # in the checkpoint's meta
+
+
+def describe_recognizer(cfg: Config) -> dict:
+    """Describe the recognizer of a config in plain values, which weights-only loading takes.
+
+    Args:
+        cfg (Config): With ``model`` and ``test_dataloader``.
+
+    Returns:
+        dict: ``model`` and ``test_pipeline``.
+
+    Raises:
+        TypeError: The config holds something else than strings, numbers, lists, tuples and dicts.
+    """
+    return dict(model=_plain(cfg.model), test_pipeline=_plain(cfg.test_dataloader.dataset.pipeline))
+
+
+def load_recognizer(path: str, device: str | torch.device = 'cpu') -> nn.Module:
+    """Load a recognizer from a checkpoint alone, for MMAction2's ``inference_recognizer``.
+
+    It samples, resizes and normalises as the test of the run that wrote the checkpoint.
+
+    Args:
+        path (str): A checkpoint that a run of ours has written.
+        device (str or torch.device): Where the model is to be. Defaults to ``'cpu'``.
+
+    Returns:
+        nn.Module: The recognizer in eval mode; ``dataset_meta['classes']`` has the names of its classes, if known.
+
+    Raises:
+        UserError: The checkpoint does not describe its recognizer, or names something that no registry knows.
+    """
+    checkpoint = load_safely(path)
+    meta = checkpoint.get('meta', {}) if isinstance(checkpoint, Mapping) else {}
+    if KEY not in meta:
+        raise UserError(f'checkpoint {path!r} does not say what its model is; give its config too')
+    known = {name for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS)
+             for name in registry.module_dict}
+    unknown = sorted(name for name in set(_types(meta[KEY])) - known)
+    if unknown:  # a registry would import it
+        raise UserError(f'checkpoint {path!r} asks for {unknown[0]!r}, which no registry knows')
+    pipeline = meta[KEY]['test_pipeline']
+    cfg = Config(
+        dict(
+            model=meta[KEY]['model'],
+            test_pipeline=pipeline,
+            test_dataloader=dict(dataset=dict(pipeline=pipeline)),
+            default_scope='mmaction'))
+    model = init_recognizer(cfg, device=device)
+    model.load_state_dict(checkpoint['state_dict'])
+    model.dataset_meta = meta.get('dataset_meta', {})
+    return model
+
+
+def _plain(value: object) -> object:
+    """Copy nested values without MMEngine's own types."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(part) for part in value)
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise TypeError(f'{value!r} is a {type(value).__name__}')
+
+
+def _types(value: object) -> Iterator[str]:
+    """Yield every ``type`` in nested values."""
+    if isinstance(value, Mapping):
+        if 'type' in value:
+            yield str(value['type'])
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _types(part)

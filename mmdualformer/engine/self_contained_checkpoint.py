@@ -1,0 +1,22 @@
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmdualformer.checkpoints.recognizer import KEY, describe_recognizer
+
+
+@HOOKS.register_module()
+class SelfContainedCheckpointHook(Hook):
+    """Writes the model and its test pipeline into each checkpoint, so that ``load_recognizer`` needs no config.
+
+    The class names are in the checkpoint already, with the data set's metainfo.
+    """
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the description to ``checkpoint['meta']``, if the config is plain data."""
+        if not runner.cfg.get('test_dataloader'):
+            return
+        try:
+            checkpoint['meta'][KEY] = describe_recognizer(runner.cfg)
+        except TypeError as error:
+            runner.logger.warning(f'checkpoints need their config to be used, as it is more than plain data: {error}')

@@ -1,0 +1,88 @@
+import pickle
+import re
+
+import pytest
+import torch
+from mmaction.apis import inference_recognizer, init_recognizer
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+
+from mmdualformer.checkpoints import load_recognizer
+from mmdualformer.checkpoints.recognizer import describe_recognizer
+from mmdualformer.errors import UserError
+from tests.helpers import REPO
+
+CONFIG = REPO / 'configs/dualformer_micro_motion.py'
+
+
+@pytest.fixture
+def checkpoint(tmp_path) -> dict:
+    model = init_recognizer(str(CONFIG), device='cpu')
+    meta = dict(recognizer=describe_recognizer(Config.fromfile(CONFIG)), dataset_meta=dict(classes=list('abcdefgh')))
+    return dict(meta=meta, state_dict=model.state_dict())
+
+
+def save(checkpoint, tmp_path) -> str:
+    torch.save(checkpoint, tmp_path / 'model.pth')
+    return str(tmp_path / 'model.pth')
+
+
+def test_one_file_predicts_the_same_in_test_tool_api_and_demo(fork_tool, data_options, motion_root, tmp_path):
+    """Train; then the same video through tools/test.py, MMAction2's API with and without the config, and our demo."""
+    result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--cfg-options', *data_options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    path = str(tmp_path / 'work' / 'epoch_1.pth')
+    result = fork_tool('tools/test.py', CONFIG, path, '--work-dir', tmp_path / 'test', '--dump',
+                       tmp_path / 'scores.pkl', '--cfg-options', *data_options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    with open(tmp_path / 'scores.pkl', 'rb') as file:
+        tested = [sample['pred_score'] for sample in pickle.load(file)]
+
+    videos = [str(motion_root / 'videos_val' / line.split()[0])
+              for line in (motion_root / 'val.txt').read_text().splitlines()]
+    alone, configured = load_recognizer(path), init_recognizer(str(CONFIG), path, device='cpu')
+    names = (motion_root / 'label_map.txt').read_text().splitlines()
+    assert alone.dataset_meta['classes'] == names
+    printed = fork_tool('tools/recognize.py', path, *videos, '--topk', 8).stdout
+    init_default_scope('mmaction')
+    for video, expected in zip(videos, tested):
+        torch.testing.assert_close(inference_recognizer(alone, video).pred_score, expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(inference_recognizer(configured, video).pred_score, expected, rtol=0, atol=1e-5)
+        lines = printed.partition(video)[2].splitlines()[1:9]
+        found = (re.match(r' +([\d.]+)%  (\S+)', line).groups() for line in lines)
+        shown = {name: float(score) for score, name in found}
+        for name, score in zip(names, expected.tolist()):
+            assert shown[name] == pytest.approx(100 * score, abs=0.01)
+
+
+def test_tuples_stay_tuples(checkpoint, tmp_path):
+    """MMAction2's Resize takes no list."""
+    model = load_recognizer(save(checkpoint, tmp_path))
+    assert model.cfg.test_pipeline[3].scale == (-1, 40)
+    assert type(checkpoint['meta']['recognizer']['model']) is dict
+
+
+def test_a_checkpoint_that_does_not_say_is_refused(checkpoint, tmp_path):
+    del checkpoint['meta']['recognizer']
+    with pytest.raises(UserError, match='does not say what its model is; give its config too'):
+        load_recognizer(save(checkpoint, tmp_path))
+
+
+@pytest.mark.parametrize('place', ['model', 'test_pipeline'])
+def test_a_checkpoint_cannot_name_code(checkpoint, tmp_path, place):
+    """Registries import what they do not know, and call it."""
+    call = dict(type='subprocess.Popen', args=['touch', str(tmp_path / 'ran')])
+    described = checkpoint['meta']['recognizer']
+    if place == 'model':
+        described['model']['backbone'] = call
+    else:
+        described['test_pipeline'].append(call)
+    with pytest.raises(UserError, match=r"asks for 'subprocess\.Popen', which no registry knows"):
+        load_recognizer(save(checkpoint, tmp_path))
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_configs_that_are_no_plain_data_are_not_described():
+    cfg = ConfigDict(model=dict(type=torch.nn.Linear), test_dataloader=dict(dataset=dict(pipeline=[])))
+    with pytest.raises(TypeError, match='is a type'):
+        describe_recognizer(cfg)
