@@ -6,7 +6,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checks import check_checkpoint, check_datasets
+from mmdualformer.checks import check_checkpoint, check_datasets, check_model
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,6 +50,7 @@ def main() -> None:
     }
 
     check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
+    check_model(cfg, args.cfg_options)
     runner = Runner.from_cfg(cfg)
     checkpoint = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if cfg.get('resume') else None)
     if checkpoint:
