@@ -51,31 +51,6 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
                 _check_image_folder(key, dataset, num_classes)
 
 
-def check_model(cfg: Config, overrides: dict | None = None) -> None:
-    """Check that the weights a model is initialised by are there, and that blending has the classes of the head.
-
-    Args:
-        cfg (Config): The merged config.
-        overrides (dict, optional): What ``--cfg-options`` gave, to say where a path was set.
-
-    Raises:
-        UserError: The ``checkpoint`` of an ``init_cfg`` is missing, or the ``num_classes`` of
-            ``model.data_preprocessor.blending`` is not ``model.cls_head.num_classes``.
-    """
-    num_classes = (cfg.model.get('cls_head') or {}).get('num_classes')
-    for key, part in _parts('model', cfg.model):
-        if part.get('type') in ('Inflated', 'Pretrained'):
-            path = part['checkpoint']
-            if '://' not in path and not Path(path).is_file():
-                raise UserError(f'{key}.checkpoint={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
-                                f'exist: there is no {Path(path).absolute()}; set it with --cfg-options '
-                                f'{key}.checkpoint=PATH')
-        blended = part.get('num_classes', num_classes)
-        if 'data_preprocessor.blending' in key and num_classes and blended != num_classes:
-            raise UserError(f'{key}.num_classes={blended} must be that of the head, model.cls_head.num_classes='
-                            f'{num_classes}; set it with --cfg-options {key}.num_classes={num_classes}')
-
-
 def check_checkpoint(model: nn.Module, path: str, prefix: str = '') -> None:
     """Check that a checkpoint fits a model, which MMEngine would only warn of.
 
@@ -101,6 +76,31 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '') -> None:
             faults.append(f'{len(reshaped)} have other shapes, first {name}: {tuple(given[name].shape)} in the file, '
                           f'{tuple(wanted[name].shape)} in the model')
         raise UserError(f'checkpoint {path!r} is of another architecture than the config: {"; ".join(faults)}')
+
+
+def check_model(cfg: Config, overrides: dict | None = None) -> None:
+    """Check that the weights a model is initialised by are there, and that blending has the classes of the head.
+
+    Args:
+        cfg (Config): The merged config.
+        overrides (dict, optional): What ``--cfg-options`` gave, to say where a path was set.
+
+    Raises:
+        UserError: The ``checkpoint`` of an ``init_cfg`` is missing, or the ``num_classes`` of
+            ``model.data_preprocessor.blending`` is not ``model.cls_head.num_classes``.
+    """
+    num_classes = (cfg.model.get('cls_head') or {}).get('num_classes')
+    for key, part in _parts('model', cfg.model):
+        if part.get('type') in ('Inflated', 'Pretrained'):
+            path = part.get('checkpoint', '')
+            if '://' not in path and not Path(path).is_file():
+                raise UserError(f'{key}.checkpoint={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
+                                f'exist: there is no {Path(path).absolute()}; set it with --cfg-options '
+                                f'{key}.checkpoint=PATH')
+        blended = part.get('num_classes', num_classes)
+        if 'data_preprocessor.blending' in key and num_classes and blended != num_classes:
+            raise UserError(f'{key}.num_classes={blended} must be that of the head, model.cls_head.num_classes='
+                            f'{num_classes}; set it with --cfg-options {key}.num_classes={num_classes}')
 
 
 def iterate_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:

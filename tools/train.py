@@ -49,8 +49,8 @@ def main() -> None:
         **({'deterministic': True} if args.deterministic else {}),
     }
 
-    check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
     check_model(cfg, args.cfg_options)
+    check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
     runner = Runner.from_cfg(cfg)
     checkpoint = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if cfg.get('resume') else None)
     if checkpoint:
