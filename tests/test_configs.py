@@ -200,6 +200,7 @@ def test_image_models_of_the_supplement(name, gflops, params, paper):
     assert 8 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 1024
     assert cfg.optim_wrapper.optimizer.weight_decay == (0.01 if large else 0.05)
     assert cfg.train_cfg.max_epochs == (100 if large else 300)
+    assert cfg.randomness.diff_rank_seed
 
 
 @pytest.mark.parametrize(('name', 'points'), [

@@ -17,3 +17,5 @@ test_cfg = dict(type='TestLoop')
 
 # 8 GPUs x 128 images; --auto-scale-lr scales the learning rate to another batch.
 auto_scale_lr = dict(enable=False, base_batch_size=1024)
+
+randomness = dict(seed=None, diff_rank_seed=True)  # each process blends its batch in its own way, as in DeiT's code
