@@ -26,15 +26,15 @@ def find_classes(root: str | Path, classes: str | Sequence[str] | None = None) -
     """
     if not Path(root).is_dir():
         raise UserError(f'image folder {str(root)!r} does not exist')
-    if isinstance(classes, str):
+    if classes is None:
+        classes = sorted(path.name for path in Path(root).iterdir() if path.is_dir() and path.name[0] != '.')
+    elif isinstance(classes, str):
         if not Path(classes).is_file():
             raise UserError(f'metainfo.classes={classes!r} must be names, or a file with one name a line')
         classes = list_from_file(classes)
-    folders = (entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith('.'))
-    names = list(classes or sorted(folders))
-    if not names:
+    if not classes:
         raise UserError(f'image folder {str(root)!r} has no class folders; it must be CLASS/*.JPEG inside')
-    return names
+    return list(classes)
 
 
 @DATASETS.register_module()
