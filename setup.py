@@ -30,6 +30,7 @@ REQUIREMENTS = [
     'filelock',
     'numpy',
     'opencv-python',
+    'pillow',
     # needed by the above, declared by none of them
     'importlib_metadata>=4.8',  # mmaction2
     'setuptools>=77.0.3,<82',  # mmengine imports pkg_resources, which 82 removed; torch 2.13 needs 77

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 
 from mmdualformer.checkpoints.convert import load_safely
+from mmdualformer.datasets.image_folder import find_classes
 from mmdualformer.errors import UserError
 
 
@@ -49,6 +50,8 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
                               may_lack=loader == 'test_dataloader')
                 _check_names(Path(dataset.get('label_map') or Path(root, ann_file).with_name('label_map.txt')),
                              num_classes)
+            if dataset.get('type') == 'ImageFolderDataset' and num_classes:
+                _check_image_folder(key, dataset, num_classes)
 
 
 def check_file(argument: str, path: str) -> None:
@@ -93,6 +96,31 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
             faults.append(f'{len(reshaped)} have other shapes, first {name}: {tuple(given[name].shape)} in the file, '
                           f'{tuple(wanted[name].shape)} in the model')
         raise UserError(f'checkpoint {path!r} is of another architecture than the config: {"; ".join(faults)}')
+
+
+def check_model(cfg: Config, overrides: dict | None = None) -> None:
+    """Check that the weights a model is initialised by are there, and that blending has the classes of the head.
+
+    Args:
+        cfg (Config): The merged config.
+        overrides (dict, optional): What ``--cfg-options`` gave, to say where a path was set.
+
+    Raises:
+        UserError: The ``checkpoint`` of an ``init_cfg`` is missing, or the ``num_classes`` of
+            ``model.data_preprocessor.blending`` is not ``model.cls_head.num_classes``.
+    """
+    num_classes = (cfg.model.get('cls_head') or {}).get('num_classes')
+    for key, part in _parts('model', cfg.model):
+        if part.get('type') in ('Inflated', 'Pretrained'):
+            path = part.get('checkpoint', '')
+            if '://' not in path and not Path(path).is_file():
+                raise UserError(f'{key}.checkpoint={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
+                                f'exist: there is no {Path(path).absolute()}; set it with --cfg-options '
+                                f'{key}.checkpoint=PATH')
+        blended = part.get('num_classes', num_classes)
+        if 'data_preprocessor.blending' in key and num_classes and blended != num_classes:
+            raise UserError(f'{key}.num_classes={blended} must be that of the head, model.cls_head.num_classes='
+                            f'{num_classes}; set it with --cfg-options {key}.num_classes={num_classes}')
 
 
 def iterate_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
@@ -152,3 +180,26 @@ def _config_files(filename: str) -> Iterator[str]:
     yield filename
     for base in Config._get_base_files(filename):
         yield from _config_files(Config._get_cfg_path(base, filename)[0])
+
+
+def _parts(key: str, node: object) -> Iterator[tuple[str, dict]]:
+    """Yield the dicts of a config, from the outside to the inside, and their keys."""
+    if isinstance(node, dict):
+        yield key, node
+        for name, child in node.items():
+            yield from _parts(f'{key}.{name}', child)
+    elif isinstance(node, (list, tuple)):
+        for i, child in enumerate(node):
+            yield from _parts(f'{key}.{i}', child)
+
+
+def _check_image_folder(key: str, dataset: dict, num_classes: int) -> None:
+    """Check that an image folder has the classes of the head; one that is missing would shift the labels after it."""
+    root = Path(dataset.get('data_root') or '')
+    if dataset.get('ann_file'):
+        _check_labels(root / dataset['ann_file'], num_classes, ' ', may_lack=False)
+        return
+    root /= (dataset.get('data_prefix') or {}).get('img', '')
+    found = len(find_classes(root, (dataset.get('metainfo') or {}).get('classes')))
+    if found != num_classes:
+        raise UserError(f'{key} has {found} classes in {str(root)!r}, but model.cls_head.num_classes={num_classes}')

@@ -5,7 +5,7 @@ import torch
 import torch.nn as nn
 from mmengine.config import Config
 
-from mmdualformer.checks import check_checkpoint, check_datasets
+from mmdualformer.checks import check_checkpoint, check_datasets, check_model
 from mmdualformer.errors import UserError
 from tests.helpers import REPO
 
@@ -136,3 +136,79 @@ class TestCheckpoint:
         with pytest.raises(UserError, match='cannot be loaded') as error:
             check_checkpoint(nn.Linear(1, 1), str(tmp_path / 'text.pth'))
         assert '\n' not in str(error.value)
+
+
+class TestImageFolder:
+
+    @pytest.fixture
+    def cfg(self, tmp_path):
+        cfg = Config.fromfile(REPO / 'configs/dualformer_t_in1k.py')
+        for loader in LOADERS:
+            for name in ('ant', 'bee', 'cat'):
+                (tmp_path / loader / name).mkdir(parents=True)
+            cfg[loader].dataset.data_prefix.img = str(tmp_path / loader)
+        cfg.model.cls_head.num_classes = 3
+        return cfg
+
+    def test_a_missing_folder_is_named_with_the_file_that_sets_it(self):
+        with pytest.raises(UserError, match=r"train_dataloader\.dataset\.data_prefix\.img='data/imagenet/train', set "
+                           r'in .*configs/_base_/datasets/imagenet1k\.py, does not exist'):
+            check_datasets(Config.fromfile(REPO / 'configs/dualformer_s_in1k.py'), LOADERS)
+
+    def test_folders_must_be_the_classes_of_the_head(self, cfg, tmp_path):
+        check_datasets(cfg, LOADERS)
+        (tmp_path / 'val_dataloader' / 'bee').rmdir()
+        with pytest.raises(UserError, match=r"val_dataloader\.dataset has 2 classes in '.*val_dataloader', but "
+                           r'model\.cls_head\.num_classes=3'):
+            check_datasets(cfg, LOADERS)
+        cfg.val_dataloader.dataset.metainfo = dict(classes=['ant', 'bee', 'cat'])
+        check_datasets(cfg, LOADERS)
+        for name in ('ant', 'cat'):
+            (tmp_path / 'val_dataloader' / name).rmdir()
+        cfg.val_dataloader.dataset.metainfo = None
+        with pytest.raises(UserError, match='has no class folders'):
+            check_datasets(cfg, LOADERS)
+
+    def test_labels_of_a_list(self, cfg, tmp_path):
+        (tmp_path / 'val.txt').write_text('ant/0.JPEG 0\nbee/0.JPEG 3\n')
+        cfg.val_dataloader.dataset.ann_file = str(tmp_path / 'val.txt')
+        with pytest.raises(UserError, match=r"val\.txt line 2: label '3' must be a number of 0 to 2"):
+            check_datasets(cfg, LOADERS)
+
+    def test_blending_has_the_classes_of_the_head(self, cfg):
+        with pytest.raises(UserError, match=r'model\.data_preprocessor\.blending\.augments\.0\.num_classes=1000 must '
+                           r'be that of the head, model\.cls_head\.num_classes=3; set it with'):
+            check_model(cfg)
+        for augment in cfg.model.data_preprocessor.blending.augments:
+            augment.num_classes = 3
+        check_model(cfg)
+        check_model(Config.fromfile(REPO / 'configs/dualformer_b_in21k.py'))
+
+
+class TestInitialWeights:
+
+    def test_a_missing_file_is_named_with_the_file_that_sets_it(self):
+        cfg = Config.fromfile(REPO / 'configs/dualformer_t_ucf101_in1k.py')
+        with pytest.raises(UserError) as error:
+            check_model(cfg)
+        message = str(error.value)
+        assert "model.backbone.init_cfg.checkpoint='checkpoints/dualformer_t_in1k.pth'" in message
+        assert 'set in ' in message and 'configs/dualformer_t_ucf101_in1k.py' in message
+        assert str(Path('checkpoints/dualformer_t_in1k.pth').absolute()) in message
+        assert '--cfg-options model.backbone.init_cfg.checkpoint=PATH' in message and '\n' not in message
+
+    def test_files_addresses_and_none_pass(self, tmp_path):
+        cfg = Config.fromfile(REPO / 'configs/dualformer_t_k400_in1k.py')
+        for path in (tmp_path / 'weights.pth', 'https://example.org/weights.pth'):
+            cfg.model.backbone.init_cfg.checkpoint = str(path)
+            (tmp_path / 'weights.pth').touch()
+            check_model(cfg)
+        check_model(Config.fromfile(REPO / 'configs/dualformer_t_k400.py'))
+
+    def test_all_of_several_initialisations_are_looked_at(self, cfg):
+        cfg.model.backbone.init_cfg = [
+            dict(type='Constant', layer='Linear', val=0),
+            dict(type='Pretrained', checkpoint='no'),
+        ]
+        with pytest.raises(UserError, match=r"model\.backbone\.init_cfg\.1\.checkpoint='no'.* does not exist"):
+            check_model(cfg)

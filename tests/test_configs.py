@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmaction.registry import MODELS
@@ -11,6 +12,7 @@ from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 
 from mmdualformer.analysis import count_cost
+from mmdualformer.checkpoints.inflate import inflate
 from tests.helpers import REPO
 
 CONFIGS = sorted(str(path.relative_to(REPO / 'configs')) for path in (REPO / 'configs').glob('[!_]*/*.py')) + sorted(
@@ -22,14 +24,15 @@ def test_every_config_builds_and_classifies(name):
     """On the meta device: the recognizer of each config takes the clip that its test pipeline makes."""
     cfg = Config.fromfile(REPO / 'configs' / name)
     init_default_scope(cfg.default_scope)
+    cfg.model.data_preprocessor.pop('blending', None)  # torch's Beta needs real numbers
     with torch.device('meta'):
         model = MODELS.build(cfg.model).eval()
-        sample = next(step for step in cfg.test_pipeline if step.type == 'SampleFrames')
+        frames = next(step.clip_len for step in cfg.test_pipeline if 'clip_len' in step)
         crop = next(step for step in cfg.test_pipeline if 'Crop' in step.type).crop_size
-        feature = model.backbone(torch.empty(1, 3, sample.clip_len, crop, crop))
+        feature = model.backbone(torch.empty(1, 3, frames, crop, crop))
         assert model.cls_head(feature).shape == (1, cfg.model.cls_head.num_classes)
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        assert cfg[loader].dataset.pipeline[-1].type == 'PackActionInputs'
+    loaders = [cfg[name] for name in ('train_dataloader', 'val_dataloader', 'test_dataloader') if cfg[name]]
+    assert all(loader.dataset.pipeline[-1].type == 'PackActionInputs' for loader in loaders)
     assert cfg.test_dataloader.dataset.pipeline == cfg.test_pipeline
     schedules = [(schedule.begin, schedule.end) for schedule in cfg.param_scheduler]
     assert schedules[0][0] == 0 and schedules[-1][1] == cfg.train_cfg.max_epochs
@@ -165,3 +168,129 @@ def test_inputs_and_views_of_table_2(data, model, input, views):
     assert f'{cfg.test_pipeline[1].num_clips}x{crops}' == views
     assert cfg.train_cfg.max_epochs == 16 and cfg.param_scheduler[0].end == 1
     assert cfg.load_from.startswith(f'checkpoints/dualformer_{model}_k400')
+
+
+@pytest.mark.parametrize(('name', 'gflops', 'params', 'paper'), [
+    ('t_in1k', 2.9, 22.2, 'Paper: 81.9 %, 4.2 GFLOPs, 22 M parameters'),
+    ('s_in1k', 8.3, 49.6, 'Paper: 83.5 %, 8.1 GFLOPs, 50 M parameters'),
+    ('b_in1k', 14.6, 87.8, 'Paper: 84.0 %, 14.7 GFLOPs, 88 M parameters'),
+    ('b_in21k', 14.6, 109.2, ''),
+])
+def test_image_models_of_the_supplement(name, gflops, params, paper):
+    """Table 1 and Section A.2 of the supplement."""
+    path = REPO / f'configs/dualformer_{name}.py'
+    cfg = Config.fromfile(path)
+    init_default_scope('mmaction')
+    blending = cfg.model.data_preprocessor.pop('blending')
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    assert count_cost(model.backbone, (1, 3, 1, 224, 224)).flops / 1e9 == pytest.approx(gflops, abs=0.05)
+    assert sum(parameter.numel() for parameter in model.parameters()) / 1e6 == pytest.approx(params, abs=0.05)
+    said = ' '.join(path.read_text().replace('#', ' ').split())
+    assert paper in said
+    assert not paper or (f'Here: {gflops} GFLOPs' in said and f'{params} M' in said)
+
+    large = name.endswith('21k')
+    assert cfg.model.cls_head.num_classes == (21841 if large else 1000)
+    assert cfg.model.cls_head.label_smooth_eps == 0.1
+    assert [(augment.type, augment.num_classes, augment.alpha) for augment in blending.augments] == [
+        ('MixupBlending', cfg.model.cls_head.num_classes, 0.8), ('CutmixBlending', cfg.model.cls_head.num_classes, 1.)
+    ]
+    assert cfg.model.backbone.drop_path_rate == (0.2 if large else 0.1)
+    assert 8 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 1024
+    assert cfg.optim_wrapper.optimizer.weight_decay == (0.01 if large else 0.05)
+    assert cfg.train_cfg.max_epochs == (100 if large else 300)
+    assert cfg.randomness.diff_rank_seed
+
+
+@pytest.mark.parametrize(('name', 'points'), [
+    ('t_in1k', {0: 1e-6, 10: 5e-4, 20: 1e-3, 160: (1e-3 + 1e-5) / 2, 300: 1e-5}),
+    ('b_in21k', {0: 5e-7, 5: 5e-4, 52.5: 0.505 * 5e-4, 100: 5e-6}),
+])
+def test_learning_rates_of_image_models(name, points):
+    """Linear warm-up, then the cosine of ImageNet-1K or the line of ImageNet-21K; by iteration."""
+    from mmaction.registry import PARAM_SCHEDULERS
+    cfg = Config.fromfile(REPO / f'configs/dualformer_{name}.py')
+    init_default_scope('mmaction')
+    steps = 100
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr)
+    schedulers = []
+    for settings in cfg.param_scheduler:
+        kind = PARAM_SCHEDULERS.get(settings.pop('type'))
+        settings.pop('convert_to_iter_based')
+        schedulers.append(kind.build_iter_from_epoch(optimizer, epoch_length=steps, **settings))
+    rates = []
+    for _ in range(cfg.train_cfg.max_epochs * steps):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    for epoch, rate in points.items():
+        assert rates[min(int(epoch * steps), len(rates) - 1)] == pytest.approx(rate, rel=0.01)
+
+
+def test_weight_decay_of_image_models():
+    """None on biases, norms and PEG, and one learning rate for all."""
+    from mmengine.optim import build_optim_wrapper
+    cfg = Config.fromfile(REPO / 'configs/dualformer_t_in1k.py')
+    cfg.model.backbone.update(arch=dict(embed_dims=(8, 8, 8, 8), num_blocks=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)))
+    cfg.model.cls_head.in_channels = 8
+    init_default_scope('mmaction')
+    model = MODELS.build(cfg.model)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
+    settings = {id(parameter): group for group in groups for parameter in group['params']}
+    assert len(settings) == len(list(model.parameters()))
+    for name, parameter in model.named_parameters():
+        decay = 0 if parameter.ndim == 1 or 'peg' in name else 0.05
+        assert settings[id(parameter)]['weight_decay'] == decay, name
+        assert settings[id(parameter)]['lr'] == 1e-3
+
+
+def test_the_loss_of_image_models_takes_blended_and_smoothed_labels():
+    from mmaction.structures import ActionDataSample
+    cfg = Config.fromfile(REPO / 'configs/dualformer_t_in1k.py')
+    init_default_scope('mmaction')
+    preprocessor, head = MODELS.build(cfg.model.data_preprocessor), MODELS.build(cfg.model.cls_head)
+    labels = [3, 999, 0, 17]
+
+    def batch() -> dict:
+        clips = [torch.full((1, 3, 1, 8, 8), 10 * i, dtype=torch.uint8) for i in range(4)]
+        return dict(inputs=clips, data_samples=[ActionDataSample().set_gt_label(label) for label in labels])
+
+    torch.manual_seed(0)
+    np.random.seed(0)
+    for _ in range(4):  # both kinds of blending
+        samples = preprocessor(batch(), training=True)['data_samples']
+        soft = torch.stack([sample.gt_label for sample in samples])
+        torch.testing.assert_close(soft[:, labels].sum(1), torch.ones(4))
+        assert all(soft[i, label] > 0 for i, label in enumerate(labels))
+        scores = torch.randn(4, 1000)
+        expected = -((0.9 * soft + 0.1 / 1000) * scores.log_softmax(1)).sum(1).mean()
+        torch.testing.assert_close(head.loss_by_feat(scores, samples)['loss_cls'], expected)
+    assert [sample.gt_label.tolist() for sample in preprocessor(batch())['data_samples']] == [[3], [999], [0], [17]]
+
+
+@pytest.mark.parametrize(('name', 'size', 'image', 'paper'), [
+    ('t_k400_in1k', 't', 't_in1k', '79.0 %'),
+    ('s_k400_in1k', 's', 's_in1k', '80.3 %'),
+    ('b_k400_in1k', 'b', 'b_in1k', '81.1 %'),
+    ('b_k400_in21k', 'b', 'b_in21k', '82.9 %'),
+    ('b_k600_in21k', 'b', 'b_in21k', '85.2 %'),
+    ('t_diving48_in1k', 't', 't_in1k', '75.4 %'),
+    ('t_hmdb51_in1k', 't', 't_in1k', '74.6 %'),
+    ('t_ucf101_in1k', 't', 't_in1k', '96.3 %'),
+])
+def test_video_configs_start_from_the_image_models(name, size, image, paper):
+    """Tables 1 and 2: one change to the config without ImageNet weights, and the shapes inflate."""
+    path = REPO / f'configs/dualformer_{name}.py'
+    cfg, base = Config.fromfile(path), Config.fromfile(REPO / f'configs/dualformer_{name.rsplit("_", 1)[0]}.py')
+    init_cfg = cfg.model.backbone.pop('init_cfg')
+    assert init_cfg == dict(type='Inflated', checkpoint=f'checkpoints/dualformer_{image}.pth')
+    assert cfg.load_from is None
+    assert {**cfg.to_dict(), 'load_from': None} == {**base.to_dict(), 'load_from': None}
+    assert paper in path.read_text()
+    images = Config.fromfile(REPO / f'configs/dualformer_{image}.py')
+    init_default_scope('mmaction')
+    with torch.device('meta'):
+        weights, wanted = (MODELS.build(model.backbone).state_dict() for model in (images.model, cfg.model))
+        assert inflate(weights, wanted).keys() == wanted.keys()

@@ -6,7 +6,7 @@ from mmengine.runner import find_latest_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checks import check_checkpoint, check_datasets, check_file
+from mmdualformer.checks import check_checkpoint, check_datasets, check_file, check_model
 from mmdualformer.errors import UserError
 
 
@@ -54,6 +54,7 @@ def main() -> None:
         **({'deterministic': True} if args.deterministic else {}),
     }
 
+    check_model(cfg, args.cfg_options)
     check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
     resume = bool(cfg.get('resume'))
     checkpoint = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if resume else None)

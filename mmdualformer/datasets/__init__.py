@@ -1,9 +1,10 @@
 from .decoding import VideoDecode, VideoError, VideoInit
+from .image_folder import ImageFolderDataset
 from .robust_video_dataset import RobustVideoDataset
 from .token_labels import LoadTokenLabels, ResizeToMultiple, SampleWholeVideo
-from .transforms import ShuffleFrames
+from .transforms import PillowResize, RandAugment, ShuffleFrames
 
 __all__ = [
-    'LoadTokenLabels', 'ResizeToMultiple', 'RobustVideoDataset', 'SampleWholeVideo', 'ShuffleFrames', 'VideoDecode',
-    'VideoError', 'VideoInit'
+    'ImageFolderDataset', 'LoadTokenLabels', 'PillowResize', 'RandAugment', 'ResizeToMultiple', 'RobustVideoDataset',
+    'SampleWholeVideo', 'ShuffleFrames', 'VideoDecode', 'VideoError', 'VideoInit'
 ]

@@ -1,0 +1,3 @@
+_base_ = 'dualformer_t_2d.py'
+
+model = dict(backbone=dict(arch='small'), cls_head=dict(in_channels=768))
