@@ -29,6 +29,7 @@ REQUIREMENTS = [
     'av',  # reads what decord cannot, such as AV1
     'filelock',
     'numpy',
+    'psutil',
     'opencv-python',
     'pillow',
     # needed by the above, declared by none of them

@@ -48,11 +48,7 @@ def load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
     cfg.launcher = args.launcher
-    for key, value in (args.cfg_options or {}).items():
-        try:
-            cfg.merge_from_dict({key: value})
-        except (AttributeError, KeyError, TypeError) as error:
-            raise UserError(f'--cfg-options {key}={value} does not fit {args.config}: {error}') from None
+    merge_options(cfg, args.cfg_options or {}, args.config)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     if cfg.get('work_dir') is None:
@@ -77,6 +73,19 @@ def read_config(path: str) -> Config:
     if 'model' not in cfg:
         raise UserError(f'config {path!r} has no model; choose one such as configs/dualformer_t_k400.py')
     return cfg
+
+
+def merge_options(cfg: Config, options: dict, path: str) -> None:
+    """Merge ``--cfg-options`` into the config that ``path`` names.
+
+    Raises:
+        UserError: An option does not fit.
+    """
+    for key, value in options.items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise UserError(f'--cfg-options {key}={value} does not fit {path}: {error}') from None
 
 
 def build_runner(cfg: Config) -> Runner:

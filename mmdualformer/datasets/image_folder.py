@@ -10,6 +10,8 @@ from mmengine.fileio import list_from_file
 
 from mmdualformer.errors import UserError
 
+from .annotations import parse_line
+
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
@@ -64,8 +66,8 @@ class ImageFolderDataset(BaseActionDataset):
         """List the images: for each ``filename`` and ``label``."""
         root = Path(self.data_prefix['img'])
         if self.ann_file:
-            lines = (line.strip().split(' ') for line in list_from_file(self.ann_file) if line.strip())
-            return [dict(filename=str(root / name), label=int(label)) for name, label in lines]
+            lines = (parse_line(line) for line in list_from_file(self.ann_file) if line.strip())
+            return [dict(filename=str(root / name), label=label) for name, (label, ) in lines]
 
         self._metainfo['classes'] = find_classes(root, self._metainfo.get('classes'))
         data_list = []

@@ -1,0 +1,172 @@
+"""A user's own videos, in a folder a class or a csv, made into lists to train and test from."""
+
+import csv
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from mmdualformer.errors import UserError
+
+from .annotations import format_line
+from .decoding import VideoDecode, VideoError, VideoInit
+
+SUFFIXES = ('.3gp', '.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
+
+Video = tuple[Path, int]  # file and label
+
+
+@dataclass(frozen=True)
+class OwnVideos:
+    """Videos and what they show.
+
+    Attributes:
+        classes (list): Names, in the order of their labels.
+        videos (list): Files and labels.
+    """
+
+    classes: list[str]
+    videos: list[Video]
+
+
+def find_videos(source: Path) -> OwnVideos:
+    """Find videos in a folder with one sub-folder a class, or in a csv of ``path,label`` lines.
+
+    Args:
+        source (Path): The folder or csv. Paths in a csv start from its own folder; labels are names, or 0 to N - 1.
+
+    Raises:
+        UserError: There are fewer than two classes, a class has no video, a csv names a file that does not exist, or
+            its labels are other numbers, such as those that start at 1.
+    """
+    if source.is_dir():
+        folders = sorted(path for path in source.iterdir() if path.is_dir() and path.name[0] != '.')
+        classes = [folder.name for folder in folders]
+        videos = [(path, label) for label, folder in enumerate(folders) for path in sorted(folder.rglob('*'))
+                  if path.suffix.lower() in SUFFIXES]
+    elif source.is_file():
+        classes, videos = _read_csv(source)
+    else:
+        raise UserError(f'{str(source)!r} does not exist; give a folder with one sub-folder a class, or a csv')
+    if len(classes) < 2:
+        raise UserError(f'{str(source)!r} has {len(classes)} classes ({", ".join(classes) or "no sub-folders"}); it '
+                        'must have at least two, one sub-folder each')
+    _need_every_class(classes, videos, 'no video; known are the endings ' + ' '.join(SUFFIXES))
+    return OwnVideos(classes, videos)
+
+
+def leave_out_unreadable(found: OwnVideos, workers: int) -> tuple[OwnVideos, list[str]]:
+    """Leave out the videos that no decoder reads.
+
+    Args:
+        found (OwnVideos): All videos.
+        workers (int): Threads.
+
+    Returns:
+        tuple: The readable ones, and a line for each of the others.
+
+    Raises:
+        UserError: No video of a class can be read.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        reasons = list(track(pool.map(_why_unreadable, (path for path, _ in found.videos)),
+                             description='reading the videos', total=len(found.videos)))
+    readable = [video for video, reason in zip(found.videos, reasons) if reason is None]
+    unreadable = [f'{path}: {reason}' for (path, _), reason in zip(found.videos, reasons) if reason is not None]
+    first = f', for one {unreadable[0]}' if unreadable else ''
+    _need_every_class(found.classes, readable, f'no video that can be read{first}')
+    return OwnVideos(found.classes, readable), unreadable
+
+
+def leave_out_copies(found: OwnVideos) -> tuple[OwnVideos, list[str]]:
+    """Leave out copies within a class, which could be in training and in testing, and find those of other classes.
+
+    Args:
+        found (OwnVideos): All videos.
+
+    Returns:
+        tuple: Each content of a class once, and a line for each content that is in several classes.
+    """
+    sizes = Counter(path.stat().st_size for path, _ in found.videos)
+    copies = defaultdict(dict)  # content -> label -> file
+    for path, label in found.videos:
+        content = path if sizes[path.stat().st_size] == 1 else hashlib.sha256(path.read_bytes()).digest()
+        copies[content].setdefault(label, path)
+    kept = [(path, label) for files in copies.values() for label, path in files.items()]
+    shared = [', '.join(f'{path} ({found.classes[label]})' for label, path in files.items())
+              for files in copies.values() if len(files) > 1]
+    return OwnVideos(found.classes, kept), shared
+
+
+def split(found: OwnVideos, val_share: float, seed: int = 0) -> tuple[list[Video], list[Video]]:
+    """Split videos into training and validation, each class by itself.
+
+    Args:
+        found (OwnVideos): All videos.
+        val_share (float): Share of a class that validates, at least one video of each class that has two.
+        seed (int): Draws the split. Defaults to 0.
+
+    Returns:
+        tuple: Training and validation videos.
+    """
+    rng = np.random.default_rng(seed)
+    train, val = [], []
+    for label in range(len(found.classes)):
+        videos = [video for video in found.videos if video[1] == label]
+        rng.shuffle(videos)
+        count = 0 if len(videos) == 1 else min(max(round(val_share * len(videos)), 1), len(videos) - 1)
+        val += [(path, label) for path, _ in videos[:count]]
+        train += [(path, label) for path, _ in videos[count:]]
+    return train, val
+
+
+def write_lists(root: Path, classes: Sequence[str], train: Sequence[Video], val: Sequence[Video]) -> None:
+    """Write ``train.txt``, ``val.txt`` and ``label_map.txt`` into a folder."""
+    root.mkdir(parents=True, exist_ok=True)
+    for name, videos in (('train', train), ('val', val)):
+        lines = (format_line(str(Path(path).absolute()), [label]) + '\n' for path, label in videos)
+        (root / f'{name}.txt').write_text(''.join(lines), encoding='utf-8')
+    (root / 'label_map.txt').write_text(''.join(f'{name}\n' for name in classes), encoding='utf-8')
+
+
+def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
+    with open(source, newline='', encoding='utf-8') as file:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+    if rows and not (source.parent / rows[0][0]).exists() and rows[0][1:2] in (['label'], ['class']):
+        rows = rows[1:]
+    for number, row in enumerate(rows, 1):
+        if len(row) != 2:
+            raise UserError(f'{source} row {number}: {",".join(row)!r} must be path,label')
+        if not (source.parent / row[0]).is_file():
+            raise UserError(f'{source} row {number}: there is no {source.parent / row[0]}')
+    labels = {label for _, label in rows}
+    if all(label.isdigit() for label in labels):
+        classes = [str(label) for label in range(len(labels))]
+        if labels != set(classes):
+            numbers = sorted(map(int, labels))
+            raise UserError(f'{source} has labels of {numbers[0]} to {numbers[-1]}; as numbers they must be 0 to '
+                            f'{len(labels) - 1}, without a gap')
+    else:
+        classes = sorted(labels)
+    return classes, [(source.parent / path, classes.index(label)) for path, label in rows]
+
+
+def _need_every_class(classes: Sequence[str], videos: Sequence[Video], reason: str) -> None:
+    labels = {label for _, label in videos}
+    empty = [name for label, name in enumerate(classes) if label not in labels]
+    if empty:
+        raise UserError(f'class {empty[0]!r} has {reason}')
+
+
+def _why_unreadable(path: Path) -> str | None:
+    try:
+        results = VideoInit()(dict(filename=str(path)))
+        VideoDecode()(dict(results, frame_inds=np.array([0, results['total_frames'] // 2])))
+    except VideoError as error:
+        return error.reason
+    return None

@@ -1,0 +1,112 @@
+"""A config to fine-tune a model of ours on a user's own videos, on the machine at hand."""
+
+from pathlib import Path
+
+import psutil
+import torch
+from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+
+LARGEST_BATCH = 64
+
+
+def finetuning_config(cfg: Config, lists: Path, epochs: int, checkpoint: str | None, num_workers: int) -> Config:
+    """Turn the config of a data set into one for a user's own videos, complete but for what the batch decides.
+
+    Args:
+        cfg (Config): A config with train, val and test pipelines and ``auto_scale_lr``.
+        lists (Path): Folder with ``train.txt``, ``val.txt`` and ``label_map.txt``.
+        epochs (int): Epochs to train.
+        checkpoint (str, optional): Weights to start from; the head may be another one.
+        num_workers (int): Processes that read videos, for each training process.
+
+    Returns:
+        Config: Data, a head for their classes, and epochs are in place.
+    """
+    cfg = cfg.copy()
+    cfg.model.cls_head.num_classes = len((lists / 'label_map.txt').read_text(encoding='utf-8').splitlines())
+    for name, videos in (('train', 'train'), ('val', 'val'), ('test', 'val')):
+        loader = cfg[f'{name}_dataloader']
+        loader.dataset = dict(
+            type='RobustVideoDataset',
+            ann_file=str(lists / f'{videos}.txt'),
+            data_prefix=dict(video=''),
+            pipeline=cfg[f'{name}_pipeline'],
+            test_mode=name != 'train')
+        loader.num_workers = num_workers
+        loader.persistent_workers = num_workers > 0
+    cfg.train_cfg.max_epochs = epochs
+    cfg.load_from = checkpoint
+    cfg.default_hooks.logger.interval = 10
+    cfg.default_hooks.checkpoint.max_keep_ckpts = 1
+    return cfg
+
+
+def set_batch(cfg: Config, batch: int, videos: int, processes: int) -> None:
+    """Set the batch, and a schedule for it: a tenth of the iterations to warm up, then cosine to 0.
+
+    The learning rate is scaled from the batch of the config's recipe to this one when training starts.
+
+    Args:
+        cfg (Config): What :func:`finetuning_config` gives; changed in place.
+        batch (int): Clips of a process.
+        videos (int): Training videos.
+        processes (int): Training processes.
+    """
+    cfg.train_dataloader.batch_size = batch
+    cfg.auto_scale_lr.enable = True
+    iterations = cfg.train_cfg.max_epochs * -(-videos // (batch * processes))
+    warm_up = max(iterations // 10, 1)
+    schedule = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=warm_up)]
+    if iterations > warm_up:
+        schedule.append(dict(type='CosineAnnealingLR', eta_min=0, by_epoch=False, begin=warm_up, end=iterations))
+    cfg.param_scheduler = schedule
+
+
+def find_batch_size(cfg: Config, limit: int) -> int:
+    """Find a batch that a training step of one process fits into the memory with.
+
+    The memory of one clip is measured; on a GPU, where it is scarce, that of each doubling too.
+
+    Args:
+        cfg (Config): With the data in place.
+        limit (int): Largest batch of interest.
+
+    Returns:
+        int: A power of two, or ``limit``.
+    """
+    init_default_scope(cfg.default_scope)
+    data = DATASETS.build(cfg.train_dataloader.dataset)[0]
+    model = MODELS.build(cfg.model).train()
+    limit = max(min(limit, LARGEST_BATCH), 1)
+    batch = 1
+    if torch.cuda.is_available():
+        model.cuda()
+        room = torch.cuda.mem_get_info()[1]
+        # twice the batch, and a margin for the optimizer and what is fragmented
+        while batch < limit and 2.5 * _step_memory(model, data, batch) < room:
+            batch *= 2
+        del model
+        torch.cuda.empty_cache()
+    else:
+        room, clip = psutil.virtual_memory().available / 2, _step_memory(model, data, 1)
+        while batch < limit and 2 * batch * clip < room:
+            batch *= 2
+    return min(batch, limit)
+
+
+def _step_memory(model: torch.nn.Module, data: dict, batch: int) -> int:
+    """Bytes that a training step takes: the peak on a GPU, on a CPU what a forward pass keeps, and half of it more."""
+    on_gpu = next(model.parameters()).is_cuda
+    before = psutil.Process().memory_info().rss
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    with torch.autocast('cuda', torch.float16, enabled=on_gpu):
+        losses = model(**model.data_preprocessor(pseudo_collate([data] * batch), training=True), mode='loss')
+        loss, _ = model.parse_losses(losses)
+    kept = psutil.Process().memory_info().rss - before
+    loss.backward()
+    model.zero_grad()
+    return torch.cuda.max_memory_allocated() if on_gpu else max(int(1.5 * kept), 1)

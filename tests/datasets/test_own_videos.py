@@ -1,0 +1,105 @@
+import shutil
+
+import pytest
+
+from mmdualformer.datasets.own_videos import (
+    OwnVideos,
+    find_videos,
+    leave_out_copies,
+    leave_out_unreadable,
+    split,
+    write_lists,
+)
+from mmdualformer.errors import UserError
+
+
+@pytest.fixture
+def folder(motion_root, tmp_path):
+    """Three classes of two, three and four clips, one of them in a deeper folder, and a file that is no video."""
+    clips = iter(sorted(motion_root.glob('videos_train/*.mp4')))
+    for name, count in (('jump', 2), ('long jump', 3), ('run', 4)):
+        (tmp_path / 'mine' / name / 'more').mkdir(parents=True)
+        for i in range(count):
+            place = tmp_path / 'mine' / name / ('more' if i == 1 else '')
+            shutil.copy(next(clips), place / f'{i} a.MP4')
+    (tmp_path / 'mine' / 'jump' / 'notes.txt').write_text('mine')
+    (tmp_path / 'mine' / '.hidden').mkdir()
+    return tmp_path / 'mine'
+
+
+def test_a_folder_with_a_sub_folder_for_each_class(folder):
+    found = find_videos(folder)
+    assert found.classes == ['jump', 'long jump', 'run']
+    assert [label for _, label in found.videos] == [0, 0, 1, 1, 1, 2, 2, 2, 2]
+    readable, unreadable = leave_out_unreadable(found, workers=2)
+    assert readable == found and unreadable == []
+
+
+@pytest.mark.parametrize('header', ['', 'path,label\n'])
+def test_a_csv_of_names_or_numbers(folder, header):
+    table = folder / 'list.csv'
+    table.write_text(header + 'run/0 a.MP4,run\njump/0 a.MP4, jump\n')
+    found = find_videos(table)
+    assert found.classes == ['jump', 'run']
+    assert found.videos == [(folder / 'run/0 a.MP4', 1), (folder / 'jump/0 a.MP4', 0)]
+    table.write_text(header + 'run/0 a.MP4,1\njump/0 a.MP4,0\n')
+    assert find_videos(table).videos == found.videos
+
+
+@pytest.mark.parametrize(('rows', 'message'), [
+    ('run/0 a.MP4,2\njump/0 a.MP4,1\n', r'has labels of 1 to 2; as numbers they must be 0 to 1, without a gap'),
+    ('run/0 a.MP4,0\njump/0 a.MP4,2\n', 'has labels of 0 to 2'),
+    ('run/0 a.MP4,run\n', r"has 1 classes \(run\)"),
+    ('run/9.mp4,run\n', r'row 1: there is no .*run/9\.mp4'),
+    ('run/0 a.MP4\n', r"row 1: 'run/0 a\.MP4' must be path,label"),
+])
+def test_tables_that_cannot_be_used(folder, rows, message):
+    (folder / 'list.csv').write_text(rows)
+    with pytest.raises(UserError, match=message):
+        find_videos(folder / 'list.csv')
+
+
+def test_folders_that_cannot_be_used(folder, tmp_path):
+    with pytest.raises(UserError, match='does not exist; give a folder'):
+        find_videos(tmp_path / 'nowhere')
+    with pytest.raises(UserError, match=r"has 1 classes \(more\)"):
+        find_videos(folder / 'jump')
+    (folder / 'empty').mkdir()
+    with pytest.raises(UserError, match="class 'empty' has no video; known are"):
+        find_videos(folder)
+
+
+def test_unreadable_videos_are_left_out_until_a_class_has_none(folder):
+    (folder / 'jump' / '0 a.MP4').write_text('no video')
+    readable, unreadable = leave_out_unreadable(find_videos(folder), workers=2)
+    assert len(readable.videos) == 8
+    assert len(unreadable) == 1
+    assert unreadable[0].startswith(str(folder / 'jump' / '0 a.MP4: decord')) and 'pyav' in unreadable[0]
+    (folder / 'jump' / 'more' / '1 a.MP4').write_bytes(b'')
+    with pytest.raises(UserError, match=r"class 'jump' has no video that can be read, for one .*0 a\.MP4: decord"):
+        leave_out_unreadable(find_videos(folder), workers=2)
+
+
+def test_copies(folder):
+    shutil.copy(folder / 'run' / '0 a.MP4', folder / 'run' / 'again.mp4')
+    shutil.copy(folder / 'run' / '0 a.MP4', folder / 'jump' / 'wrong.mp4')
+    found = find_videos(folder)
+    kept, shared = leave_out_copies(found)
+    assert len(found.videos) == 11 and len(kept.videos) == 10
+    assert len(shared) == 1 and 'wrong.mp4 (jump)' in shared[0] and '0 a.MP4 (run)' in shared[0]
+
+
+def test_each_class_is_split_by_itself(folder):
+    videos = [(folder / f'{label}/{i}.mp4', label) for label, count in enumerate((1, 2, 10, 50)) for i in range(count)]
+    train, val = split(OwnVideos(list('abcd'), videos), 0.2)
+    assert [sum(label == i for _, label in val) for i in range(4)] == [0, 1, 2, 10]
+    assert sorted(train + val) == sorted(videos)
+    assert split(OwnVideos(list('abcd'), videos), 0.2) == (train, val)
+
+
+def test_lists_are_absolute(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    found = find_videos(folder.relative_to(folder.parent))
+    write_lists(tmp_path / 'lists', found.classes, found.videos, found.videos[:1])
+    assert (tmp_path / 'lists/label_map.txt').read_text() == 'jump\nlong jump\nrun\n'
+    assert (tmp_path / 'lists/val.txt').read_text() == f'{folder}/jump/0 a.MP4 0\n'

@@ -1,0 +1,95 @@
+import re
+import shutil
+
+import psutil
+import pytest
+import torch
+from mmaction.apis import init_recognizer
+from mmengine.config import Config
+
+from mmdualformer.datasets.own_videos import find_videos, write_lists
+from mmdualformer.finetuning import find_batch_size, finetuning_config, set_batch
+from tests.helpers import REPO, assert_one_line
+
+CONFIG = REPO / 'configs/dualformer_micro_motion.py'
+
+
+@pytest.fixture
+def folder(motion_root, tmp_path):
+    """Two classes of six clips, with a copy in both."""
+    clips = sorted(motion_root.glob('videos_train/*.mp4'))
+    for i, clip in enumerate(clips[:12]):
+        place = tmp_path / 'my videos' / ('swim' if i % 2 else 'long jump')
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, place)
+    shutil.copy(clips[0], tmp_path / 'my videos' / 'swim')
+    return tmp_path / 'my videos'
+
+
+def test_from_a_folder_to_predictions_with_names(run_tool, fork_tool, folder, tmp_path):
+    torch.save(dict(state_dict=init_recognizer(str(CONFIG), device='cpu').state_dict()), tmp_path / 'pretrained.pth')
+    (folder / 'swim' / 'broken.mp4').write_text('no video')
+    result = run_tool('tools/fit.py', folder, '--model', CONFIG, '--checkpoint', 'pretrained.pth', '--epochs', 1,
+                      '--work-dir', 'work', '--cfg-options', 'train_dataloader.num_workers=0',
+                      'val_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
+                      'val_dataloader.persistent_workers=False')
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert '2 classes: long jump, swim; 11 videos to train, 2 to test' in output
+    assert 'left out, as it cannot be read' in output and 'broken.mp4' in output
+    assert 'warning: the same video in several classes' in output
+    assert 'Load checkpoint from pretrained.pth' in output or 'Loads checkpoint' in output
+    assert re.search(r'Epoch\(test\).*acc/top1', output)
+
+    cfg = Config.fromfile(tmp_path / 'work/config.py')
+    assert cfg.model.cls_head.num_classes == 2
+    assert cfg.train_dataloader.batch_size >= 2  # there is room for more than one
+    checkpoint = next((tmp_path / 'work').glob('best_*.pth'))
+    result = fork_tool('tools/recognize.py', checkpoint, next(folder.glob('*/*.mp4')))
+    assert result.returncode == 0, result.stderr
+    assert 'long jump' in result.stdout and 'swim' in result.stdout
+
+
+def test_what_cannot_be_trained_on_is_one_line(fork_tool, folder, tmp_path):
+    fit = ('tools/fit.py', folder, '--work-dir', tmp_path / 'work')
+    assert_one_line(fork_tool(*fit, '--model', 'dualformer_x'), "--model 'dualformer_x' is unknown", 'dualformer_t')
+    assert_one_line(fork_tool(*fit, '--checkpoint', 'no.pth'), "--checkpoint 'no.pth' does not exist")
+    assert_one_line(fork_tool(*fit, '--epochs', 0), '--epochs 0 is out of range')
+    for video in sorted(folder.glob('*/*'))[1:-1]:
+        video.unlink()
+    assert_one_line(fork_tool(*fit), 'has one video of each class')
+    for video in folder.glob('swim/*'):
+        video.unlink()
+    assert_one_line(fork_tool(*fit), "class 'swim' has no video")
+    (folder / 'swim').rmdir()
+    assert_one_line(fork_tool(*fit), 'has 1 classes (long jump)')
+
+
+@pytest.fixture
+def cfg(folder, tmp_path):
+    found = find_videos(folder)
+    write_lists(tmp_path / 'lists', found.classes, found.videos, found.videos)
+    return finetuning_config(Config.fromfile(CONFIG), tmp_path / 'lists', epochs=3, checkpoint=None, num_workers=0)
+
+
+@pytest.mark.parametrize(('batch', 'videos', 'processes', 'periods'), [
+    (8, 100, 2, [(0, 2), (2, 21)]),
+    (64, 10, 1, [(0, 1), (1, 3)]),
+])
+def test_the_schedule_follows_the_batch(cfg, batch, videos, processes, periods):
+    set_batch(cfg, batch, videos, processes)
+    assert [(step.begin, step.end) for step in cfg.param_scheduler] == periods
+    assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == 16
+
+
+def test_one_iteration_is_a_schedule_too(cfg):
+    cfg.train_cfg.max_epochs = 1
+    set_batch(cfg, 8, 8, 1)
+    assert [(step.begin, step.end) for step in cfg.param_scheduler] == [(0, 1)]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='on a GPU its own memory counts')
+def test_the_batch_follows_the_memory(cfg, monkeypatch):
+    assert find_batch_size(cfg, limit=5) == 5
+    monkeypatch.setattr(psutil, 'virtual_memory', lambda: type('Memory', (), dict(available=1)))
+    assert find_batch_size(cfg, limit=64) == 1

@@ -1,0 +1,122 @@
+"""Fine-tune a model on your own videos: a folder with one sub-folder a class, or a csv of path,label lines."""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
+from mmdualformer import cli
+from mmdualformer.checks import check_file
+from mmdualformer.datasets import own_videos
+from mmdualformer.errors import UserError
+from mmdualformer.finetuning import find_batch_size, finetuning_config, set_batch
+
+TOOLS = Path(__file__).resolve().parent
+CONFIGS = TOOLS.parent / 'configs'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('folder', type=Path, help='folder with one sub-folder a class, or a csv of path,label lines')
+    parser.add_argument('--model', default='dualformer_t', help='a model, such as dualformer_t, or a config file')
+    parser.add_argument('--checkpoint', help='weights to start from; without, training starts from random ones')
+    parser.add_argument('--epochs', type=int, default=16, help='epochs to train (default: 16)')
+    parser.add_argument('--batch-size', type=int, help='clips of a process (default: what fits)')
+    parser.add_argument('--val-share', type=float, default=0.2, help='share of each class to test on (default: 0.2)')
+    parser.add_argument('--work-dir', type=Path, help='where everything goes (default: work_dirs/fit_FOLDER)')
+    parser.add_argument('--cfg-options', nargs='+', action=cli.Options, default={}, help='settings to override')
+    return parser.parse_args()
+
+
+def find_config(model: str) -> str:
+    """Find the config of a model."""
+    if model.endswith('.py'):
+        return model
+    known = {path.stem.removesuffix('_k400'): path for path in CONFIGS.glob('*_k400.py')}
+    if model not in known:
+        raise UserError(f'--model {model!r} is unknown; choose from {", ".join(sorted(known))}, or give a config file')
+    return str(known[model])
+
+
+def prepare_data(args: argparse.Namespace) -> int:
+    """Write the lists of the videos.
+
+    Returns:
+        int: Training videos.
+    """
+    found = own_videos.find_videos(args.folder)
+    found, unreadable = own_videos.leave_out_unreadable(found, workers=os.cpu_count() or 1)
+    for line in unreadable:
+        print(f'left out, as it cannot be read: {line}')
+    total = len(found.videos)
+    found, shared = own_videos.leave_out_copies(found)
+    if len(found.videos) < total:
+        print(f'left out {total - len(found.videos)} copies of other videos of their class')
+    for line in shared:
+        print(f'warning: the same video in several classes: {line}')
+    train, val = own_videos.split(found, args.val_share)
+    if not val:
+        raise UserError(f'{str(args.folder)!r} has one video of each class; at least one class must have two, to test '
+                        'on one of them')
+    own_videos.write_lists(args.work_dir / 'lists', found.classes, train, val)
+    print(f'{len(found.classes)} classes: {", ".join(found.classes)}; {len(train)} videos to train, {len(val)} to test')
+    for label, name in enumerate(found.classes):
+        if label not in {label for _, label in val}:
+            print(f'warning: class {name!r} has one video, which is trained on and not tested')
+    return len(train)
+
+
+def run(tool: str, *arguments: object, processes: int) -> None:
+    """Run a tool in one process or in several."""
+    command = [sys.executable, str(TOOLS / tool), *map(str, arguments)]
+    if processes > 1:
+        with socket.socket() as probe:
+            probe.bind(('127.0.0.1', 0))
+            port = probe.getsockname()[1]
+        command = [sys.executable, '-m', 'mmdualformer.launch', '--nproc-per-node', str(processes),
+                   '--master-port', str(port), *command[1:], '--launcher', 'pytorch']
+    code = subprocess.run(command).returncode
+    if code:
+        sys.exit(code)
+
+
+def main() -> None:
+    args = parse_args()
+    args.work_dir = args.work_dir or Path('work_dirs', f'fit_{args.folder.resolve().stem}')
+    for name, value, good in (('--epochs', args.epochs, args.epochs >= 1),
+                              ('--val-share', args.val_share, 0 < args.val_share < 1),
+                              ('--batch-size', args.batch_size, args.batch_size is None or args.batch_size >= 1)):
+        if not good:
+            raise UserError(f'{name} {value} is out of range; see --help')
+    config = cli.read_config(find_config(args.model))
+    if args.checkpoint:
+        check_file('--checkpoint', args.checkpoint)
+    else:
+        print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
+    count = prepare_data(args)
+
+    processes = max(torch.cuda.device_count(), 1)
+    num_workers = min((os.cpu_count() or 1) // processes, 8)
+    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, num_workers)
+    cli.merge_options(cfg, args.cfg_options, args.model)
+    batch = args.batch_size or find_batch_size(cfg, limit=count // processes)
+    set_batch(cfg, batch, count, processes)
+    cfg.work_dir = str(args.work_dir)
+    cfg.dump(args.work_dir / 'config.py')
+    print(cfg.pretty_text)
+    print(f'training {args.model} on {processes} processes of {batch} clips; the config above is '
+          f'{args.work_dir / "config.py"}')
+
+    run('train.py', args.work_dir / 'config.py', processes=processes)
+    best = max(args.work_dir.glob('best_*.pth'), key=os.path.getmtime)
+    run('test.py', args.work_dir / 'config.py', best, processes=processes)
+    print(f'{best} holds the model and the names of its classes; python tools/recognize.py {best} VIDEO')
+
+
+if __name__ == '__main__':
+    cli.run(main)
