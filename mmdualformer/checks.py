@@ -13,6 +13,7 @@ from mmengine.model import is_model_wrapper
 
 from mmdualformer.checkpoints.convert import load_safely
 from mmdualformer.errors import UserError
+from mmdualformer.models.layers import Mlp
 
 
 def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None = None) -> None:
@@ -57,7 +58,8 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '') -> None:
         prefix (str): Only tensors whose names start with this must fit. Defaults to ``''``, all.
 
     Raises:
-        UserError: The file is missing or unsafe to load, or a tensor is missing or has another shape.
+        UserError: The file is missing or unsafe to load, a tensor is missing or has another shape, or a converter
+            recorded another activation than the model's.
     """
     checkpoint = load_safely(path)
     model = model.module if is_model_wrapper(model) else model
@@ -73,6 +75,11 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '') -> None:
             faults.append(f'{len(reshaped)} have other shapes, first {name}: {tuple(given[name].shape)} in the file, '
                           f'{tuple(wanted[name].shape)} in the model')
         raise UserError(f'checkpoint {path!r} is of another architecture than the config: {"; ".join(faults)}')
+    activation = checkpoint.get('meta', {}).get('activation')
+    given = {type(module.act).__name__ for module in model.modules() if isinstance(module, Mlp)}
+    if activation and given - {activation}:
+        raise UserError(f'checkpoint {path!r} was trained with {activation}, the config has {", ".join(given)}; set '
+                        f'model.backbone.act_cfg.type={activation}')
 
 
 def _datasets(key: str, dataset: dict) -> Iterator[tuple]:

@@ -1,3 +1,3 @@
-from .backbones import DualFormer
+from .backbones import DualFormer, VidTr
 
-__all__ = ['DualFormer']
+__all__ = ['DualFormer', 'VidTr']
