@@ -15,6 +15,7 @@ from mmdualformer.checkpoints.convert import load_safely
 from mmdualformer.datasets.annotations import parse_line
 from mmdualformer.datasets.image_folder import find_classes
 from mmdualformer.errors import UserError
+from mmdualformer.models.layers import Mlp
 
 
 def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None = None) -> None:
@@ -76,8 +77,8 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
         resume (bool): Whether training is to go on from it. Defaults to False.
 
     Raises:
-        UserError: The file is missing or unsafe to load, a tensor is missing or has another shape, or there is no
-            state of training to go on from.
+        UserError: The file is missing or unsafe to load, a tensor is missing or has another shape, a converter recorded
+            another activation than the model's, or there is no state of training to go on from.
     """
     checkpoint = load_safely(path)
     given = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else checkpoint
@@ -98,6 +99,11 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
             faults.append(f'{len(reshaped)} have other shapes, first {name}: {tuple(given[name].shape)} in the file, '
                           f'{tuple(wanted[name].shape)} in the model')
         raise UserError(f'checkpoint {path!r} is of another architecture than the config: {"; ".join(faults)}')
+    activation = checkpoint.get('meta', {}).get('activation')
+    given = {type(module.act).__name__ for module in model.modules() if isinstance(module, Mlp)}
+    if activation and given - {activation}:
+        raise UserError(f'checkpoint {path!r} was trained with {activation}, the config has {", ".join(given)}; set '
+                        f'model.backbone.act_cfg.type={activation}')
 
 
 def check_model(cfg: Config, overrides: dict | None = None) -> None:

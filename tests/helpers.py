@@ -1,5 +1,11 @@
 from pathlib import Path
 
+import torch
+import torch.nn as nn
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
 REPO = Path(__file__).parents[1]
 
 
@@ -22,3 +28,15 @@ def assert_one_line(result, *parts: str) -> None:
     assert len(errors) == 1, output
     for part in parts:
         assert part in errors[0]
+
+
+def build_backbone(cfg: Config) -> nn.Module:
+    """The backbone of a config, on the meta device."""
+    init_default_scope('mmaction')
+    with torch.device('meta'):
+        return MODELS.build(cfg.model.backbone)
+
+
+def config_text(path: Path) -> str:
+    """A config's file as one line, for what its comments say."""
+    return ' '.join(path.read_text().replace('#', ' ').split())

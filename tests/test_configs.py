@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 
 from mmdualformer.analysis import count_cost
 from mmdualformer.checkpoints.inflate import inflate
-from tests.helpers import REPO
+from tests.helpers import REPO, build_backbone, config_text
 
 CONFIGS = sorted(str(path.relative_to(REPO / 'configs')) for path in (REPO / 'configs').glob('[!_]*/*.py')) + sorted(
     path.name for path in (REPO / 'configs').glob('*.py'))
@@ -44,9 +44,7 @@ def test_every_config_builds_and_classifies(name):
 def test_kinetics_400_recipe_of_the_paper(size, params, gflops, decay, drop_path):
     """Table 1 and Section 4.2."""
     cfg = Config.fromfile(REPO / f'configs/dualformer_{size}_k400.py')
-    init_default_scope('mmaction')
-    with torch.device('meta'):
-        backbone = MODELS.build(cfg.model.backbone)
+    backbone = build_backbone(cfg)
     cost = count_cost(backbone, (1, 3, 32, 224, 224))
     views = cfg.test_pipeline[1].num_clips
     assert views == 4
@@ -140,16 +138,14 @@ def test_ablations_of_the_paper_cost_what_they_say(name, gflops, params, paper):
     """Tables 3 to 7: four views of DualFormer-T; the paper's cell is met, or the config says by how much it is not."""
     path = REPO / f'configs/ablations/dualformer_t_k400_{name}.py'
     cfg = Config.fromfile(path)
-    init_default_scope('mmaction')
-    with torch.device('meta'):
-        backbone = MODELS.build(cfg.model.backbone)
+    backbone = build_backbone(cfg)
     sample = cfg.test_pipeline[1]
     cost = count_cost(backbone, (1, 3, sample.clip_len, 224, 224))
     assert sample.num_clips * cost.flops / 1e9 == pytest.approx(gflops, abs=0.06)
     assert cost.params / 1e6 == pytest.approx(params, abs=0.006)
     if paper:
         assert gflops == pytest.approx(paper, rel=0.08)
-        said = ' '.join(path.read_text().replace('#', ' ').split())
+        said = config_text(path)
         assert f'Here: {gflops}' in said or f'Here: {cost.flops / 1e9:.1f}' in said
     assert sample.clip_len == cfg.train_pipeline[1].clip_len == cfg.model.backbone.clip_size[0]
 

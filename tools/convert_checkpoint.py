@@ -7,9 +7,10 @@ import mmdualformer  # noqa: F401  (mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checkpoints.convert import read_weights, write_checkpoint
 from mmdualformer.checkpoints.dualformer import convert_dualformer
+from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit
 from mmdualformer.errors import UserError
 
-CONVERTERS = {'dualformer': convert_dualformer}
+CONVERTERS = {'dualformer': convert_dualformer, 'vidtr': convert_vidtr, 'vit': convert_vit}
 
 
 def main() -> None:
@@ -26,6 +27,8 @@ def main() -> None:
     print(f'{args.target}: {len(converted.weights)} tensors of {converted.description}')
     if converted.dropped:
         print(f'dropped {len(converted.dropped)}: {", ".join(converted.dropped)}')
+    if converted.made:
+        print(f'made {len(converted.made)}: {", ".join(converted.made)}')
 
 
 if __name__ == '__main__':

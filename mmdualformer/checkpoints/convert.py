@@ -3,7 +3,7 @@
 import hashlib
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,12 +24,14 @@ class Converted:
         description (str): What was found, for people.
         meta (dict): What was found, for the converted file.
         dropped (list): Names that were left out.
+        made (list): Our names of tensors that the file does not have.
     """
 
     weights: dict[str, Tensor]
     description: str
     meta: dict
     dropped: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
 
 
 def load_safely(path: str) -> object:
@@ -56,7 +58,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
     Args:
         path (str or Path): A ``torch.save`` file with the weights at the top level, or under ``state_dict``,
-            ``model_state_dict`` or ``model``. A ``module.`` prefix of all names is taken off.
+            ``model_state_dict``, ``model`` or ``state_dict_ema``. A ``module.`` prefix of all names is taken off.
 
     Returns:
         dict: Name -> tensor.
@@ -65,7 +67,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         UserError: The file is missing, is not such a file, or would run code.
     """
     content = load_safely(str(path))
-    for key in ('state_dict', 'model_state_dict', 'model'):
+    for key in ('state_dict', 'model_state_dict', 'model', 'state_dict_ema'):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
             break
@@ -77,6 +79,25 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     if all(name.startswith('module.') for name in weights):
         weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     return weights
+
+
+def rename(name: str, table: Sequence[tuple[str, str]], models: str) -> str:
+    """Translate a released name.
+
+    Args:
+        name (str): The name.
+        table (sequence): Pairs of a pattern that matches whole released names, and our name, which may refer to groups
+            of the pattern as ``\\1``, ``\\2``.
+        models (str): Whose names they are, for the message.
+
+    Raises:
+        UserError: No pattern matches.
+    """
+    for pattern, ours in table:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return match.expand(ours)
+    raise UserError(f'{models} have no tensor {name!r}')
 
 
 def check_shapes(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], model: str) -> None:
@@ -100,6 +121,29 @@ def check_shapes(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], mo
     if unknown:
         raise UserError(f'the checkpoint looks like {model} but has {len(unknown)} tensors of something else, first '
                         f'{unknown[0]}')
+
+
+def check_classifier(classifier: Mapping[str, Tensor], channels: int, model: str) -> int | None:
+    """Check that ``weight`` and ``bias`` are those of a linear classifier.
+
+    Args:
+        classifier (mapping): Its tensors, none where there is no classifier.
+        channels (int): Its input's channels.
+        model (str): The model's name, for the message.
+
+    Returns:
+        int or None: The number of classes.
+
+    Raises:
+        UserError: A tensor is missing, unknown or of another shape.
+    """
+    if not classifier:
+        return None
+    classes = len(classifier.get('weight', ()))
+    wanted = {name: torch.empty(shape, device='meta')
+              for name, shape in (('weight', (classes, channels)), ('bias', (classes, )))}
+    check_shapes(classifier, wanted, f'the classifier of {model}')
+    return classes
 
 
 def write_checkpoint(converted: Converted, source: str | Path, target: str | Path) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
 
-from .convert import Converted, check_shapes
+from .convert import Converted, check_classifier, check_shapes
 
 # Pattern of a released name -> our name. A stage is a flat list of layers there; {block} and {half} make two of them a
 # block.
@@ -77,16 +77,11 @@ def convert_dualformer(weights: Mapping[str, Tensor]) -> Converted:
         model = DualFormer(arch, clip_size=(frames, 224, 224))
     check_shapes(backbone, model.state_dict(), name)
     converted = {f'backbone.{key}': value for key, value in backbone.items()}
-    meta = dict(model='DualFormer', arch=arch, clip_frames=frames, num_classes=None)
-    if head:
-        classes = len(head.get('cls_head.fc_cls.bias', ()))
-        with torch.device('meta'):
-            classifier = torch.nn.Linear(model.norm.normalized_shape[0], classes)
-        check_shapes({key.removeprefix('cls_head.fc_cls.'): value for key, value in head.items()},
-                     classifier.state_dict(), f'the classifier of {name}')
-        meta['num_classes'] = classes
-        converted.update(head)
-    description = f'{name}, ' + (f'{meta["num_classes"]} classes' if head else 'no classifier')
+    classes = check_classifier({key.removeprefix('cls_head.fc_cls.'): value for key, value in head.items()},
+                               model.norm.normalized_shape[0], name)
+    meta = dict(model='DualFormer', arch=arch, clip_frames=frames, num_classes=classes)
+    converted.update(head)
+    description = f'{name}, ' + (f'{classes} classes' if head else 'no classifier')
     return Converted(converted, description, meta, dropped)
 
 

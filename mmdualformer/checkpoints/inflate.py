@@ -9,9 +9,11 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.models import VidTr
 
 from .convert import read_weights
 from .dualformer import rename_image_backbone
+from .vidtr import spread_over_time
 
 
 def inflate(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -49,7 +51,8 @@ def inflate(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict
 class Inflated:
     """Initialise a backbone by an image checkpoint: ``init_cfg=dict(type='Inflated', checkpoint=PATH)``.
 
-    The checkpoint is one of ours with a 2D backbone, or a released 2D DualFormer under its own names.
+    The checkpoint is one of ours with a 2D backbone, or a released 2D DualFormer under its own names. A VidTr takes one
+    of images, which is what ``tools/convert_checkpoint.py vit`` writes.
 
     Args:
         checkpoint (str): Path of the file.
@@ -71,6 +74,8 @@ class Inflated:
         wanted = module.state_dict()
         if 'patch_embeds.0.proj.weight' in weights:
             weights = rename_image_backbone(weights, wanted)
+        if isinstance(module, VidTr):
+            weights = spread_over_time(weights, module)
         inflated = inflate(weights, wanted)
         missing = [name for name in wanted if name not in inflated]
         if missing:

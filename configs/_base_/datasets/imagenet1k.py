@@ -46,5 +46,5 @@ val_dataloader = dict(
     dataset=dict(type=dataset_type, data_prefix=dict(img=data_root_val), pipeline=val_pipeline, test_mode=True))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='AccMetric')
+val_evaluator = dict(type='RobustAccMetric')
 test_evaluator = val_evaluator

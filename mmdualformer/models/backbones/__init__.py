@@ -1,3 +1,4 @@
 from .dualformer import DualFormer
+from .vidtr import VidTr
 
-__all__ = ['DualFormer']
+__all__ = ['DualFormer', 'VidTr']

@@ -1,0 +1,504 @@
+"""VidTr: Video Transformer Without Convolutions (arXiv:2104.11746).
+
+Written from the paper. Where it is silent, or its released models (github.com/amazon-science/gluonmm) do otherwise, the
+behaviour is theirs, with which this one agrees to float64 rounding; the docstrings name such places.
+
+The blocks stand in the order in which a clip meets them. Tokens are ``[B, L, C]`` between layers. Within a layer they
+are a grid, ``[B, T+1, H*W+1, C]`` for separable attention: row 0 holds the temporal class tokens, one for each place,
+column 0 the spatial class tokens, one for each frame, and their intersection classifies the clip.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from einops import rearrange
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from mmdualformer.errors import UserError
+from mmdualformer.models.layers import Mlp, Size, TokenConv3d, multi_head_attention
+
+# The axes of the grid of tokens, each of which stands for these axes of the clip. Attention goes along one after the
+# other (Table 5b). 'spatial' is 'joint' attention within each frame.
+_GRIDS = {
+    'joint': ('THW', ),
+    'separable': ('T', 'HW'),
+    'axial': ('T', 'H', 'W'),
+    'spatial': ('HW', ),
+}
+
+
+def resize_grid(grid: Tensor, old: Sequence[Sequence[int]], new: Sequence[Sequence[int]],
+                class_first: Sequence[bool]) -> Tensor:
+    """Interpolate embeddings of a grid of tokens linearly to another clip; those of class tokens stay apart.
+
+    Args:
+        grid (Tensor): ``[n1, n2, ..., C]``; axis i holds ``prod(old[i])`` tokens, after a class token if
+            ``class_first[i]``.
+        old (sequence): For each axis the lengths of the axes of the clip that it stands for.
+        new (sequence): These lengths of the other clip.
+        class_first (sequence): For each axis whether it starts with a class token.
+
+    Returns:
+        Tensor: ``[m1, m2, ..., C]``.
+    """
+    modes = {1: 'linear', 2: 'bilinear', 3: 'trilinear'}
+    for axis, (before, after, classes) in enumerate(zip(old, new, class_first)):
+        if tuple(before) == tuple(after):
+            continue
+        cls, tokens = grid.split([int(classes), prod(before)], dim=axis)
+        tokens = tokens.movedim(axis, -1)
+        resized = F.interpolate(tokens.reshape(1, -1, *before), size=tuple(after), mode=modes[len(before)])
+        grid = torch.cat([cls, resized.view(*tokens.shape[:-1], -1).movedim(-1, axis)], dim=axis)
+    return grid
+
+
+class GridEmbed(nn.Module):
+    """Class tokens around the patches of a clip, and a position embedding for every cell (Sections 3.1 and 3.2.1).
+
+    Args:
+        dim (int): Channels.
+        axes (sequence): Clip axes of each axis of the grid, such as ``('T', 'HW')``.
+        size (tuple): Patches ``(t, h, w)`` of the clip that embeddings are stored for; others are interpolated.
+    """
+
+    def __init__(self, dim: int, axes: Sequence[str], size: Size) -> None:
+        super().__init__()
+        self.axes = axes
+        self.size = size
+        lengths = [prod(axis) for axis in self.axis_sizes(size)]
+        # those at the head of an axis, for all tokens of the axes before and all cells of the axes after it
+        self.cls_tokens = nn.ParameterList(
+            torch.empty(*lengths[:i], 1, *(length + 1 for length in lengths[i + 1:]), dim) for i in range(len(axes)))
+        self.position = nn.Parameter(torch.empty(*(length + 1 for length in lengths), dim))
+        for parameter in self.parameters():
+            nn.init.trunc_normal_(parameter, std=0.02)
+
+    def axis_sizes(self, size: Size) -> list[tuple[int, ...]]:
+        """Lengths of the clip's axes behind each axis of the grid, for patches ``(t, h, w)``."""
+        lengths = dict(zip('THW', size))
+        return [tuple(lengths[name] for name in axis) for axis in self.axes]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map patches ``[B, T, H, W, C]`` to a grid ``[B, n1, n2, ..., C]`` and its position embedding."""
+        old, new = self.axis_sizes(self.size), self.axis_sizes(x.shape[1:4])
+        grid = x.reshape(len(x), *map(prod, new), -1)
+        for i in reversed(range(len(self.axes))):
+            # the axes before have no class tokens yet, the axes after have them, this one is nothing else
+            cls = resize_grid(self.cls_tokens[i], [*old[:i], (), *old[i + 1:]], [*new[:i], (), *new[i + 1:]],
+                              [j > i for j in range(len(old))])
+            grid = torch.cat([cls.expand(len(x), *cls.shape), grid], dim=i + 1)
+        return grid, resize_grid(self.position, old, new, [True] * len(old))
+
+
+class JointAttention(nn.Module):
+    """Vanilla attention of all tokens to all (Section 3.1).
+
+    Args:
+        dim (int): Channels.
+        num_heads (int): Attention heads.
+    """
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Attend.
+
+        Args:
+            x (Tensor): Normalised tokens ``[B, L, C]``.
+            residual (Tensor): Tokens of the residual stream ``[B, L, C]``, which pooling shortens as well.
+            grid (sequence): Lengths of the grid that the tokens are; the first is -1, as pooling changes it.
+
+        Returns:
+            tuple[Tensor]: What is added to the residual stream, and the stream, ``[B, L', C]`` each.
+        """
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        return self.proj(multi_head_attention(q, k, v, self.num_heads)), residual
+
+
+def attend_along(axis: int, q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
+    """Attend along one axis of grids ``[B, n1, n2, ..., C]``, separately for each place on the others."""
+    q, k, v = (x.movedim(axis, -2) for x in (q, k, v))
+    x = multi_head_attention(*(x.flatten(0, -3) for x in (q, k, v)), num_heads)
+    return x.view_as(v).movedim(-2, axis)
+
+
+class SeparableAttention(JointAttention):
+    """MSA_s(MSA_t(x)) (Section 3.2.1, Equation 1): attention along time, then over space.
+
+    The queries and keys of all axes are the same, and the values along one are what the axis before put out; the
+    paper's Equations 5 and 8 read as if there were projections between, the released models have none.
+    """
+
+    def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """See :meth:`JointAttention.forward`."""
+        q, k, v = self.qkv(x).unflatten(1, grid).chunk(3, dim=-1)  # [B, T+1, H*W+1, C]
+        for axis in range(1, len(grid) + 1):
+            v = attend_along(axis, q, k, v, self.num_heads)
+        return self.proj(v.flatten(1, -2)), residual
+
+
+class TemporalAttention(nn.Module):
+    """MSA_t of patches without class tokens (Equation 2)."""
+
+    def __init__(self, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
+        """Attend along time, and shorten the clip where there is pooling.
+
+        Args:
+            q, k, v, residual (Tensor): ``[B, T, N, C]`` each.
+
+        Returns:
+            tuple[Tensor]: Queries, keys, the attention's output and the residual stream, ``[B, T', N, C]`` each.
+        """
+        return q, k, attend_along(1, q, k, v, self.num_heads), residual
+
+
+class TopKStdPooling(TemporalAttention):
+    """pool_topK_std (Section 3.2.2, Equations 3, 9-11): keep the frames whose attention is the least uniform.
+
+    They are chosen anew for each head and place, and stay in their order. A second softmax over the rows that are kept
+    is the released models', as is the unbiased standard deviation.
+
+    Args:
+        num_heads (int): Attention heads.
+        before, after (int): Of ``before`` frames ``after`` are kept, and of other clips that share, rounded up.
+    """
+
+    def __init__(self, num_heads: int, before: int, after: int) -> None:
+        super().__init__(num_heads)
+        self.before = before
+        self.after = after
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
+        """See :meth:`TemporalAttention.forward`."""
+        kept = -(-q.shape[1] * self.after // self.before)
+        if kept == q.shape[1]:
+            return super().forward(q, k, v, residual)
+        q, k, v, residual = (
+            rearrange(x, 'B T N (heads d) -> B N heads T d', heads=self.num_heads) for x in (q, k, v, residual))
+        attn = (q @ k.mT * q.shape[-1]**-0.5).softmax(dim=-1)  # [B, N, heads, T, T]
+        frames = attn.std(dim=-1).topk(kept).indices.sort().values[..., None]  # [B, N, heads, T', 1]
+
+        def keep(x: Tensor) -> Tensor:
+            return x.gather(-2, frames.expand(*frames.shape[:-1], x.shape[-1]))
+
+        v = keep(attn).softmax(dim=-1) @ v
+        return tuple(rearrange(x, 'B N heads T d -> B T N (heads d)') for x in (keep(q), keep(k), v, keep(residual)))
+
+
+class HalvingPooling(TemporalAttention):
+    """The uniform poolings of Table 5d, which halve time: an average of two frames, or a 1-D convolution of stride 2.
+
+    Pooling the rows of the attention matrix (Equation 3) is pooling its output. The queries and keys of the spatial
+    attention and the residual stream are pooled alike, as they are gathered alike in :class:`TopKStdPooling`. The paper
+    says no more of the convolution; ours has a kernel of three frames for each channel, and begins as every second
+    frame.
+
+    Args:
+        num_heads (int): Attention heads.
+        dim (int): Channels.
+        kind (str): ``'avg'`` or ``'conv'``.
+    """
+
+    def __init__(self, num_heads: int, dim: int, kind: str) -> None:
+        super().__init__(num_heads)
+        if kind == 'avg':
+            self.pool = nn.AvgPool1d(2, ceil_mode=True)
+        else:
+            self.pool = nn.Conv1d(dim, dim, 3, stride=2, padding=1, groups=dim, bias=False)
+            nn.init.dirac_(self.pool.weight, groups=dim)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
+        """See :meth:`TemporalAttention.forward`."""
+        return tuple(map(self.halve, super().forward(q, k, v, residual)))
+
+    def halve(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, N, C]`` to ``[B, T/2, N, C]``, rounded up."""
+        batch = len(x)
+        x = self.pool(rearrange(x, 'B T N C -> (B N) C T'))
+        return rearrange(x, '(B N) C T -> B T N C', B=batch)
+
+
+class CompactAttention(JointAttention):
+    """Separable attention of compact VidTr (Section 3.2.2), with temporal pooling in some layers.
+
+    The clip's only class token takes no part (the released models'): what it adds to itself is its normalised input.
+
+    Args:
+        dim (int): Channels.
+        num_heads (int): Attention heads.
+        temporal (TemporalAttention): Attention along time, with or without pooling.
+    """
+
+    def __init__(self, dim: int, num_heads: int, temporal: TemporalAttention) -> None:
+        super().__init__(dim, num_heads)
+        self.temporal = temporal
+
+    def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """See :meth:`JointAttention.forward`; the grid is that of the tokens after the class token."""
+        q, k, v = self.qkv(x[:, 1:]).unflatten(1, grid).chunk(3, dim=-1)  # [B, T, H*W, C]
+        q, k, v, tokens = self.temporal(q, k, v, residual[:, 1:].unflatten(1, grid))
+        v = self.proj(attend_along(2, q, k, v, self.num_heads))
+        return torch.cat([x[:, :1], v.flatten(1, 2)], dim=1), torch.cat([residual[:, :1], tokens.flatten(1, 2)], dim=1)
+
+
+class VidTrLayer(nn.Module):
+    """Pre-norm residual attention and perceptron (Figure 1).
+
+    Args:
+        dim (int): Channels.
+        attn (JointAttention): Attention.
+        hidden_dim (int): Hidden width of the perceptron.
+        act_cfg (dict): Activation of the perceptron.
+        drop_rate (float): Dropout of the attention's output and in the perceptron.
+    """
+
+    def __init__(self, dim: int, attn: JointAttention, hidden_dim: int, act_cfg: dict, drop_rate: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn = attn
+        self.drop = nn.Dropout(drop_rate)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = Mlp(dim, hidden_dim, act_cfg, drop_rate)
+
+    def forward(self, x: Tensor, grid: Sequence[int], position: Tensor | None = None) -> Tensor:
+        """Map ``[B, L, C]`` to ``[B, L', C]``.
+
+        Args:
+            x (Tensor): Tokens.
+            grid (sequence): Lengths of the grid that they are.
+            position (Tensor, optional): ``[L, C]``, added to what the attention takes (as in the released models; ViT
+                adds it to the tokens). Defaults to None.
+        """
+        y = self.norm1(x)
+        if position is not None:
+            y = y + position
+        y, x = self.attn(y, x, grid)
+        x = x + self.drop(y)
+        return x + self.mlp(self.norm2(x))
+
+
+@MODELS.register_module()
+class VidTr(BaseModule):
+    """The VidTr, compact VidTr and vanilla transformer video backbones.
+
+    The output is the classification token, ``[B, C]``, which MMAction2's ``TimeSformerHead`` takes.
+
+    Args:
+        arch (str or dict): A row of Table 1, ``'small'``, ``'medium'``, ``'large'``, ``'compact_small'`` or
+            ``'compact_medium'``, or a dict with ``embed_dims``, ``num_layers``, ``num_heads`` and
+            ``feedforward_channels``. A row also has the clip length, the position and the pooling, where these
+            arguments are None; a dict has 8 frames, ``'first'`` and no pooling.
+        clip_size (tuple, optional): Frames, height and width that embeddings are stored for. Other clips, of at least
+            one patch, have them interpolated. Defaults to None, 224 x 224 pixels and the frames of ``arch``.
+        patch_size (tuple): ``(t, h, w)``; square patches have one frame, cubic ones several (Table 5a). Defaults to
+            ``(1, 16, 16)``.
+        attention (str): ``'separable'``, ``'joint'`` for the vanilla transformer, ``'spatial'`` within frames only, or
+            ``'axial'`` along time, height and width (Table 5b). Defaults to ``'separable'``.
+        pool_layers (sequence, optional): Layers, counted from 0, that shorten the clip (Tables 1, 5e and 5f). With any,
+            the model is a compact one: there is one class token, attention is separable up to the last of these layers
+            and joint after it. Defaults to None, those of ``arch``.
+        pool_frames (sequence, optional): Temporal tokens after each of these layers, the paper's tau, for clips of
+            ``clip_size``; other clips keep the same shares. Defaults to None, those of ``arch``.
+        pooling (str): ``'topk_std'``, ``'avg'`` or ``'conv'``; the latter two halve time (Table 5d). Defaults to
+            ``'topk_std'``.
+        position (str, optional): ``'first'`` or ``'every'``: the layers whose attention gets the position embedding.
+            Defaults to None, that of ``arch``.
+        act_cfg (dict): Activation of the perceptrons. The paper and ViT have GELU, the released models ReLU. Defaults
+            to ``dict(type='GELU')``.
+        drop_rate (float): Dropout in the layers, except of attention matrices. Defaults to 0.1.
+        in_channels (int): Channels of the clip. Defaults to 3.
+        out_indices (sequence, optional): Layers whose classification token is returned, counted from 0; that of the
+            last layer is normalised. Defaults to None, the last.
+        frozen_stages (int): Layers 0 to ``frozen_stages``, and the embeddings of patches, classes and positions, are
+            not trained and stay in eval mode. Defaults to -1, none.
+        with_cp (bool): Recompute each layer in the backward pass to save memory. Defaults to False.
+        init_cfg (dict or list, optional): Initialisation, MMEngine's way.
+
+    Raises:
+        UserError: An argument or a clip is unusable.
+
+    Example:
+        >>> import torch
+        >>> from mmdualformer.models import VidTr
+        >>> model = VidTr('small').eval()
+        >>> model(torch.rand(1, 3, 8, 224, 224)).shape
+        torch.Size([1, 768])
+    """
+
+    _vit_base = dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072)
+    # Layers and position as in the released models; Table 1 prints layers 1, 2, 4 for both compact ones.
+    arch_zoo = {
+        'small': dict(frames=8, position='first', pool_layers=(), pool_frames=(), **_vit_base),
+        'medium': dict(frames=16, position='every', pool_layers=(), pool_frames=(), **_vit_base),
+        'large': dict(frames=32, position='first', pool_layers=(), pool_frames=(), **_vit_base),
+        'compact_small': dict(frames=8, position='first', pool_layers=(1, 3, 5), pool_frames=(6, 4, 2), **_vit_base),
+        'compact_medium': dict(frames=16, position='first', pool_layers=(1, 2, 4), pool_frames=(8, 4, 2), **_vit_base),
+    }
+
+    def __init__(self,
+                 arch: str | dict[str, int] = 'small',
+                 clip_size: Size | None = None,
+                 patch_size: Size = (1, 16, 16),
+                 attention: str = 'separable',
+                 pool_layers: Sequence[int] | None = None,
+                 pool_frames: Sequence[int] | None = None,
+                 pooling: str = 'topk_std',
+                 position: str | None = None,
+                 act_cfg: dict = dict(type='GELU'),
+                 drop_rate: float = 0.1,
+                 in_channels: int = 3,
+                 out_indices: Sequence[int] | None = None,
+                 frozen_stages: int = -1,
+                 with_cp: bool = False,
+                 init_cfg: dict | list[dict] | None = dict(type='TruncNormal', layer='Linear', std=0.02)) -> None:
+        super().__init__(init_cfg)
+        arch = self._get_arch(arch)
+        dim, num_layers, num_heads = arch['embed_dims'], arch['num_layers'], arch['num_heads']
+        clip_size = (arch['frames'], 224, 224) if clip_size is None else tuple(clip_size)
+        pool_layers = arch['pool_layers'] if pool_layers is None else tuple(pool_layers)
+        pool_frames = arch['pool_frames'] if pool_frames is None else tuple(pool_frames)
+        position = arch['position'] if position is None else position
+        out_indices = (num_layers - 1, ) if out_indices is None else tuple(out_indices)
+        if attention not in _GRIDS:
+            raise UserError(f'attention={attention!r} must be one of {sorted(_GRIDS)}')
+        if pooling not in ('topk_std', 'avg', 'conv'):
+            raise UserError(f"pooling={pooling!r} must be 'topk_std', 'avg' or 'conv'")
+        if pool_layers and attention != 'separable':
+            raise UserError(f'attention={attention!r} has no pooling; with pool_layers={pool_layers} it must be '
+                            "'separable'")
+        if position not in ('first', 'every'):
+            raise UserError(f"position={position!r} must be 'first' or 'every'")
+        if pool_layers and position == 'every':
+            raise UserError("position='every' does not fit tokens that pooling has shortened; it must be 'first'")
+        if not out_indices or not set(out_indices) <= set(range(num_layers)):
+            raise UserError(f'out_indices={out_indices} must name layers of 0 to {num_layers - 1}')
+        if not -1 <= frozen_stages < num_layers:
+            raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_layers - 1}')
+        if any(length < patch for length, patch in zip(clip_size, patch_size)):
+            raise UserError(f'clip_size={clip_size} must be at least patch_size={tuple(patch_size)}')
+
+        self.patch_size = tuple(patch_size)
+        self.in_channels = in_channels
+        self.within_frames = attention == 'spatial'
+        self.is_compact = bool(pool_layers)
+        self.last_pool = max(pool_layers, default=-1)
+        self.position = position
+        self.out_indices = out_indices
+        self.frozen_stages = frozen_stages
+        self.with_cp = with_cp
+
+        size = tuple(-(-length // step) for length, step in zip(clip_size, self.patch_size))
+        self.patch_embed = TokenConv3d(in_channels, dim, self.patch_size)
+        self.grid_embed = GridEmbed(dim, _GRIDS['joint' if self.is_compact else attention], size)
+
+        temporal = self._build_temporal(pooling, pool_layers, pool_frames, size[0], num_layers, dim, num_heads)
+        self.layers = nn.ModuleList()
+        for i in range(num_layers):
+            if i <= self.last_pool:
+                attn = CompactAttention(dim, num_heads, temporal[i])
+            elif self.is_compact or len(_GRIDS[attention]) == 1:
+                attn = JointAttention(dim, num_heads)
+            else:
+                attn = SeparableAttention(dim, num_heads)
+            self.layers.append(VidTrLayer(dim, attn, arch['feedforward_channels'], act_cfg, drop_rate))
+        self.norm = nn.LayerNorm(dim)
+        self._freeze_stages()
+
+    @classmethod
+    def _get_arch(cls, arch: str | dict) -> dict:
+        if isinstance(arch, str):
+            if arch not in cls.arch_zoo:
+                raise UserError(f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} '
+                                'or give a dict')
+            return cls.arch_zoo[arch]
+        if set(arch) != set(cls._vit_base):
+            raise UserError(f'arch={dict(arch)} must give {", ".join(cls._vit_base)}')
+        if arch['embed_dims'] % arch['num_heads']:
+            raise UserError(f'embed_dims={arch["embed_dims"]} must be a multiple of num_heads={arch["num_heads"]}')
+        return {**cls.arch_zoo['small'], **arch}
+
+    @staticmethod
+    def _build_temporal(pooling: str, pool_layers: Sequence[int], pool_frames: Sequence[int], frames: int,
+                        num_layers: int, dim: int, num_heads: int) -> list[TemporalAttention]:
+        """The temporal attention of each layer of a compact model, pooling where it is to pool."""
+        if len(pool_layers) != len(pool_frames):
+            raise UserError(f'pool_frames={pool_frames} must have one entry for each of pool_layers={pool_layers}')
+        if list(pool_layers) != sorted(set(pool_layers) & set(range(num_layers))):
+            raise UserError(f'pool_layers={pool_layers} must name layers of 0 to {num_layers - 1} in their order')
+        temporal = [TemporalAttention(num_heads) for _ in range(num_layers)]
+        for layer, kept in zip(pool_layers, pool_frames):
+            if not 0 < kept < frames:
+                raise UserError(f'pool_frames={pool_frames} must shrink: layer {layer} has {frames} temporal tokens')
+            if pooling == 'topk_std':
+                temporal[layer] = TopKStdPooling(num_heads, frames, kept)
+            elif kept == -(-frames // 2):
+                temporal[layer] = HalvingPooling(num_heads, dim, pooling)
+            else:
+                raise UserError(f'pool_frames={pool_frames} must halve for pooling={pooling!r}: layer {layer} has '
+                                f'{frames} temporal tokens')
+            frames = kept
+        return temporal
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Compute the classification token of clips.
+
+        Args:
+            x (Tensor): Clips ``[B, in_channels, T, H, W]``, each of T, H, W at least that of a patch.
+
+        Returns:
+            Tensor or tuple[Tensor]: ``[B, C]`` after the last layer, or, with several ``out_indices``, one for each.
+
+        Raises:
+            UserError: The clip has another number of axes or channels, or is smaller than a patch.
+        """
+        if x.ndim != 5 or x.shape[1] != self.in_channels:
+            raise UserError(f'the clip has shape {tuple(x.shape)}; {type(self).__name__} takes '
+                            f'[batch, {self.in_channels}, frames, height, width]')
+        if any(length < patch for length, patch in zip(x.shape[2:], self.patch_size)):
+            raise UserError(f'the clip has frames x height x width = {" x ".join(map(str, x.shape[2:]))}, smaller than '
+                            f'a patch; it must be at least {" x ".join(map(str, self.patch_size))} (patch_size)')
+
+        batch = len(x)
+        x = self.patch_embed(rearrange(x, 'B C T H W -> B T H W C'))
+        places = x.shape[2] * x.shape[3]
+        if self.within_frames:
+            x = rearrange(x, 'B T H W C -> (B T) 1 H W C')
+        x, position = self.grid_embed(x)
+        grid = (-1, places) if self.is_compact else (-1, *x.shape[2:-1])
+        x, position = x.flatten(1, -2), position.flatten(0, -2)
+
+        outs = []
+        for i, layer in enumerate(self.layers[:max(self.out_indices) + 1]):
+            args = (x, grid, position if i == 0 or self.position == 'every' else None)
+            x = checkpoint(layer, *args, use_reentrant=False) if self.with_cp and self.training else layer(*args)
+            if i in self.out_indices:
+                out = x[:, 0]
+                out = self.norm(out) if i == len(self.layers) - 1 else out
+                # spatial attention leaves one class token a frame; their average is the clip's (Section 4.2.4)
+                outs.append(out.unflatten(0, (batch, -1)).mean(dim=1) if self.within_frames else out)
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def train(self, mode: bool = True) -> 'VidTr':
+        """Set the training mode; frozen layers stay in eval mode."""
+        super().train(mode)
+        self._freeze_stages()
+        return self
+
+    def _freeze_stages(self) -> None:
+        if self.frozen_stages >= 0:
+            for module in (self.patch_embed, self.grid_embed, *self.layers[:self.frozen_stages + 1]):
+                module.eval().requires_grad_(False)

@@ -1,0 +1,20 @@
+import torch.nn as nn
+from einops import rearrange
+from torch import Tensor
+
+from .windows import Size, pad_to_multiple
+
+
+class TokenConv3d(nn.Conv3d):
+    """Non-overlapping convolution of channels-last tokens, ``kernel_size`` being the stride.
+
+    A map that the kernel does not divide is extended by repeating its last frame, row and column.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, groups: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride=kernel_size, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, H, W, in_channels]`` to ``[B, T/t, H/h, W/w, out_channels]``."""
+        x = pad_to_multiple(rearrange(x, 'B T H W C -> B C T H W'), self.kernel_size, mode='replicate')
+        return rearrange(super().forward(x), 'B C T H W -> B T H W C')
