@@ -1,3 +1,4 @@
-from .backbones import DualFormer
+from .backbones import DualFormer, Mobile3D, VideoMobileFormer
+from .heads import VideoMobileFormerHead
 
-__all__ = ['DualFormer']
+__all__ = ['DualFormer', 'Mobile3D', 'VideoMobileFormer', 'VideoMobileFormerHead']

@@ -1,0 +1,3 @@
+from .video_mobile_former_head import VideoMobileFormerHead
+
+__all__ = ['VideoMobileFormerHead']
