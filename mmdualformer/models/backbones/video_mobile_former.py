@@ -9,6 +9,7 @@ the memory of a CPU, so that what attention takes, ``[B, T*H*W, C]``, is a view 
 for each of F groups of frames, which are the frames, or one group of all of them.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,8 +24,10 @@ from torch import Tensor
 
 from mmdualformer.errors import UserError
 from mmdualformer.models.layers import (
+    ConvNorm3d,
     DepthwiseConv3d,
     DynamicReLU,
+    FactorizedConv3d,
     Mlp,
     PointwiseConv3d,
     Size,
@@ -51,18 +54,12 @@ class Stem(nn.Module):
 
     def __init__(self, in_channels: int, dim: int, temporal_kernel: int, temporal_stride: int) -> None:
         super().__init__()
-        self.spatial = nn.Conv3d(in_channels, dim, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False)
-        self.temporal = DepthwiseConv3d(dim, (temporal_kernel, 1, 1), (temporal_stride, 1, 1))
-        self.norm = nn.BatchNorm3d(dim)
-        self.act = nn.ReLU()
+        self.conv = ConvNorm3d(
+            FactorizedConv3d(in_channels, dim, (temporal_kernel, 3, 3), (temporal_stride, 2, 2)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, in_channels, T, H, W]`` to ``[B, dim, T/stride, H/2, W/2]``."""
-        weight = self.spatial.weight
-        if x.device.type == 'cpu':  # the output, and with it all that follows, takes the memory format of the weight
-            weight = weight.contiguous(memory_format=torch.channels_last_3d)
-        x = F.conv3d(x, weight, None, self.spatial.stride, self.spatial.padding)
-        return self.act(self.norm(self.temporal(x)))
+        return F.relu(self.conv(x))
 
 
 class SqueezeExcitation(nn.Module):
@@ -116,9 +113,7 @@ def build_depthwise(conv_type: str, channels: int, stride: Size) -> nn.Module:
     if conv_type == '2d':
         return DepthwiseConv3d(channels, (1, 3, 3), stride)
     if conv_type == '(2+1)d':
-        return nn.Sequential(
-            DepthwiseConv3d(channels, (1, 3, 3), (1, *stride[1:])),
-            DepthwiseConv3d(channels, (3, 1, 1), (stride[0], 1, 1)))
+        return FactorizedConv3d(channels, channels, (3, 3, 3), stride, groups=channels)
     raise UserError(f"conv_type={conv_type!r} must be '2d', '(2+1)d' or '3d'")
 
 
@@ -146,27 +141,23 @@ class MobileBlock(nn.Module):
                  acts: tuple[nn.Module, nn.Module],
                  final_act: nn.Module | None = None) -> None:
         super().__init__()
-        self.expand = PointwiseConv3d(in_dim, inner_dim)
-        self.norm1 = nn.BatchNorm3d(inner_dim)
+        self.expand = ConvNorm3d(PointwiseConv3d(in_dim, inner_dim))
         self.act1 = acts[0]
-        self.depthwise = build_depthwise(conv_type, inner_dim, stride)
-        self.norm2 = nn.BatchNorm3d(inner_dim)
+        self.depthwise = ConvNorm3d(build_depthwise(conv_type, inner_dim, stride))
         self.excitation = SqueezeExcitation(inner_dim) if excite else None
         self.act2 = acts[1]
-        self.project = PointwiseConv3d(inner_dim, dim)
-        self.norm3 = nn.BatchNorm3d(dim)
+        self.project = ConvNorm3d(PointwiseConv3d(inner_dim, dim))
         self.shortcut = nn.Identity()
         if in_dim != dim or stride != (1, 1, 1):
-            self.shortcut = nn.Sequential(PointwiseConv3d(in_dim, dim, stride), nn.BatchNorm3d(dim))
+            self.shortcut = ConvNorm3d(PointwiseConv3d(in_dim, dim, stride))
         self.final_act = final_act or nn.Identity()
 
     def forward(self, x: Tensor, token: Tensor | None = None) -> Tensor:
         """Map ``[B, in_dim, T, H, W]`` to ``[B, dim, T', H', W']``; ``token`` is that of :class:`DynamicReLU`."""
-        y = self.act1(self.norm1(self.expand(x)), token)
-        y = self.norm2(self.depthwise(y))
+        y = self.act1(self.expand(x), token)
+        y = self.depthwise(y)
         y = self.act2(y, token, self.excitation(y) if self.excitation else None)
-        y = self.norm3(self.project(y))
-        return self.final_act(y + self.shortcut(x))
+        return self.final_act(self.project(y) + self.shortcut(x))
 
 
 def token_scores(tokens: Tensor, features: Tensor) -> Tensor:
@@ -175,7 +166,7 @@ def token_scores(tokens: Tensor, features: Tensor) -> Tensor:
     Attention to, from and among so few tokens is written as two matrix products, a head at a time, rather than fused:
     the matrix between them is small, the features enter where they lie, and FLOP counters see it.
     """
-    return tokens * tokens.shape[-1]**-0.5 @ features.mT
+    return tokens / math.sqrt(tokens.shape[-1]) @ features.mT
 
 
 class LocalToGlobal(nn.Module):
@@ -513,9 +504,8 @@ class Mobile3D(MobileBackbone):
             return MobileBlock(in_dim, dim, inner_dim, stride, conv_type, excite, acts, final_act=nn.ReLU())
 
         super().__init__(build_block, arch, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
-        last = self.stages[-1][-1].project
-        self.expand = PointwiseConv3d(last.out_channels, last.in_channels)
-        self.norm = nn.BatchNorm3d(last.in_channels)
+        last = self.stages[-1][-1].project.conv
+        self.expand = ConvNorm3d(PointwiseConv3d(last.out_channels, last.in_channels))
         self._freeze_stages()
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
@@ -534,4 +524,4 @@ class Mobile3D(MobileBackbone):
         return x
 
     def _leave(self, stage: int, state: Tensor) -> Tensor:
-        return F.relu(self.norm(self.expand(state))) if stage == len(self.stages) - 1 else state
+        return F.relu(self.expand(state)) if stage == len(self.stages) - 1 else state

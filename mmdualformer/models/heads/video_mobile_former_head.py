@@ -5,7 +5,7 @@ from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor
 
-from mmdualformer.models.layers import PointwiseConv3d, frame_means
+from mmdualformer.models.layers import ConvNorm3d, PointwiseConv3d, frame_means
 
 
 @MODELS.register_module()
@@ -39,10 +39,9 @@ class VideoMobileFormerHead(BaseHead):
                  **kwargs) -> None:
         super().__init__(num_classes, in_channels, loss_cls, init_cfg=init_cfg, **kwargs)
         pooled_dim = expansion * in_channels
-        self.conv = PointwiseConv3d(in_channels, pooled_dim)
-        self.norm1 = nn.BatchNorm3d(pooled_dim)
+        self.expand = ConvNorm3d(PointwiseConv3d(in_channels, pooled_dim))
         self.fc = nn.Linear(pooled_dim + token_dim, hidden_dim)
-        self.norm2 = nn.BatchNorm1d(hidden_dim)
+        self.norm = nn.BatchNorm1d(hidden_dim)
         self.dropout = nn.Dropout(dropout_ratio)
         self.fc_cls = nn.Linear(hidden_dim, num_classes)
 
@@ -56,8 +55,8 @@ class VideoMobileFormerHead(BaseHead):
             Tensor: ``[B, num_classes]``.
         """
         x, tokens = feats
-        x = F.relu(self.norm1(self.conv(x)))
+        x = F.relu(self.expand(x))
         x = F.hardswish(frame_means(x).mean(1))  # [B, pooled_dim]
         x = torch.cat([x, tokens[:, 0]], dim=-1)
-        x = F.hardswish(self.norm2(self.fc(x)))
+        x = F.hardswish(self.norm(self.fc(x)))
         return self.fc_cls(self.dropout(x))

@@ -1,7 +1,7 @@
-"""3D convolutions in the form in which PyTorch computes them fast on a CPU; names, shapes and results are nn.Conv3d's.
+"""3D convolutions in the form in which PyTorch computes them fast on a CPU; parameters and results are nn.Conv3d's.
 
-Both want their input in the ``channels_last_3d`` memory format there, in which a depth-wise convolution is up to 25
-times as fast. On other devices they are what they inherit from.
+They put out the ``channels_last_3d`` memory format there, and want it as input: a depth-wise convolution of it is up to
+25 times as fast. On other devices, and for what traces a model, such as MMEngine's FlopAnalyzer, they are plain.
 """
 
 import torch
@@ -9,56 +9,131 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .windows import Size
 
 
+def runs_eagerly(x: Tensor) -> bool:
+    """Whether this is plain PyTorch on a CPU, where one form of a computation can be faster than another."""
+    return x.device.type == 'cpu' and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
+
+
+class ConvNorm3d(nn.Module):
+    """A convolution and the batch normalisation after it.
+
+    In inference on a CPU they are one convolution, folded anew in each pass, which costs next to nothing. Hooks of the
+    two are not called then.
+
+    Args:
+        conv (nn.Module): One of the convolutions of this module.
+    """
+
+    def __init__(self, conv: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = nn.BatchNorm3d(conv.out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, in_channels, T, H, W]`` to ``[B, out_channels, T', H', W']``."""
+        norm = self.norm
+        if norm.training or torch.is_grad_enabled() or not runs_eagerly(x):
+            return norm(self.conv(x))
+        weight, bias = fuse_conv_bn_weights(
+            self.conv.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+        return self.conv.convolve(x, weight, bias)
+
+
 class PointwiseConv3d(nn.Conv3d):
-    """A 1 x 1 x 1 convolution without padding.
+    """A 1 x 1 x 1 convolution without padding or bias.
 
     On a CPU it runs over the frames as 2D maps. PyTorch 2.13 gives a pointwise convolution of one clip to a kernel that
     copies the clip into the other memory format, several times as slow.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int | Size = 1, bias: bool = False) -> None:
-        super().__init__(in_channels, out_channels, 1, stride=stride, bias=bias)
+    def __init__(self, in_channels: int, out_channels: int, stride: int | Size = 1) -> None:
+        super().__init__(in_channels, out_channels, 1, stride=stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, in_channels, T, H, W]`` to ``[B, out_channels, T', H', W']``."""
-        if x.device.type != 'cpu':
-            return super().forward(x)
+        return self.convolve(x, self.weight) if x.device.type == 'cpu' else super().forward(x)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         x = x[:, :, ::self.stride[0]]
         frames = x.transpose(1, 2).flatten(0, 1)  # [B*T, in_channels, H, W], a view when channels are last
-        frames = F.conv2d(frames, self.weight[:, :, 0], self.bias, self.stride[1:])
+        frames = F.conv2d(frames, weight[:, :, 0], bias, self.stride[1:])
         return frames.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2)
 
 
 class DepthwiseConv3d(nn.Conv3d):
-    """A depth-wise convolution with an odd kernel, padded by half of it.
+    """A depth-wise convolution without bias, its kernel odd and padded by half of it.
 
     Args:
         channels (int): Channels.
         kernel_size (tuple): ``(t, h, w)``, odd.
-        stride (tuple): Defaults to ``(1, 1, 1)``.
-        bias (bool): Defaults to False.
+        stride (tuple): ``(t, h, w)``. Defaults to ``(1, 1, 1)``.
     """
 
-    def __init__(self, channels: int, kernel_size: Size, stride: Size = (1, 1, 1), bias: bool = False) -> None:
+    def __init__(self, channels: int, kernel_size: Size, stride: Size = (1, 1, 1)) -> None:
         padding = tuple(k // 2 for k in kernel_size)
-        super().__init__(channels, channels, kernel_size, stride, padding, groups=channels, bias=bias)
+        super().__init__(channels, channels, kernel_size, stride, padding, groups=channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, channels, T, H, W]`` to ``[B, channels, T', H', W']``."""
-        by_frames = (
-            torch.is_grad_enabled() and x.device.type == 'cpu' and self.stride[0] == 1
-            and not torch.is_autocast_enabled('cpu'))
-        if not by_frames:
-            return super().forward(x)
-        x = _DepthwiseConv3d.apply(x, self.weight, self.stride, self.padding)
-        return x if self.bias is None else x + self.bias.view(-1, 1, 1, 1)
+        return self.convolve(x, self.weight)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return _convolve(x, weight, bias, self.stride, self.padding, self.groups)
 
 
-class _DepthwiseConv3d(torch.autograd.Function):
+class FactorizedConv3d(nn.Module):
+    """A spatial convolution and a depth-wise temporal one, without bias, their kernels odd and padded by half of them.
+
+    With nothing between them they are one convolution, whose kernel is the product of theirs. As such a CPU computes
+    them: in the stem of a network that is several times as fast, and has no map of all frames between the two.
+
+    Args:
+        in_channels (int): Channels of the input.
+        out_channels (int): Channels of the output.
+        kernel_size (tuple): ``(t, h, w)``, odd.
+        stride (tuple): ``(t, h, w)``.
+        groups (int): Groups of the spatial convolution. Defaults to 1.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size, groups: int = 1) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+        self.stride = stride
+        self.padding = tuple(k // 2 for k in kernel_size)
+        self.groups = groups
+        self.spatial = nn.Conv3d(
+            in_channels, out_channels, (1, *kernel_size[1:]), (1, *stride[1:]), (0, *self.padding[1:]),
+            groups=groups, bias=False)
+        self.temporal = DepthwiseConv3d(out_channels, (kernel_size[0], 1, 1), (stride[0], 1, 1))
+
+    @property
+    def weight(self) -> Tensor:
+        """Kernel of the two in one, ``[out_channels, in_channels / groups, t, h, w]``."""
+        return self.spatial.weight * self.temporal.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, in_channels, T, H, W]`` to ``[B, out_channels, T', H', W']``."""
+        return self.convolve(x, self.weight) if runs_eagerly(x) else self.temporal(self.spatial(x))
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        x = _convolve(x, weight, bias, self.stride, self.padding, self.groups)
+        return x.contiguous(memory_format=torch.channels_last_3d)
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Size, groups: int) -> Tensor:
+    depthwise = groups == x.shape[1] == len(weight)
+    if (depthwise and torch.is_grad_enabled() and runs_eagerly(x) and stride[0] == 1 and bias is None
+            and not torch.is_autocast_enabled('cpu')):
+        return _TrainedDepthwise.apply(x, weight, stride, padding)
+    return F.conv3d(x, weight, bias, stride, padding, groups=groups)
+
+
+class _TrainedDepthwise(torch.autograd.Function):
     """A depth-wise convolution without temporal stride, its gradients computed by convolutions that are fast.
 
     PyTorch's own backward of it takes about 15 times as long as its forward on a CPU. The gradient of the input is

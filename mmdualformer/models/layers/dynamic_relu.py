@@ -4,6 +4,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from .conv3d import runs_eagerly
+
+_CACHED = 2**19  # numbers of an intermediate
+
 
 def frame_means(x: Tensor) -> Tensor:
     """Average each frame: ``[B, C, T, H, W]`` to ``[B, T, C]``."""
@@ -55,8 +59,15 @@ class DynamicReLU(nn.Module):
 
 
 def piecewise_linear(x: Tensor, a1: Tensor, a2: Tensor) -> Tensor:
-    """max(a1 * x, a2 * x) with slopes ``[B, T or 1, C]`` for ``x`` of ``[B, C, T, H, W]``."""
+    """max(a1 * x, a2 * x) of ``[B, C, T, H, W]``, which inference overwrites, with slopes ``[B, T or 1, C]``."""
     frames = rearrange(x, 'B C T H W -> B T (H W) C')
     a1, a2 = a1.unsqueeze(2), a2.unsqueeze(2)
-    y = torch.maximum(frames * a1, frames * a2)
-    return rearrange(y, 'B T (H W) C -> B C T H W', H=x.shape[3])
+    if torch.is_grad_enabled() or not runs_eagerly(x):
+        y = torch.maximum(frames * a1, frames * a2)
+        return rearrange(y, 'B T (H W) C -> B C T H W', H=x.shape[3])
+    # A few frames at a time, for intermediates that stay in the cache.
+    step = max(1, _CACHED // frames[0, 0].numel())
+    for clip, *slopes in zip(frames, a1.expand(*frames.shape[:2], 1, -1), a2.expand(*frames.shape[:2], 1, -1)):
+        for part, p1, p2 in zip(clip.split(step), *(slope.split(step) for slope in slopes)):
+            torch.maximum(part * p1, part * p2, out=part)
+    return x
