@@ -24,7 +24,7 @@ def test_every_config_builds_and_classifies(name):
     init_default_scope(cfg.default_scope)
     with torch.device('meta'):
         model = MODELS.build(cfg.model).eval()
-        sample = next(step for step in cfg.test_pipeline if step.type == 'SampleFrames')
+        sample = next(step for step in cfg.test_pipeline if step.type in ('SampleFrames', 'UniformSample'))
         crop = next(step for step in cfg.test_pipeline if 'Crop' in step.type).crop_size
         feature = model.backbone(torch.empty(1, 3, sample.clip_len, crop, crop))
         assert model.cls_head(feature).shape == (1, cfg.model.cls_head.num_classes)

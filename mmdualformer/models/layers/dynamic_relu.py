@@ -1,12 +1,15 @@
+from collections.abc import Iterator
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .conv3d import runs_eagerly
 
-_CACHED = 2**19  # numbers of an intermediate
+_CACHED = 2**19  # numbers of an intermediate that stays in the cache
 
 
 def frame_means(x: Tensor) -> Tensor:
@@ -60,14 +63,46 @@ class DynamicReLU(nn.Module):
 
 def piecewise_linear(x: Tensor, a1: Tensor, a2: Tensor) -> Tensor:
     """max(a1 * x, a2 * x) of ``[B, C, T, H, W]``, which inference overwrites, with slopes ``[B, T or 1, C]``."""
-    frames = rearrange(x, 'B C T H W -> B T (H W) C')
-    a1, a2 = a1.unsqueeze(2), a2.unsqueeze(2)
-    if torch.is_grad_enabled() or not runs_eagerly(x):
+    frames = rearrange(x, 'B C T H W -> (B T) (H W) C')
+    a1, a2 = (slope.expand(-1, x.shape[2], -1).reshape(-1, 1, x.shape[1]) for slope in (a1, a2))  # [B*T, 1, C]
+    if not (runs_eagerly(x) and x.is_contiguous(memory_format=torch.channels_last_3d)):
         y = torch.maximum(frames * a1, frames * a2)
-        return rearrange(y, 'B T (H W) C -> B C T H W', H=x.shape[3])
-    # A few frames at a time, for intermediates that stay in the cache.
-    step = max(1, _CACHED // frames[0, 0].numel())
-    for clip, *slopes in zip(frames, a1.expand(*frames.shape[:2], 1, -1), a2.expand(*frames.shape[:2], 1, -1)):
-        for part, p1, p2 in zip(clip.split(step), *(slope.split(step) for slope in slopes)):
+    elif torch.is_grad_enabled():
+        y = _PiecewiseLinear.apply(frames, a1, a2)
+    else:
+        for part, p1, p2 in _cached_parts(frames, a1, a2):
             torch.maximum(part * p1, part * p2, out=part)
-    return x
+        return x
+    return rearrange(y, '(B T) (H W) C -> B C T H W', B=x.shape[0], H=x.shape[3])
+
+
+class _PiecewiseLinear(torch.autograd.Function):
+    """max(a1 * x, a2 * x) for frames ``[F, N, C]`` and slopes ``[F, 1, C]``, on a CPU."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, a1: Tensor, a2: Tensor) -> Tensor:
+        ctx.save_for_backward(x, a1, a2)
+        y = torch.empty_like(x)
+        for part, p1, p2, out in _cached_parts(x, a1, a2, y):
+            torch.maximum(part * p1, part * p2, out=out)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, a1, a2 = ctx.saved_tensors
+        grad_x = torch.empty_like(x)
+        grad_a1, grad_a2 = torch.empty_like(a1), torch.empty_like(a2)
+        for g, part, p1, p2, *out in _cached_parts(grad, x, a1, a2, grad_x, grad_a1, grad_a2):
+            first = (part * (p1 - p2) >= 0).to(part.dtype)  # 1 where a1 * x is the greater one
+            torch.mul(g, torch.addcmul(p2, p1 - p2, first), out=out[0])
+            both = g * part
+            torch.sum(both * first, 1, keepdim=True, out=out[1])
+            torch.sub(both.sum(1, keepdim=True), out[1], out=out[2])
+        return grad_x, grad_a1, grad_a2
+
+
+def _cached_parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Views of a few frames at a time of tensors ``[F, ...]``, so that intermediates stay in the cache."""
+    step = max(1, _CACHED // tensors[0][0].numel())
+    return zip(*(tensor.split(step) for tensor in tensors))
