@@ -3,10 +3,14 @@
 import argparse
 import os
 import sys
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+import torch.nn as nn
+from mmaction.registry import MODELS
 from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from mmdualformer import compat
@@ -45,6 +49,20 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     cfg.setdefault('work_dir', str(Path('work_dirs', Path(args.config).stem)))
     return cfg
+
+
+def build_scorer(cfg: Config) -> nn.Module:
+    """Build backbone and head of a config's recognizer, from a normalised clip to logits, in eval mode."""
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(cfg.model).eval()
+    return nn.Sequential(OrderedDict(backbone=model.backbone, cls_head=model.cls_head))  # the recognizer's names
+
+
+def clip_shape(cfg: Config) -> tuple[int, int, int, int, int]:
+    """Shape of the single clip and view that a config's test pipeline makes, batch included."""
+    frames = next(step.clip_len for step in cfg.test_pipeline if 'clip_len' in step)
+    size = next(step.crop_size for step in cfg.test_pipeline if 'crop_size' in step)
+    return 1, 3, frames, size, size
 
 
 def run(main: Callable[[], None]) -> None:

@@ -1,3 +1,4 @@
 from .cost import Cost, count_cost
+from .speed import median_times
 
-__all__ = ['Cost', 'count_cost']
+__all__ = ['Cost', 'count_cost', 'median_times']

@@ -14,9 +14,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from .windows import Size
 
 
+def is_plain(x: Tensor) -> bool:
+    """Whether layers are to be plain PyTorch modules: not on a CPU, or for a tracer that counts or draws them."""
+    return x.device.type != 'cpu' or torch.jit.is_tracing()
+
+
 def runs_eagerly(x: Tensor) -> bool:
-    """Whether this is plain PyTorch on a CPU, where one form of a computation can be faster than another."""
-    return x.device.type == 'cpu' and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
+    """Whether this computation on a CPU is neither traced, compiled nor exported, so that views and loops are cheap."""
+    return not is_plain(x) and not torch.compiler.is_compiling()
 
 
 class ConvNorm3d(nn.Module):
@@ -37,7 +42,7 @@ class ConvNorm3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, in_channels, T, H, W]`` to ``[B, out_channels, T', H', W']``."""
         norm = self.norm
-        if norm.training or torch.is_grad_enabled() or not runs_eagerly(x):
+        if norm.training or torch.is_grad_enabled() or is_plain(x):
             return norm(self.conv(x))
         weight, bias = fuse_conv_bn_weights(
             self.conv.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
@@ -56,7 +61,7 @@ class PointwiseConv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, in_channels, T, H, W]`` to ``[B, out_channels, T', H', W']``."""
-        return self.convolve(x, self.weight) if x.device.type == 'cpu' else super().forward(x)
+        return super().forward(x) if x.device.type != 'cpu' else self.convolve(x, self.weight)
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         x = x[:, :, ::self.stride[0]]
@@ -118,7 +123,7 @@ class FactorizedConv3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, in_channels, T, H, W]`` to ``[B, out_channels, T', H', W']``."""
-        return self.convolve(x, self.weight) if runs_eagerly(x) else self.temporal(self.spatial(x))
+        return self.temporal(self.spatial(x)) if is_plain(x) else self.convolve(x, self.weight)
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         x = _convolve(x, weight, bias, self.stride, self.padding, self.groups)
@@ -126,11 +131,40 @@ class FactorizedConv3d(nn.Module):
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Size, groups: int) -> Tensor:
+    if torch.compiler.is_exporting():
+        return _convolve_frames(x, weight, bias, stride, padding, groups)
     depthwise = groups == x.shape[1] == len(weight)
     if (depthwise and torch.is_grad_enabled() and runs_eagerly(x) and stride[0] == 1 and bias is None
             and not torch.is_autocast_enabled('cpu')):
         return _TrainedDepthwise.apply(x, weight, stride, padding)
     return F.conv3d(x, weight, bias, stride, padding, groups=groups)
+
+
+def _convolve_frames(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Size,
+                     groups: int) -> Tensor:
+    """A 3D convolution as 2D ones over frames, for runtimes such as ONNX Runtime whose fast kernels are 2D."""
+    batch, _, length = x.shape[:3]
+    taps, before = weight.shape[2], padding[0]
+    if groups == 1:
+        outs = []
+        for start in range(-before, length + before - taps + 1, stride[0]):
+            window = slice(max(start, 0), min(start + taps, length))  # what is not padding
+            part = weight[:, :, window.start - start:window.stop - start]
+            # frames as channels
+            outs.append(F.conv2d(x[:, :, window].flatten(1, 2), part.flatten(1, 2), bias, stride[1:], padding[1:]))
+        return torch.stack(outs, dim=2)
+    frames = x.transpose(1, 2).flatten(0, 1)
+    y = None
+    for tap in sorted(range(taps), key=lambda tap: abs(tap - before)):  # the middle one first
+        part = F.conv2d(frames, weight[:, :, tap], bias if y is None else None, stride[1:], padding[1:], groups=groups)
+        part = part.unflatten(0, (batch, length))
+        shift = tap - before
+        if shift < 0:
+            part = F.pad(part[:, :shift], (0, 0, 0, 0, 0, 0, -shift, 0))
+        elif shift > 0:
+            part = F.pad(part[:, shift:], (0, 0, 0, 0, 0, 0, 0, shift))
+        y = part if y is None else y + part
+    return y[:, ::stride[0]].transpose(1, 2)
 
 
 class _TrainedDepthwise(torch.autograd.Function):

@@ -14,6 +14,8 @@ _CACHED = 2**19  # numbers of an intermediate that stays in the cache
 
 def frame_means(x: Tensor) -> Tensor:
     """Average each frame: ``[B, C, T, H, W]`` to ``[B, T, C]``."""
+    if not runs_eagerly(x):
+        return x.transpose(1, 2).mean((3, 4))
     # flattened first: PyTorch's reduction over two axes of a channels-last map is 15 times as slow on a CPU
     return rearrange(x, 'B C T H W -> B T (H W) C').mean(2)
 
@@ -63,17 +65,19 @@ class DynamicReLU(nn.Module):
 
 def piecewise_linear(x: Tensor, a1: Tensor, a2: Tensor) -> Tensor:
     """max(a1 * x, a2 * x) of ``[B, C, T, H, W]``, which inference overwrites, with slopes ``[B, T or 1, C]``."""
+    if not (runs_eagerly(x) and x.is_contiguous(memory_format=torch.channels_last_3d)):
+        frames = x.transpose(1, 2)  # [B, T, C, H, W]
+        a1, a2 = (slope[..., None, None] for slope in (a1, a2))
+        return torch.maximum(frames * a1, frames * a2).transpose(1, 2)
+
     frames = rearrange(x, 'B C T H W -> (B T) (H W) C')
     a1, a2 = (slope.expand(-1, x.shape[2], -1).reshape(-1, 1, x.shape[1]) for slope in (a1, a2))  # [B*T, 1, C]
-    if not (runs_eagerly(x) and x.is_contiguous(memory_format=torch.channels_last_3d)):
-        y = torch.maximum(frames * a1, frames * a2)
-    elif torch.is_grad_enabled():
+    if torch.is_grad_enabled():
         y = _PiecewiseLinear.apply(frames, a1, a2)
-    else:
-        for part, p1, p2 in _cached_parts(frames, a1, a2):
-            torch.maximum(part * p1, part * p2, out=part)
-        return x
-    return rearrange(y, '(B T) (H W) C -> B C T H W', B=x.shape[0], H=x.shape[3])
+        return rearrange(y, '(B T) (H W) C -> B C T H W', B=x.shape[0], H=x.shape[3])
+    for part, p1, p2 in _cached_parts(frames, a1, a2):
+        torch.maximum(part * p1, part * p2, out=part)
+    return x
 
 
 class _PiecewiseLinear(torch.autograd.Function):
