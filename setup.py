@@ -85,7 +85,10 @@ setup(
     packages=find_packages(include=['mmdualformer', 'mmdualformer.*']),
     python_requires='>=3.10,<3.14',
     install_requires=REQUIREMENTS + mmcv_requirements(),
-    extras_require={'test': ['pytest', 'pytest-xdist', 'ruff']},
+    extras_require={
+        'export': ['onnx', 'onnxscript', 'onnxruntime'],
+        'test': ['pytest', 'pytest-xdist', 'ruff'],
+    },
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

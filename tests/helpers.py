@@ -40,3 +40,13 @@ def build_backbone(cfg: Config) -> nn.Module:
 def config_text(path: Path) -> str:
     """A config's file as one line, for what its comments say."""
     return ' '.join(path.read_text().replace('#', ' ').split())
+
+
+def randomize_norms(model: nn.Module) -> None:
+    """Give batch normalisation parameters and running statistics that a mistake in it would show."""
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm3d)):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.3)
+            nn.init.normal_(module.running_mean, std=0.3)
+            nn.init.uniform_(module.running_var, 0.5, 2)

@@ -40,7 +40,7 @@ def count_cost(model: nn.Module, shape: Sequence[int]) -> Cost:
     Returns:
         Cost: The cost of the whole input in eval mode.
     """
-    model = copy.deepcopy(model).to('meta').eval().requires_grad_(False)
+    model = copy.deepcopy(model).to('meta').eval().requires_grad_(False)  # torch's counter hooks into gradients
     norm_flops = 0
 
     def count_norm(module: nn.Module, _, output: torch.Tensor) -> None:

@@ -1,9 +1,9 @@
-from .backbones import DualFormer, VidTr
+from .backbones import DualFormer, Mobile3D, VideoMobileFormer, VidTr
 from .data_preprocessors import MixedSizeDataPreprocessor
-from .heads import TokenLabelHead
+from .heads import TokenLabelHead, VideoMobileFormerHead
 from .recognizers import MixedSizeRecognizer3D, TokenLabelRecognizer3D, TokenTeacher
 
 __all__ = [
-    'DualFormer', 'MixedSizeDataPreprocessor', 'MixedSizeRecognizer3D', 'TokenLabelHead', 'TokenLabelRecognizer3D',
-    'TokenTeacher', 'VidTr'
+    'DualFormer', 'MixedSizeDataPreprocessor', 'MixedSizeRecognizer3D', 'Mobile3D', 'TokenLabelHead',
+    'TokenLabelRecognizer3D', 'TokenTeacher', 'VidTr', 'VideoMobileFormer', 'VideoMobileFormerHead'
 ]

@@ -8,7 +8,6 @@ stage; they are viewed as ``[B, C, T, H, W]`` only where a convolution needs it.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import torch
@@ -19,7 +18,6 @@ from mmaction.registry import MODELS
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from mmdualformer.errors import UserError
 from mmdualformer.models.layers import (
@@ -30,6 +28,7 @@ from mmdualformer.models.layers import (
     merge_windows,
     multi_head_attention,
     partition_windows,
+    run_checkpointed,
 )
 
 
@@ -237,25 +236,6 @@ class DualFormerBlock(nn.Module):
         return second(self.peg(first(x)))
 
 
-@contextmanager
-def _running_statistics_kept(module: nn.Module):
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm3d) and m.training]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta):
-            norm.momentum = momentum
-            norm.num_batches_tracked -= 1
-
-
-def _count_batches_once(module: nn.Module) -> tuple:
-    """Contexts of a forward pass and of its recomputation, which must not update running statistics again."""
-    return nullcontext(), _running_statistics_kept(module)
-
-
 class DualFormerStage(nn.Module):
     """Patch merging and the blocks at one resolution (Figure 3)."""
 
@@ -270,7 +250,7 @@ class DualFormerStage(nn.Module):
         x = self.patch_embed(x)
         for block in self.blocks:
             if self.with_cp and self.training:
-                x = checkpoint(block, x, use_reentrant=False, context_fn=partial(_count_batches_once, block))
+                x = run_checkpointed(block, x)
             else:
                 x = block(x)
         return x

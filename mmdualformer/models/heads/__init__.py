@@ -1,3 +1,4 @@
 from .token_label import TokenLabelHead
+from .video_mobile_former import VideoMobileFormerHead
 
-__all__ = ['TokenLabelHead']
+__all__ = ['TokenLabelHead', 'VideoMobileFormerHead']

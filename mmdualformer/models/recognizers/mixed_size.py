@@ -47,6 +47,13 @@ class MixedSizeRecognizer3D(Recognizer3D):
                 for name in names
             }
         features = {}
-        for places, maps in results.values():
-            features.update(zip(places, maps.unflatten(0, (len(places), -1))))
+        for places, parts in results.values():
+            features.update(zip(places, _split(parts, len(places))))
         return [features[i] for i in range(len(inputs))]
+
+
+def _split(features: Tensor | tuple, clips: int) -> list:
+    """Split features of a batch, or a tuple of them, into those of each clip."""
+    if isinstance(features, Tensor):
+        return list(features.unflatten(0, (clips, -1)))
+    return list(zip(*(_split(part, clips) for part in features)))

@@ -64,6 +64,20 @@ def test_features_of_a_mixed_batch_stand_in_its_order():
         torch.testing.assert_close(feature, model(clip[None]))
 
 
+def test_features_may_be_pairs():
+    """Those of Video Mobile-Former are a map and tokens."""
+    cfg = Config.fromfile(REPO / 'configs/vmf_1g_k400.py').model
+    init_default_scope('mmaction')
+    model = MODELS.build(cfg).eval()
+    clips = [torch.randn(1, 3, 8, 32, 32), torch.randn(1, 3, 8, 48, 32)]
+    with torch.no_grad():
+        together = model(clips)
+        for clip, (features, tokens) in zip(clips, together):
+            alone = model(clip[None])
+            torch.testing.assert_close(features, alone[0])
+            torch.testing.assert_close(tokens, alone[1])
+
+
 def test_a_batch_of_one_size_is_one_tensor():
     model = build()
     data = model.data_preprocessor(batch(SIZES[:1] * 3))

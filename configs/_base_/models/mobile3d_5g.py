@@ -1,0 +1,3 @@
+_base_ = 'mobile3d_1g.py'
+
+model = dict(backbone=dict(arch='5g'), cls_head=dict(in_channels=576))

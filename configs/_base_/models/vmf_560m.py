@@ -1,0 +1,3 @@
+_base_ = 'vmf_1g.py'
+
+model = dict(backbone=dict(arch='560m'))

@@ -1,0 +1,527 @@
+"""Video Mobile-Former: Video Recognition with Efficient Global Spatial-temporal Modeling (arXiv:2208.12257).
+
+No implementation of the paper was released. Written from the paper, and where it is silent so that the published costs
+of all its models come out (docs/video_mobile_former.md tells what is published from what is inferred); the parts are
+those of the papers that it builds on, X3D (arXiv:2004.04730) and Mobile-Former (arXiv:2108.05895).
+
+The blocks stand in the order in which a clip meets them. Feature maps are ``[B, C, T, H, W]``, with channels last in
+the memory of a CPU, so that what attention takes, ``[B, T*H*W, C]``, is a view of them. Tokens are ``[B, F, M, D]``: M
+for each of F groups of frames, which are the frames, or one group of all of them.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from einops import rearrange
+from mmaction.registry import MODELS
+from mmcv.cnn import Swish
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmdualformer.errors import UserError
+from mmdualformer.models.layers import (
+    ConvNorm3d,
+    DepthwiseConv3d,
+    DynamicReLU,
+    FactorizedConv3d,
+    Mlp,
+    PointwiseConv3d,
+    Size,
+    frame_means,
+    run_checkpointed,
+)
+
+
+def round_width(width: float) -> int:
+    """The multiple of 8 nearest to ``width``, at least 8, and not less than 0.9 of it (X3D)."""
+    rounded = max(8, int(width + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * width else rounded
+
+
+class Stem(nn.Module):
+    """A spatial and a depth-wise temporal convolution, which halve the frames' size and take one frame of several.
+
+    Args:
+        in_channels (int): Channels of the clip.
+        dim (int): Channels of the output.
+        temporal_kernel (int): Length of the temporal convolution, odd.
+        temporal_stride (int): Frames of the clip to one of the output.
+    """
+
+    def __init__(self, in_channels: int, dim: int, temporal_kernel: int, temporal_stride: int) -> None:
+        super().__init__()
+        self.conv = ConvNorm3d(
+            FactorizedConv3d(in_channels, dim, (temporal_kernel, 3, 3), (temporal_stride, 2, 2)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, in_channels, T, H, W]`` to ``[B, dim, T/stride, H/2, W/2]``."""
+        return F.relu(self.conv(x))
+
+
+class SqueezeExcitation(nn.Module):
+    """Factors for the channels from the clip's average features (X3D).
+
+    Args:
+        channels (int): Channels of the features.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = round_width(channels / 16)
+        self.fc1 = nn.Linear(channels, hidden)
+        self.fc2 = nn.Linear(hidden, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, C, T, H, W]`` to factors ``[B, 1, C]``."""
+        means = frame_means(x).mean(1, keepdim=True)
+        return self.fc2(F.relu(self.fc1(means))).sigmoid()
+
+
+class StaticActivation(nn.Module):
+    """An activation that takes the place of :class:`DynamicReLU` and looks at no token."""
+
+    def __init__(self, act: nn.Module) -> None:
+        super().__init__()
+        self.act = act
+
+    def forward(self, x: Tensor, token: Tensor | None = None, excitation: Tensor | None = None) -> Tensor:
+        """Map ``[B, C, T, H, W]`` to ``[B, C, T, H, W]``."""
+        if excitation is not None:
+            x = x * rearrange(excitation, 'B 1 C -> B C 1 1 1')
+        return self.act(x)
+
+
+def build_activation(kind: str, channels: int, token_dim: int) -> nn.Module:
+    """Build one of the activations of Table 11."""
+    if kind == 'frame_dyrelu':
+        return DynamicReLU(channels, token_dim)
+    if kind == 'dyrelu':
+        return DynamicReLU(channels, token_dim, frame_level=False)
+    if kind == 'relu':
+        return StaticActivation(nn.ReLU())
+    raise UserError(f"activation={kind!r} must be 'frame_dyrelu', 'dyrelu' or 'relu'")
+
+
+def build_depthwise(conv_type: str, channels: int, stride: Size) -> nn.Module:
+    """Build one of the depth-wise convolutions of Table 10."""
+    if conv_type == '3d':
+        return DepthwiseConv3d(channels, (3, 3, 3), stride)
+    if conv_type == '2d':
+        return DepthwiseConv3d(channels, (1, 3, 3), stride)
+    if conv_type == '(2+1)d':
+        return FactorizedConv3d(channels, channels, (3, 3, 3), stride, groups=channels)
+    raise UserError(f"conv_type={conv_type!r} must be '2d', '(2+1)d' or '3d'")
+
+
+class MobileBlock(nn.Module):
+    """X3D's inverted bottleneck: expansion, depth-wise convolution, projection, shortcut.
+
+    Args:
+        in_dim (int): Channels of the input.
+        dim (int): Channels of the output.
+        inner_dim (int): Channels between the two pointwise convolutions.
+        stride (tuple): ``(t, h, w)`` of the depth-wise convolution.
+        conv_type (str): See :func:`build_depthwise`.
+        excite (bool): Whether it has squeeze-excitation.
+        acts (tuple): The activations after the first and the second convolution, called as :class:`DynamicReLU` is.
+        final_act (nn.Module, optional): Activation after the shortcut. Defaults to None.
+    """
+
+    def __init__(self,
+                 in_dim: int,
+                 dim: int,
+                 inner_dim: int,
+                 stride: Size,
+                 conv_type: str,
+                 excite: bool,
+                 acts: tuple[nn.Module, nn.Module],
+                 final_act: nn.Module | None = None) -> None:
+        super().__init__()
+        self.expand = ConvNorm3d(PointwiseConv3d(in_dim, inner_dim))
+        self.act1 = acts[0]
+        self.depthwise = ConvNorm3d(build_depthwise(conv_type, inner_dim, stride))
+        self.excitation = SqueezeExcitation(inner_dim) if excite else None
+        self.act2 = acts[1]
+        self.project = ConvNorm3d(PointwiseConv3d(inner_dim, dim))
+        self.shortcut = nn.Identity()
+        if in_dim != dim or stride != (1, 1, 1):
+            self.shortcut = ConvNorm3d(PointwiseConv3d(in_dim, dim, stride))
+        self.final_act = final_act or nn.Identity()
+
+    def forward(self, x: Tensor, token: Tensor | None = None) -> Tensor:
+        """Map ``[B, in_dim, T, H, W]`` to ``[B, dim, T', H', W']``; ``token`` is that of :class:`DynamicReLU`."""
+        y = self.act1(self.expand(x), token)
+        y = self.depthwise(y)
+        y = self.act2(y, token, self.excitation(y) if self.excitation else None)
+        return self.final_act(self.project(y) + self.shortcut(x))
+
+
+def token_scores(tokens: Tensor, features: Tensor) -> Tensor:
+    """Scaled products ``[N, M, L]`` of a head's tokens ``[N, M, C]`` and features ``[N, L, C]``.
+
+    Attention to, from and among so few tokens is written as two matrix products, a head at a time, rather than fused:
+    the matrix between them is small, the features enter where they lie, and FLOP counters see it.
+    """
+    return tokens / math.sqrt(tokens.shape[-1]) @ features.mT
+
+
+class LocalToGlobal(nn.Module):
+    """The bridge from local features to tokens (Equation 3): cross-attention, gated, residual, post-norm.
+
+    Args:
+        dim (int): Channels of the features.
+        token_dim (int): Width of the tokens.
+        num_heads (int): Attention heads.
+    """
+
+    def __init__(self, dim: int, token_dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.q = nn.Linear(token_dim, dim)
+        self.gate = nn.Linear(token_dim, dim)
+        self.proj = nn.Linear(dim, token_dim)
+        self.norm = nn.LayerNorm(token_dim)
+
+    def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
+        """Update tokens ``[N, M, token_dim]`` from features ``[N, L, dim]``."""
+        q = self.q(tokens)
+        heads = zip(q.chunk(self.num_heads, -1), x.chunk(self.num_heads, -1))
+        update = torch.cat([token_scores(q, x).softmax(-1) @ x for q, x in heads], dim=-1)
+        update = update * (2 * F.hardsigmoid(self.gate(tokens)))
+        return self.norm(tokens + self.proj(update))
+
+
+class Former(nn.Module):
+    """A transformer layer over the tokens, with keys and values unprojected (Equation 1), post-norm.
+
+    Args:
+        token_dim (int): Width of the tokens.
+        num_heads (int): Attention heads.
+        mlp_ratio (int): Hidden width of the perceptron over ``token_dim``.
+    """
+
+    def __init__(self, token_dim: int, num_heads: int, mlp_ratio: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.q = nn.Linear(token_dim, token_dim)
+        self.proj = nn.Linear(token_dim, token_dim)
+        self.norm1 = nn.LayerNorm(token_dim)
+        self.mlp = Mlp(token_dim, mlp_ratio * token_dim)
+        self.norm2 = nn.LayerNorm(token_dim)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map ``[B, N, token_dim]`` to ``[B, N, token_dim]``."""
+        heads = zip(self.q(tokens).chunk(self.num_heads, -1), tokens.chunk(self.num_heads, -1))
+        update = torch.cat([token_scores(q, z).softmax(-1) @ z for q, z in heads], dim=-1)
+        tokens = self.norm1(tokens + self.proj(update))
+        return self.norm2(tokens + self.mlp(tokens))
+
+
+class GlobalToLocal(nn.Module):
+    """The bridge from tokens to local features (Equation 4): cross-attention with unprojected queries, residual.
+
+    Args:
+        dim (int): Channels of the features.
+        token_dim (int): Width of the tokens.
+        num_heads (int): Attention heads.
+    """
+
+    def __init__(self, dim: int, token_dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.k = nn.Linear(token_dim, dim)
+        self.v = nn.Linear(token_dim, dim)
+
+    def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
+        """Update features ``[N, L, dim]`` from tokens ``[N, M, token_dim]``."""
+        k, v = self.k(tokens), self.v(tokens)
+        heads = zip(*(part.chunk(self.num_heads, -1) for part in (x, k, v)))
+        return x + torch.cat([token_scores(k, x).softmax(-2).mT @ v for x, k, v in heads], dim=-1)
+
+
+class VideoMobileFormerBlock(nn.Module):
+    """Mobile, Former and the two bridges between them (Figure 2, right).
+
+    Args:
+        mobile (MobileBlock): The convolutions.
+        in_dim (int): Channels of the input.
+        dim (int): Channels of the output.
+        token_dim (int): Width of the tokens.
+    """
+
+    def __init__(self, mobile: MobileBlock, in_dim: int, dim: int, token_dim: int) -> None:
+        super().__init__()
+        self.local_to_global = LocalToGlobal(in_dim, token_dim, num_heads=2)
+        self.former = Former(token_dim, num_heads=4, mlp_ratio=2)
+        self.mobile = mobile
+        self.global_to_local = GlobalToLocal(dim, token_dim, num_heads=2)
+
+    def forward(self, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Map ``[B, in_dim, T, H, W]`` and ``[B, F, M, token_dim]`` to ``[B, dim, T', H', W']`` and the new tokens."""
+        x, tokens = state
+        groups = tokens.shape[1]
+
+        def grouped(x: Tensor) -> Tensor:  # a view where channels are last
+            return rearrange(x, 'B C (F T) H W -> (B F) (T H W) C', F=groups)
+
+        tokens = self.local_to_global(grouped(x), tokens.flatten(0, 1))  # [B*F, M, D], each group's by its frames
+        tokens = rearrange(tokens, '(B F) M D -> B (F M) D', F=groups)
+        tokens = rearrange(self.former(tokens), 'B (F M) D -> B F M D', F=groups)
+        x = self.mobile(x, tokens[:, :, 0])
+        height, width = x.shape[3:]
+        x = self.global_to_local(grouped(x), tokens.flatten(0, 1))
+        return rearrange(x, '(B F) (T H W) C -> B C (F T) H W', F=groups, H=height, W=width), tokens
+
+
+class MobileBackbone(BaseModule):
+    """A stem and stages of blocks: what Video Mobile-Former and its convolutional baseline have in common.
+
+    Args:
+        build_block (callable): Makes a block of ``(in_dim, dim, inner_dim, stride, excite)``, see :class:`MobileBlock`.
+        arch, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg: See :class:`VideoMobileFormer`.
+    """
+
+    arch_zoo = {
+        # temporal strides: of the stem, then of the stages
+        '560m': dict(dim=16, num_blocks=(1, 2, 3, 2), expansion=2.25, temporal_strides=(8, 1, 1, 1, 1)),
+        '1g': dict(dim=16, num_blocks=(1, 2, 3, 2), expansion=2.25, temporal_strides=(4, 1, 1, 1, 1)),
+        '2g': dict(dim=20, num_blocks=(1, 2, 4, 2), expansion=2.25, temporal_strides=(4, 1, 1, 1, 1)),
+        '5g': dict(dim=24, num_blocks=(1, 2, 12, 4), expansion=3., temporal_strides=(4, 1, 1, 1, 1)),
+    }
+
+    def __init__(self, build_block: Callable[..., nn.Module], arch: str | dict, stem_kernel: int, in_channels: int,
+                 out_indices: Sequence[int], frozen_stages: int, with_cp: bool,
+                 init_cfg: dict | list[dict] | None) -> None:
+        super().__init__(init_cfg)
+        arch = self._get_arch(arch)
+        num_stages = len(arch['num_blocks'])
+        if stem_kernel < 1 or stem_kernel % 2 == 0:
+            raise UserError(f'stem_kernel={stem_kernel} must be an odd number of frames')
+        if not out_indices or not set(out_indices) <= set(range(num_stages)):
+            raise UserError(f'out_indices={out_indices} must name stages of 0 to {num_stages - 1}')
+        if not -1 <= frozen_stages < num_stages:
+            raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_stages - 1}')
+        self.in_channels = in_channels
+        self.out_indices = tuple(out_indices)
+        self.frozen_stages = frozen_stages
+        self.with_cp = with_cp
+
+        stem_stride, *temporal_strides = arch['temporal_strides']
+        in_dim = dim = arch['dim']
+        self.stem = Stem(in_channels, dim, stem_kernel, stem_stride)
+        self.stages = nn.ModuleList()
+        for i, (num_blocks, temporal_stride) in enumerate(zip(arch['num_blocks'], temporal_strides)):
+            if i > 0:
+                dim = 2 * round_width(dim)  # X3D's rule
+            inner_dim = int(arch['expansion'] * dim)
+            blocks = nn.ModuleList()
+            for j in range(num_blocks):
+                stride = (1, 1, 1) if j else (temporal_stride, 2, 2)
+                blocks.append(build_block(in_dim, dim, inner_dim, stride, excite=j % 2 == 0))
+                in_dim = dim
+            self.stages.append(blocks)
+
+    @classmethod
+    def _get_arch(cls, arch: str | dict) -> dict:
+        if isinstance(arch, str):
+            if arch not in cls.arch_zoo:
+                raise UserError(f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} '
+                                'or give a dict')
+            return cls.arch_zoo[arch]
+        keys = ('dim', 'num_blocks', 'expansion', 'temporal_strides')
+        if set(arch) != set(keys) or len(arch['temporal_strides']) != len(arch['num_blocks']) + 1:
+            raise UserError(f'arch={dict(arch)} must give {", ".join(keys)}: one number of blocks a stage, temporal '
+                            'strides of the stem and of each stage')
+        return arch
+
+    def forward(self, x: Tensor) -> Any:
+        """Compute the outputs of the stages that ``out_indices`` names; the subclasses say what they are."""
+        if x.ndim != 5 or x.shape[1] != self.in_channels or 0 in x.shape:
+            raise UserError(f'the clip has shape {tuple(x.shape)}; {type(self).__name__} takes '
+                            f'[batch, {self.in_channels}, frames, height, width]')
+        state = self._enter(self.stem(x))
+        outs = []
+        for i, blocks in enumerate(self.stages[:max(self.out_indices) + 1]):
+            for block in blocks:
+                state = run_checkpointed(block, state) if self.with_cp and self.training else block(state)
+            if i in self.out_indices:
+                outs.append(self._leave(i, state))
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def train(self, mode: bool = True) -> 'MobileBackbone':
+        """Set the training mode; frozen stages stay in eval mode."""
+        super().train(mode)
+        self._freeze_stages()
+        return self
+
+    def _freeze_stages(self) -> None:
+        if self.frozen_stages >= 0:
+            for part in (self.stem, *self.stages[:self.frozen_stages + 1]):
+                part.eval().requires_grad_(False)
+
+
+DEFAULT_INIT = [
+    dict(type='Kaiming', layer='Conv3d', mode='fan_in'),
+    dict(type='TruncNormal', layer='Linear', std=0.02),
+]
+
+
+@MODELS.register_module()
+class VideoMobileFormer(MobileBackbone):
+    """The Video Mobile-Former backbone.
+
+    Its output is a pair, the feature map of the last stage and the global tokens, and ``VideoMobileFormerHead`` takes
+    it. One set of weights runs at every clip length and size.
+
+    Args:
+        arch (str or dict): ``'560m'``, ``'1g'``, ``'2g'``, ``'5g'`` (Table 1), or a dict with ``dim`` (channels of the
+            stem), ``num_blocks`` of each stage, ``expansion`` of the inner channels, and ``temporal_strides`` of the
+            stem and of each stage (Tables 7 and 8). Defaults to ``'1g'``.
+        num_tokens (int): Global tokens (Table 6). Defaults to 6.
+        tokens_per_frame (bool): Whether each frame has ``num_tokens`` of its own, which exchange with its features
+            alone (Table 6, second half). Defaults to False.
+        token_dim (int): Width of the tokens. Defaults to 128.
+        conv_type (str): Depth-wise convolutions, ``'2d'``, ``'(2+1)d'`` or ``'3d'`` (Table 10). Defaults to ``'3d'``.
+        activation (str): ``'relu'``, ``'dyrelu'`` (dynamic ReLU from the first token) or ``'frame_dyrelu'`` (from the
+            frame's features too) (Table 11). Defaults to ``'frame_dyrelu'``.
+        stem_kernel (int): Length of the stem's temporal convolution, odd. With the temporal stride 8 of ``'560m'`` the
+            default 5 never looks at three frames of eight, and 9 sees all. Defaults to 5.
+        in_channels (int): Channels of the clip. Defaults to 3.
+        out_indices (sequence): Stages whose outputs are returned, counted from 0. Defaults to ``(3, )``.
+        frozen_stages (int): The stem, the tokens and stages 0 to ``frozen_stages`` are not trained and stay in eval
+            mode. Defaults to -1, none.
+        with_cp (bool): Recompute each block in the backward pass to save memory. Defaults to False.
+        init_cfg (dict or list, optional): Initialisation, MMEngine's way.
+
+    Raises:
+        UserError: An argument or a clip is unusable.
+
+    Example:
+        >>> import torch
+        >>> from mmdualformer.models import VideoMobileFormer
+        >>> model = VideoMobileFormer('1g').eval()
+        >>> features, tokens = model(torch.rand(1, 3, 64, 224, 224))
+        >>> features.shape, tokens.shape
+        (torch.Size([1, 128, 16, 7, 7]), torch.Size([1, 6, 128]))
+    """
+
+    def __init__(self,
+                 arch: str | dict = '1g',
+                 num_tokens: int = 6,
+                 tokens_per_frame: bool = False,
+                 token_dim: int = 128,
+                 conv_type: str = '3d',
+                 activation: str = 'frame_dyrelu',
+                 stem_kernel: int = 5,
+                 in_channels: int = 3,
+                 out_indices: Sequence[int] = (3, ),
+                 frozen_stages: int = -1,
+                 with_cp: bool = False,
+                 init_cfg: dict | list[dict] | None = DEFAULT_INIT) -> None:
+        if num_tokens < 1:
+            raise UserError(f'num_tokens={num_tokens} must be at least 1')
+
+        def build_block(in_dim: int, dim: int, inner_dim: int, stride: Size, excite: bool) -> VideoMobileFormerBlock:
+            if tokens_per_frame and stride[0] != 1:
+                raise UserError('tokens_per_frame=True needs temporal strides of 1 after the stem')
+            acts = tuple(build_activation(activation, inner_dim, token_dim) for _ in range(2))
+            mobile = MobileBlock(in_dim, dim, inner_dim, stride, conv_type, excite, acts)
+            return VideoMobileFormerBlock(mobile, in_dim, dim, token_dim)
+
+        super().__init__(build_block, arch, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
+        self.tokens_per_frame = tokens_per_frame
+        self.tokens = nn.Parameter(torch.empty(num_tokens, token_dim))
+        nn.init.trunc_normal_(self.tokens, std=0.02)
+        self._freeze_stages()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor] | tuple[tuple[Tensor, Tensor], ...]:
+        """Compute the feature maps and tokens of clips.
+
+        Args:
+            x (Tensor): Clips ``[B, in_channels, T, H, W]``.
+
+        Returns:
+            tuple: The map ``[B, C, T/t, H/32, W/32]`` (rounded up; t is the product of the temporal strides) and the
+            tokens ``[B, num_tokens, token_dim]`` that leave the last stage; tokens of frames are averaged. With several
+            ``out_indices``, one such pair for each.
+
+        Raises:
+            UserError: The clip is empty or has another number of axes or channels.
+        """
+        return super().forward(x)
+
+    def _enter(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        groups = x.shape[2] if self.tokens_per_frame else 1
+        return x, self.tokens.expand(x.shape[0], groups, -1, -1)
+
+    def _leave(self, stage: int, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        x, tokens = state
+        return x, tokens.mean(1)
+
+    def _freeze_stages(self) -> None:
+        super()._freeze_stages()
+        if self.frozen_stages >= 0:
+            self.tokens.requires_grad_(False)
+
+
+@MODELS.register_module()
+class Mobile3D(MobileBackbone):
+    """Video Mobile-Former without Former and bridges, which makes it an X3D: the baseline of Table 2.
+
+    After the last stage comes X3D's last pointwise convolution; MMAction2's ``X3DHead`` takes its output.
+
+    Args:
+        arch, conv_type, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg: Those of
+            :class:`VideoMobileFormer`.
+
+    Raises:
+        UserError: An argument or a clip is unusable.
+
+    Example:
+        >>> import torch
+        >>> from mmdualformer.models import Mobile3D
+        >>> model = Mobile3D('1g').eval()
+        >>> model(torch.rand(1, 3, 64, 224, 224)).shape
+        torch.Size([1, 288, 16, 7, 7])
+    """
+
+    def __init__(self,
+                 arch: str | dict = '1g',
+                 conv_type: str = '3d',
+                 stem_kernel: int = 5,
+                 in_channels: int = 3,
+                 out_indices: Sequence[int] = (3, ),
+                 frozen_stages: int = -1,
+                 with_cp: bool = False,
+                 init_cfg: dict | list[dict] | None = DEFAULT_INIT) -> None:
+
+        def build_block(in_dim: int, dim: int, inner_dim: int, stride: Size, excite: bool) -> MobileBlock:
+            acts = (StaticActivation(nn.ReLU()), StaticActivation(Swish()))
+            return MobileBlock(in_dim, dim, inner_dim, stride, conv_type, excite, acts, final_act=nn.ReLU())
+
+        super().__init__(build_block, arch, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
+        last = self.stages[-1][-1].project.conv
+        self.expand = ConvNorm3d(PointwiseConv3d(last.out_channels, last.in_channels))
+        self._freeze_stages()
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Compute the feature maps of clips ``[B, in_channels, T, H, W]``.
+
+        Returns:
+            Tensor or tuple[Tensor]: The map ``[B, inner, T/t, H/32, W/32]`` of the last stage after the last
+            convolution, or, with several ``out_indices``, one map for each.
+
+        Raises:
+            UserError: The clip is empty or has another number of axes or channels.
+        """
+        return super().forward(x)
+
+    def _enter(self, x: Tensor) -> Tensor:
+        return x
+
+    def _leave(self, stage: int, state: Tensor) -> Tensor:
+        return F.relu(self.expand(state)) if stage == len(self.stages) - 1 else state

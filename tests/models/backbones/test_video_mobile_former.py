@@ -1,0 +1,263 @@
+import pytest
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from mmdualformer.errors import UserError
+from mmdualformer.models import Mobile3D, VideoMobileFormer, VideoMobileFormerHead
+from tests.helpers import randomize_norms
+
+ARCH = dict(dim=8, num_blocks=(1, 2, 1), expansion=2.25, temporal_strides=(2, 1, 1, 1))
+
+
+def tiny_model(cls=VideoMobileFormer, **kwargs) -> VideoMobileFormer | Mobile3D:
+    """A model of three stages with every kind of block, and norms that do something."""
+    settings = dict(arch=ARCH, out_indices=(2, ))
+    if cls is VideoMobileFormer:
+        settings.update(num_tokens=3, token_dim=16)
+    torch.manual_seed(0)
+    model = cls(**{**settings, **kwargs})
+    randomize_norms(model)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.3)
+    return model
+
+
+def straightforward(model: VideoMobileFormer, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The 3D model with frame-level dynamic ReLU, in eval mode, from its description, a formula at a time."""
+    weights = dict(model.state_dict())
+
+    def linear(x, name):
+        return x @ weights[f'{name}.weight'].T + weights[f'{name}.bias']
+
+    def conv_norm(x, name, **kwargs):
+        w = {key: weights[f'{name}.norm.{key}'] for key in ('running_mean', 'running_var', 'weight', 'bias')}
+        return F.batch_norm(F.conv3d(x, weights[f'{name}.conv.weight'], **kwargs), **w)
+
+    def attention(q, k, v, heads):
+        size = q.shape[-1] // heads
+        outs = []
+        for i in range(heads):
+            part = slice(i * size, (i + 1) * size)
+            outs.append((q[..., part] @ k[..., part].transpose(1, 2) / size**0.5).softmax(-1) @ v[..., part])
+        return torch.cat(outs, dim=-1)
+
+    def dynamic_relu(x, token, name):
+        context = torch.cat([x.mean((3, 4)).transpose(1, 2), token[:, None].expand(-1, x.shape[2], -1)], dim=-1)
+        hidden = linear(linear(context, f'{name}.fc1').relu(), f'{name}.fc2')
+        steps = (2 * (hidden / 6 + 0.5).clamp(0, 1) - 1).transpose(1, 2)[..., None, None]
+        a1, a2 = steps[:, :x.shape[1]] + 1, steps[:, x.shape[1]:]
+        return torch.maximum(a1 * x, a2 * x)
+
+    x = F.conv3d(x, weights['stem.conv.conv.spatial.weight'], stride=(1, 2, 2), padding=(0, 1, 1))
+    x = F.conv3d(
+        x, weights['stem.conv.conv.temporal.weight'], stride=(2, 1, 1), padding=(2, 0, 0), groups=x.shape[1])
+    w = {key: weights[f'stem.conv.norm.{key}'] for key in ('running_mean', 'running_var', 'weight', 'bias')}
+    x = F.batch_norm(x, **w).relu()
+    tokens = weights['tokens'].expand(len(x), -1, -1)
+    for i, blocks in enumerate(model.stages):
+        for j in range(len(blocks)):
+            name = f'stages.{i}.{j}'
+            features = x.flatten(2).transpose(1, 2)
+            update = attention(linear(tokens, f'{name}.local_to_global.q'), features, features, heads=2)
+            gate = 2 * (linear(tokens, f'{name}.local_to_global.gate') / 6 + 0.5).clamp(0, 1)
+            tokens = tokens + linear(gate * update, f'{name}.local_to_global.proj')
+            tokens = model.get_submodule(f'{name}.local_to_global.norm')(tokens)
+            update = attention(linear(tokens, f'{name}.former.q'), tokens, tokens, heads=4)
+            tokens = model.get_submodule(f'{name}.former.norm1')(tokens + linear(update, f'{name}.former.proj'))
+            update = linear(F.gelu(linear(tokens, f'{name}.former.mlp.fc1')), f'{name}.former.mlp.fc2')
+            tokens = model.get_submodule(f'{name}.former.norm2')(tokens + update)
+
+            stride = (1, 2, 2) if j == 0 else 1
+            y = dynamic_relu(conv_norm(x, f'{name}.mobile.expand'), tokens[:, 0], f'{name}.mobile.act1')
+            y = conv_norm(y, f'{name}.mobile.depthwise', stride=stride, padding=1, groups=y.shape[1])
+            if j % 2 == 0:
+                squeezed = linear(y.mean((2, 3, 4)), f'{name}.mobile.excitation.fc1').relu()
+                excitation = linear(squeezed, f'{name}.mobile.excitation.fc2').sigmoid()
+                y = y * excitation[..., None, None, None]
+            y = dynamic_relu(y, tokens[:, 0], f'{name}.mobile.act2')
+            y = conv_norm(y, f'{name}.mobile.project')
+            x = y + (conv_norm(x, f'{name}.mobile.shortcut', stride=stride) if j == 0 else x)
+
+            features = x.flatten(2).transpose(1, 2)
+            k, v = (linear(tokens, f'{name}.global_to_local.{part}') for part in 'kv')
+            x = x + attention(features, k, v, heads=2).transpose(1, 2).reshape(x.shape)
+    return x, tokens
+
+
+@pytest.mark.parametrize('inference', [False, True])
+def test_equals_a_straightforward_model(inference):
+    model = tiny_model().double().eval()
+    clip = torch.randn(2, 3, 9, 50, 36).double()
+    expected = straightforward(model, clip)
+    with torch.set_grad_enabled(not inference):
+        output = model(clip)
+    for ours, theirs in zip(output, expected):
+        torch.testing.assert_close(ours, theirs)
+    assert output[0].is_contiguous(memory_format=torch.channels_last_3d)
+
+
+VARIANTS = [
+    (VideoMobileFormer, dict()),
+    (VideoMobileFormer, dict(tokens_per_frame=True)),
+    (VideoMobileFormer, dict(conv_type='2d', activation='dyrelu')),
+    (VideoMobileFormer, dict(conv_type='(2+1)d', activation='relu')),
+    (VideoMobileFormer, dict(arch=dict(ARCH, temporal_strides=(1, 2, 2, 2)), stem_kernel=9)),
+    (VideoMobileFormer, dict(tokens_per_frame=True, activation='dyrelu')),
+    (Mobile3D, dict()),
+    (Mobile3D, dict(conv_type='(2+1)d')),
+]
+
+
+@pytest.mark.parametrize(('cls', 'settings'), VARIANTS)
+def test_inference_training_and_tracing_agree(cls, settings):
+    """The fast forms of inference and training compute what the plain modules do, which tracing sees."""
+    model = tiny_model(cls, **settings).double().eval()
+    clip = torch.randn(2, 3, 7, 40, 34).double()
+    results = [model(clip), torch.jit.trace(model, clip, check_trace=False)(clip)]
+    with torch.no_grad():
+        results.append(model(clip))
+    for result in results[1:]:
+        torch.testing.assert_close(result, results[0])
+
+
+@pytest.mark.parametrize(('cls', 'settings'), VARIANTS)
+def test_gradients_reach_every_parameter(cls, settings):
+    model = tiny_model(cls, **settings)
+    outputs = model(torch.randn(2, 3, 8, 64, 64))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs, )
+    sum(output.square().mean() for output in outputs).backward()
+    assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+
+
+@pytest.mark.parametrize('cls', [VideoMobileFormer, Mobile3D])
+def test_gradients_equal_those_of_the_plain_modules(cls):
+    """Against a trace, which holds PyTorch's own convolutions and maximum."""
+    model = tiny_model(cls, out_indices=(0, 2)).double().eval()
+    clip = torch.randn(2, 3, 6, 32, 40).double()
+    gradients = []
+    for module in (model, torch.jit.trace(model, clip, check_trace=False)):
+        outputs = module(clip)
+        leaves = [t for pair in outputs for t in pair] if cls is VideoMobileFormer else outputs
+        loss = sum((leaf * torch.linspace(-1, 1, leaf.numel()).view_as(leaf)).sum() for leaf in leaves)
+        gradients.append(torch.autograd.grad(loss, list(model.parameters())))
+    for ours, plain in zip(*gradients):
+        torch.testing.assert_close(ours, plain)
+
+
+def test_outputs_of_all_stages():
+    clip = torch.randn(2, 3, 8, 64, 64)
+    outputs = tiny_model(out_indices=(0, 1, 2)).eval()(clip)
+    assert [tuple(x.shape) for x, _ in outputs] == [(2, 8, 4, 16, 16), (2, 16, 4, 8, 8), (2, 32, 4, 4, 4)]
+    assert all(tokens.shape == (2, 3, 16) for _, tokens in outputs)
+    outputs = tiny_model(Mobile3D, out_indices=(0, 1, 2)).eval()(clip)
+    assert [tuple(x.shape) for x in outputs] == [(2, 8, 4, 16, 16), (2, 16, 4, 8, 8), (2, 72, 4, 4, 4)]
+
+
+@pytest.mark.parametrize('size', [(1, 1, 1), (1, 32, 32), (5, 17, 33), (24, 112, 80), (27, 57, 43), (64, 32, 32)])
+@pytest.mark.parametrize('settings', [dict(), dict(tokens_per_frame=True)])
+def test_any_clip_size(size, settings):
+    """One set of weights takes every clip."""
+    features, tokens = tiny_model(**settings).eval()(torch.randn(1, 3, *size))
+    assert features.shape[2:] == (-(-size[0] // 2), *(-(-length // 16) for length in size[1:]))
+    assert tokens.shape == (1, 3, 16)
+    assert features.isfinite().all() and tokens.isfinite().all()
+
+
+@pytest.mark.parametrize(('cls', 'settings', 'reached'), [
+    (VideoMobileFormer, dict(), True),
+    (VideoMobileFormer, dict(tokens_per_frame=True), True),
+    (Mobile3D, dict(), False),
+])
+def test_tokens_carry_what_convolutions_of_frames_do_not(cls, settings, reached):
+    """The last frame of a long clip changes the features of the first."""
+    model = tiny_model(cls, conv_type='2d', **settings).double().eval()
+    for stage in model.stages:
+        for block in stage:
+            getattr(block, 'mobile', block).excitation = None  # it averages over time
+    clip = torch.randn(1, 3, 16, 32, 32).double()
+    changed = clip.clone()
+    changed[:, :, -1] += 1
+    features = [output[0] if cls is VideoMobileFormer else output for output in (model(clip), model(changed))]
+    first, second = (x[:, :, 0] for x in features)
+    assert torch.allclose(first, second) is not reached
+
+
+def test_clips_of_a_batch_do_not_see_each_other():
+    clips = torch.randn(3, 3, 6, 52, 44).double()
+    for settings in (dict(), dict(tokens_per_frame=True)):
+        model = tiny_model(**settings).eval().double()
+        with torch.no_grad():
+            for together, alone in zip(model(clips), model(clips[1:2])):
+                torch.testing.assert_close(together[1:2], alone)
+
+
+@pytest.mark.parametrize('cls', [VideoMobileFormer, Mobile3D])
+def test_checkpointed_equals_plain(cls):
+    clips = torch.randn(2, 3, 8, 64, 64, dtype=torch.float64)
+    results = []
+    for with_cp in (False, True):
+        model = tiny_model(cls, with_cp=with_cp).double().train()
+        output = model(clips)
+        output = output[0] + output[1].mean() if cls is VideoMobileFormer else output
+        output.square().mean().backward()
+        results.append([output, *(p.grad for p in model.parameters()), *model.buffers()])
+    for plain, checkpointed in zip(*results):
+        torch.testing.assert_close(plain, checkpointed)
+
+
+def test_frozen_stages_stay_frozen_and_in_eval_mode():
+    model = tiny_model(frozen_stages=1)
+    assert model.train() is model
+    assert not model.tokens.requires_grad
+    for part, frozen in ((model.stem, True), *((stage, i <= 1) for i, stage in enumerate(model.stages))):
+        assert all(p.requires_grad is not frozen for p in part.parameters())
+        assert all(m.training is not frozen for m in part.modules())
+    before = {name: value.clone() for name, value in model.stages[1].state_dict().items()}
+    output, tokens = model(torch.randn(2, 3, 8, 64, 64))
+    (output.sum() + tokens.sum()).backward()
+    assert all(torch.equal(value, before[name]) for name, value in model.stages[1].state_dict().items())
+
+
+def test_meta_device():
+    with torch.device('meta'):
+        features, tokens = tiny_model().eval()(torch.randn(1, 3, 5, 50, 70))
+    assert features.device.type == tokens.device.type == 'meta' and features.shape == (1, 32, 3, 4, 5)
+
+
+def test_head_scores_pooled_features_and_the_first_token():
+    torch.manual_seed(0)
+    head = VideoMobileFormerHead(5, 8, token_dim=16, hidden_dim=24).double()
+    randomize_norms(head)
+    head.eval()
+    x, tokens = torch.randn(2, 8, 3, 4, 5).double(), torch.randn(2, 3, 16).double()
+    pooled = F.hardswish(head.expand(x).relu().mean((2, 3, 4)))
+    expected = head.fc_cls(F.hardswish(head.norm(head.fc(torch.cat([pooled, tokens[:, 0]], dim=1)))))
+    torch.testing.assert_close(head((x, tokens)), expected)
+    with torch.no_grad():
+        torch.testing.assert_close(head((x, tokens)), expected)
+
+
+@pytest.mark.parametrize(('cls', 'settings', 'message'), [
+    (VideoMobileFormer, dict(arch='3g'), "arch='3g' .* choose from \\['1g', '2g', '560m', '5g'\\]"),
+    (Mobile3D, dict(arch=dict(dim=8)), 'must give dim, num_blocks, expansion, temporal_strides'),
+    (Mobile3D, dict(arch=dict(ARCH, temporal_strides=(1, 1))), 'temporal strides of the stem and of each stage'),
+    (VideoMobileFormer, dict(out_indices=(4, )), 'out_indices=.* 0 to 3'),
+    (Mobile3D, dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
+    (VideoMobileFormer, dict(stem_kernel=4), 'stem_kernel=4 must be an odd number'),
+    (VideoMobileFormer, dict(num_tokens=0), 'num_tokens=0 must be at least 1'),
+    (VideoMobileFormer, dict(activation='gelu'), "activation='gelu' must be 'frame_dyrelu'"),
+    (Mobile3D, dict(conv_type='1d'), "conv_type='1d' must be '2d'"),
+    (VideoMobileFormer, dict(arch=dict(ARCH, temporal_strides=(1, 2, 1, 1)), out_indices=(2, ), tokens_per_frame=True),
+     'tokens_per_frame=True needs temporal strides of 1'),
+])
+def test_bad_arguments(cls, settings, message):
+    with pytest.raises(UserError, match=message):
+        cls(**settings)
+
+
+@pytest.mark.parametrize('shape', [(1, 1, 8, 64, 64), (3, 8, 64, 64), (1, 3, 0, 64, 64)])
+def test_bad_clips(shape):
+    with pytest.raises(UserError, match=r'takes \[batch, 3, frames, height, width\]'):
+        tiny_model()(torch.zeros(shape))
