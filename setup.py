@@ -36,6 +36,7 @@ REQUIREMENTS = [
     'importlib_metadata>=4.8',  # mmaction2
     'setuptools>=77.0.3,<82',  # mmengine imports pkg_resources, which 82 removed; torch 2.13 needs 77
 ]
+EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
 
 
 def mmcv_requirements():
@@ -86,8 +87,8 @@ setup(
     python_requires='>=3.10,<3.14',
     install_requires=REQUIREMENTS + mmcv_requirements(),
     extras_require={
-        'export': ['onnx', 'onnxscript', 'onnxruntime'],
-        'test': ['pytest', 'pytest-xdist', 'ruff'],
+        'export': EXPORT_REQUIREMENTS,
+        'test': ['pytest', 'pytest-xdist', 'ruff', *EXPORT_REQUIREMENTS],
     },
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,

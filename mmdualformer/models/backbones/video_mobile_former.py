@@ -9,7 +9,6 @@ the memory of a CPU, so that what attention takes, ``[B, T*H*W, C]``, is a view 
 for each of F groups of frames, which are the frames, or one group of all of them.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -160,17 +159,11 @@ class MobileBlock(nn.Module):
         return self.final_act(self.project(y) + self.shortcut(x))
 
 
-def token_scores(tokens: Tensor, features: Tensor) -> Tensor:
-    """Scaled products ``[N, M, L]`` of a head's tokens ``[N, M, C]`` and features ``[N, L, C]``.
-
-    Attention to, from and among so few tokens is written as two matrix products, a head at a time, rather than fused:
-    the matrix between them is small, the features enter where they lie, and FLOP counters see it.
-    """
-    return tokens / math.sqrt(tokens.shape[-1]) @ features.mT
-
-
 class LocalToGlobal(nn.Module):
     """The bridge from local features to tokens (Equation 3): cross-attention, gated, residual, post-norm.
+
+    Attention to, from and among so few tokens is two matrix products a head rather than fused: the matrix between them
+    is small, the features enter where they lie, without a copy, and FLOP counters see it.
 
     Args:
         dim (int): Channels of the features.
@@ -181,6 +174,7 @@ class LocalToGlobal(nn.Module):
     def __init__(self, dim: int, token_dim: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
+        self.scale = (dim / num_heads)**-0.5
         self.q = nn.Linear(token_dim, dim)
         self.gate = nn.Linear(token_dim, dim)
         self.proj = nn.Linear(dim, token_dim)
@@ -188,9 +182,9 @@ class LocalToGlobal(nn.Module):
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
         """Update tokens ``[N, M, token_dim]`` from features ``[N, L, dim]``."""
-        q = self.q(tokens)
+        q = self.q(tokens) * self.scale
         heads = zip(q.chunk(self.num_heads, -1), x.chunk(self.num_heads, -1))
-        update = torch.cat([token_scores(q, x).softmax(-1) @ x for q, x in heads], dim=-1)
+        update = torch.cat([(q @ x.mT).softmax(-1) @ x for q, x in heads], dim=-1)  # scores are [N, M, L]
         update = update * (2 * F.hardsigmoid(self.gate(tokens)))
         return self.norm(tokens + self.proj(update))
 
@@ -207,6 +201,7 @@ class Former(nn.Module):
     def __init__(self, token_dim: int, num_heads: int, mlp_ratio: int) -> None:
         super().__init__()
         self.num_heads = num_heads
+        self.scale = (token_dim / num_heads)**-0.5
         self.q = nn.Linear(token_dim, token_dim)
         self.proj = nn.Linear(token_dim, token_dim)
         self.norm1 = nn.LayerNorm(token_dim)
@@ -215,8 +210,9 @@ class Former(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map ``[B, N, token_dim]`` to ``[B, N, token_dim]``."""
-        heads = zip(self.q(tokens).chunk(self.num_heads, -1), tokens.chunk(self.num_heads, -1))
-        update = torch.cat([token_scores(q, z).softmax(-1) @ z for q, z in heads], dim=-1)
+        q = self.q(tokens) * self.scale
+        heads = zip(q.chunk(self.num_heads, -1), tokens.chunk(self.num_heads, -1))
+        update = torch.cat([(q @ z.mT).softmax(-1) @ z for q, z in heads], dim=-1)
         tokens = self.norm1(tokens + self.proj(update))
         return self.norm2(tokens + self.mlp(tokens))
 
@@ -233,14 +229,15 @@ class GlobalToLocal(nn.Module):
     def __init__(self, dim: int, token_dim: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
+        self.scale = (dim / num_heads)**-0.5
         self.k = nn.Linear(token_dim, dim)
         self.v = nn.Linear(token_dim, dim)
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
         """Update features ``[N, L, dim]`` from tokens ``[N, M, token_dim]``."""
-        k, v = self.k(tokens), self.v(tokens)
+        k, v = self.k(tokens) * self.scale, self.v(tokens)
         heads = zip(*(part.chunk(self.num_heads, -1) for part in (x, k, v)))
-        return x + torch.cat([token_scores(k, x).softmax(-2).mT @ v for x, k, v in heads], dim=-1)
+        return x + torch.cat([(k @ x.mT).softmax(-2).mT @ v for x, k, v in heads], dim=-1)  # scores are [N, M, L]
 
 
 class VideoMobileFormerBlock(nn.Module):

@@ -133,8 +133,7 @@ class FactorizedConv3d(nn.Module):
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Size, groups: int) -> Tensor:
     if torch.compiler.is_exporting():
         return _convolve_frames(x, weight, bias, stride, padding, groups)
-    depthwise = groups == x.shape[1] == len(weight)
-    if (depthwise and torch.is_grad_enabled() and runs_eagerly(x) and stride[0] == 1 and bias is None
+    if (groups > 1 and stride[0] == 1 and bias is None and torch.is_grad_enabled() and runs_eagerly(x)
             and not torch.is_autocast_enabled('cpu')):
         return _TrainedDepthwise.apply(x, weight, stride, padding)
     return F.conv3d(x, weight, bias, stride, padding, groups=groups)

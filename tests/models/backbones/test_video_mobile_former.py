@@ -95,7 +95,20 @@ def test_equals_a_straightforward_model(inference):
         output = model(clip)
     for ours, theirs in zip(output, expected):
         torch.testing.assert_close(ours, theirs)
-    assert output[0].is_contiguous(memory_format=torch.channels_last_3d)
+
+
+@pytest.mark.parametrize('inference', [False, True])
+def test_maps_have_channels_last_in_memory(inference):
+    """All of them, or something copies between the formats; in float32, as PyTorch's float64 convolutions differ."""
+    model = tiny_model().eval()
+    maps = []
+    for block in (block for stage in model.stages for block in stage):
+        for module in (block, block.mobile, block.mobile.expand, block.mobile.depthwise, block.mobile.act2):
+            module.register_forward_hook(lambda _, inputs, out: maps.append(out[0] if isinstance(out, tuple) else out))
+    with torch.set_grad_enabled(not inference):
+        model(torch.randn(2, 3, 9, 50, 36))
+    assert len(maps) == 20
+    assert all(x.is_contiguous(memory_format=torch.channels_last_3d) for x in maps)
 
 
 VARIANTS = [

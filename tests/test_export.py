@@ -1,0 +1,50 @@
+import importlib.util
+
+import pytest
+import torch
+import torch.nn as nn
+
+from mmdualformer import export
+from mmdualformer.errors import UserError
+from mmdualformer.export import export_onnx, load_onnx
+from mmdualformer.models import VideoMobileFormer, VideoMobileFormerHead
+from tests.helpers import REPO, assert_one_line, randomize_norms
+
+
+@pytest.mark.parametrize('settings', [
+    dict(),
+    dict(conv_type='(2+1)d', temporal_strides=(2, 2), activation='dyrelu'),
+])
+def test_onnx_runtime_agrees(tmp_path, settings):
+    """On a batch of two clips, whose lengths the temporal strides do not divide."""
+    torch.manual_seed(0)
+    settings = dict(settings)
+    arch = dict(dim=8, num_blocks=(2, ), expansion=2.25, temporal_strides=settings.pop('temporal_strides', (2, 1)))
+    backbone = VideoMobileFormer(arch, out_indices=(0, ), token_dim=16, **settings)
+    model = nn.Sequential(backbone, VideoMobileFormerHead(5, 8, token_dim=16, hidden_dim=24))
+    randomize_norms(model)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.3)
+    model.eval()
+    clip = torch.randn(2, 3, 7, 33, 30)
+    export_onnx(model, clip.shape, tmp_path / 'model.onnx')
+    logits = load_onnx(tmp_path / 'model.onnx', num_threads=1)(clip)
+    with torch.no_grad():
+        torch.testing.assert_close(logits, model(clip), atol=1e-4, rtol=1e-4)
+
+
+def test_missing_packages_are_named(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(export.importlib.util, 'find_spec', lambda name: None if name == 'onnxruntime' else find(name))
+    with pytest.raises(UserError, match=r'^ONNX export needs onnxruntime: pip install .*\[export\]"$'):
+        export_onnx(nn.Identity(), (1, ), 'model.onnx')
+
+
+def test_tool_exports_and_checks(run_tool, tmp_path):
+    result = run_tool('tools/export_onnx.py', REPO / 'configs/vmf_micro_motion.py', 'none', tmp_path / 'out/micro.onnx',
+                      '--runs', 1)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / 'out/micro.onnx').is_file()
+    assert 'clip 1 x 3 x 18 x 32 x 32' in result.stdout and 'logits differ by' in result.stdout
+    assert_one_line(run_tool('tools/export_onnx.py', 'none.py', 'none', 'x.onnx'), "config 'none.py' does not exist")
