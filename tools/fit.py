@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -115,7 +116,8 @@ def main() -> None:
     run('train.py', args.work_dir / 'config.py', processes=processes)
     best = max(args.work_dir.glob('best_*.pth'), key=os.path.getmtime)
     run('test.py', args.work_dir / 'config.py', best, processes=processes)
-    print(f'{best} holds the model and the names of its classes; python tools/recognize.py {best} VIDEO')
+    print(f'{best} holds the model and the names of its classes:\n'
+          f'python tools/recognize.py {shlex.quote(str(best))} VIDEO')
 
 
 if __name__ == '__main__':
