@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn as nn
-from mmaction.registry import MODELS, TRANSFORMS
+from mmaction.registry import TRANSFORMS
 from mmengine.analysis import FlopAnalyzer
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.fileio import load
 
 from mmdualformer.analysis import count_cost
+from mmdualformer.cli import build_scorer, clip_shape
 from tests.helpers import REPO
 
 ABLATIONS = REPO / 'configs/ablations'
@@ -65,18 +66,12 @@ ABLATIONS_OF_THE_PAPER = {
 INEXACT = {'vmf_560m_k400', 'vmf_1g_k400_stride_1', 'vmf_1g_k400_stride_2'}
 
 
-def build(path, device='meta') -> tuple[nn.Module, Config]:
-    """Backbone and head of a config's recognizer, in eval mode."""
+def build(path, device='meta', **options) -> tuple[nn.Module, Config]:
+    """Backbone and head of a config's recognizer, in eval mode, and the config."""
     cfg = Config.fromfile(path)
-    init_default_scope('mmaction')
+    cfg.merge_from_dict(options)
     with torch.device(device):
-        model = MODELS.build(cfg.model)
-    return nn.Sequential(model.backbone, model.cls_head).eval(), cfg
-
-
-def clip_shape(cfg: Config) -> tuple:
-    crop = next(step for step in cfg.test_pipeline if step.type == 'CenterCrop').crop_size
-    return (1, 3, cfg.test_pipeline[1].clip_len, crop, crop)
+        return build_scorer(cfg), cfg
 
 
 @pytest.mark.parametrize(('name', 'published', 'here'), [
@@ -94,6 +89,11 @@ def test_costs_of_the_paper(name, published, here):
         assert gflops == pytest.approx(published, abs=0.00501)
     said = ' '.join(name.read_text().replace('#', ' ').split())
     assert f'{published:.2f} GFLOPs. Here: {here:.3f}' in said
+
+
+def test_a_stem_that_sees_every_frame():
+    model, cfg = build(REPO / 'configs/vmf_560m_k400.py', **{'model.backbone.stem_kernel': 9})
+    assert count_cost(model, clip_shape(cfg)).flops / 1e9 == pytest.approx(0.556, abs=0.0005)
 
 
 @pytest.mark.parametrize(('arch', 'params'), [('560m', 4.7), ('1g', 4.7), ('2g', 6.9), ('5g', 13.8)])
@@ -155,3 +155,13 @@ def test_small_data_sets_start_from_kinetics_600(data, classes):
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         assert f'data/{data}/' in cfg[loader].dataset.ann_file
         assert cfg[loader].dataset.data_prefix.video == f'data/{data}/videos'
+
+
+def test_metafile_names_the_configs():
+    index = load(REPO / 'model-index.yml')
+    assert 'configs/video_mobile_former.metafile.yml' in index['Import']
+    models = load(REPO / 'configs/video_mobile_former.metafile.yml')['Models']
+    listed = {model['Config'] for model in models}
+    configs = [path for pattern in ('vmf_*.py', 'mobile3d_*.py') for path in (REPO / 'configs').glob(pattern)]
+    assert listed == {f'configs/{path.name}' for path in configs if 'micro' not in path.stem}
+    assert all(model['Name'] == model['Config'].split('/')[1].removesuffix('.py') for model in models)
