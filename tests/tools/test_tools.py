@@ -134,7 +134,7 @@ class TestBadInput:
     def test_clip_smaller_than_a_patch(self, fork_tool, data_options, tmp_path):
         result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *data_options,
                           'train_dataloader.dataset.pipeline.4.size=3')
-        assert_one_line(result, '18 x 3 x 3, smaller than a patch', '1 x 4 x 4')
+        assert_one_line(result, '18 x 3 x 3; DualFormer takes at least 1 x 4 x 4')
 
     def test_checkpoint_of_another_architecture(self, run_tool, data_options, tmp_path):
         torch.save(dict(state_dict={'backbone.stem.weight': torch.ones(3)}), tmp_path / 'other.pth')

@@ -7,7 +7,7 @@ The blocks stand in the order in which a clip meets them. Tokens stay channels-l
 stage; they are viewed as ``[B, C, T, H, W]`` only where a convolution needs it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from einops import rearrange
 from mmaction.registry import MODELS
 from mmcv.cnn.bricks import DropPath
-from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmdualformer.errors import UserError
@@ -30,6 +29,8 @@ from mmdualformer.models.layers import (
     partition_windows,
     run_checkpointed,
 )
+
+from .base import VideoBackbone
 
 
 class PatchEmbed(nn.Module):
@@ -261,7 +262,7 @@ def _is_size(size: object) -> bool:
 
 
 @MODELS.register_module()
-class DualFormer(BaseModule):
+class DualFormer(VideoBackbone):
     """The DualFormer video backbone.
 
     Every kernel is fixed by ``clip_size``, the clip that the model is designed for, never by the input: one checkpoint
@@ -334,9 +335,14 @@ class DualFormer(BaseModule):
                  frozen_stages: int = -1,
                  with_cp: bool = False,
                  init_cfg: dict | list[dict] | None = dict(type='TruncNormal', layer='Linear', std=0.02)) -> None:
-        super().__init__(init_cfg)
-        arch = self._get_arch(arch)
+        arch = self.look_up_arch(arch, ('embed_dims', 'num_blocks', 'num_heads'))
         dims, num_blocks, num_heads = arch['embed_dims'], arch['num_blocks'], arch['num_heads']
+        if not len(dims) == len(num_blocks) == len(num_heads):
+            raise UserError(f'arch={dict(arch)} must give one number a stage')
+        if min(*dims, *num_blocks, *num_heads) < 1:
+            raise UserError(f'arch={dict(arch)} must have positive numbers only')
+        if any(dim % heads for dim, heads in zip(dims, num_heads)):
+            raise UserError(f'embed_dims={dims} must be multiples of num_heads={num_heads}')
         num_stages = len(dims)
         for name, entries, wanted in (('temporal_strides', temporal_strides, num_stages - 1),
                                       ('block_types', block_types, num_stages), ('fine_sizes', fine_sizes, num_stages),
@@ -347,12 +353,6 @@ class DualFormer(BaseModule):
             raise UserError(f"block_types={block_types} must be of 'LG', 'GL', 'LL' and 'GG'")
         if position not in ('peg', 'relative_bias', 'none'):
             raise UserError(f"position={position!r} must be 'peg', 'relative_bias' or 'none'")
-        out_indices = tuple(out_indices)
-        if not out_indices or out_indices != tuple(i for i in range(num_stages) if i in out_indices):
-            raise UserError(f'out_indices={out_indices} must name stages of 0 to {num_stages - 1} in ascending order')
-        if not -1 <= frozen_stages < num_stages:
-            raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_stages - 1}')
-
         if not 0 <= drop_path_rate < 1:
             raise UserError(f'drop_path_rate={drop_path_rate} must be at least 0 and less than 1')
         sizes = dict(clip_size=clip_size, patch_size=patch_size, window_size=window_size)
@@ -362,10 +362,10 @@ class DualFormer(BaseModule):
             if not _is_size(size):
                 raise UserError(f'{name}={size!r} must be three positive integers, (t, h, w)')
 
-        self.patch_size = tuple(map(min, patch_size, clip_size))
-        self.in_channels = in_channels
-        self.out_indices = out_indices
-        self.frozen_stages = frozen_stages
+        patch_size = tuple(map(min, patch_size, clip_size))
+        # a clip shorter than a patch is a still one
+        super().__init__(
+            num_stages, (1, *patch_size[1:]), in_channels, out_indices, frozen_stages, with_cp, init_cfg)
 
         # python floats, not a tensor: on the meta device a tensor has no values
         num_layers = 2 * sum(num_blocks)
@@ -373,8 +373,8 @@ class DualFormer(BaseModule):
 
         self.stages = nn.ModuleList()
         size = clip_size
-        merge_sizes = [self.patch_size, *((stride, 2, 2) for stride in temporal_strides)]
-        for i, (dim, merge_size) in enumerate(zip(dims, merge_sizes[:out_indices[-1] + 1])):
+        merge_sizes = [patch_size, *((stride, 2, 2) for stride in temporal_strides)]
+        for i, (dim, merge_size) in enumerate(zip(dims, merge_sizes[:self.out_indices[-1] + 1])):
             size = tuple(-(-length // step) for length, step in zip(size, merge_size))
             kernels = self._pyramid_kernels(size, fine_sizes[i], coarse_sizes[i])
             if 'G' in block_types[i] and not any(kernels):
@@ -394,26 +394,7 @@ class DualFormer(BaseModule):
             self.stages.append(DualFormerStage(PatchEmbed(in_channels, dim, merge_size), blocks, with_cp))
             in_channels = dim
         self.norm = nn.LayerNorm(dims[-1]) if len(self.stages) == num_stages else nn.Identity()
-        self._freeze_stages()
-
-    @classmethod
-    def _get_arch(cls, arch: str | dict) -> dict:
-        if isinstance(arch, str):
-            if arch not in cls.arch_zoo:
-                raise UserError(f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} '
-                                'or give a dict')
-            return cls.arch_zoo[arch]
-        keys = ('embed_dims', 'num_blocks', 'num_heads')
-        if not isinstance(arch, Mapping):
-            raise UserError(f'arch={arch!r} must be one of {sorted(cls.arch_zoo)} or a dict')
-        if set(arch) != set(keys) or len({len(arch[key]) for key in keys}) != 1:
-            raise UserError(f'arch={dict(arch)} must give {", ".join(keys)}, each with one number a stage')
-        if min(number for key in keys for number in arch[key]) < 1:
-            raise UserError(f'arch={dict(arch)} must have positive numbers only')
-        for dim, heads in zip(arch['embed_dims'], arch['num_heads']):
-            if dim % heads:
-                raise UserError(f'embed_dims={arch["embed_dims"]} must be multiples of num_heads={arch["num_heads"]}')
-        return arch
+        self.freeze()
 
     @staticmethod
     def _pyramid_kernels(size: Size, fine_size: Size | str | None,
@@ -444,15 +425,7 @@ class DualFormer(BaseModule):
         Raises:
             UserError: The clip has another number of axes or channels, or is smaller than a patch.
         """
-        if x.ndim != 5 or x.shape[1] != self.in_channels:
-            raise UserError(f'the clip has shape {tuple(x.shape)}; {type(self).__name__} takes '
-                            f'[batch, {self.in_channels}, frames, height, width]')
-        least = (1, *self.patch_size[1:])
-        if any(length < wanted for length, wanted in zip(x.shape[2:], least)):
-            raise UserError(f'the clip has frames x height x width = {" x ".join(map(str, x.shape[2:]))}, smaller than '
-                            f'a patch; it must be at least {" x ".join(map(str, least))} '
-                            f'(patch_size={self.patch_size})')
-
+        self.check_clip(x)
         x = rearrange(x, 'B C T H W -> B T H W C')
         outs = []
         for i, stage in enumerate(self.stages):
@@ -462,15 +435,7 @@ class DualFormer(BaseModule):
                 outs.append(rearrange(out, 'B T H W C -> B C T H W').contiguous())
         return outs[0] if len(outs) == 1 else tuple(outs)
 
-    def train(self, mode: bool = True) -> 'DualFormer':
-        """Set the training mode; frozen stages stay in eval mode."""
-        super().train(mode)
-        self._freeze_stages()
-        return self
-
-    def _freeze_stages(self) -> None:
+    def frozen_parts(self) -> list[nn.Module]:
+        """Stages 0 to ``frozen_stages``, with the last one also the final norm."""
         frozen = list(self.stages[:self.frozen_stages + 1])
-        if self.frozen_stages >= len(self.stages) - 1:
-            frozen.append(self.norm)
-        for module in frozen:
-            module.eval().requires_grad_(False)
+        return [*frozen, self.norm] if len(frozen) == len(self.stages) else frozen

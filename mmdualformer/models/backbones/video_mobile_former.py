@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from einops import rearrange
 from mmaction.registry import MODELS
 from mmcv.cnn import Swish
-from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmdualformer.errors import UserError
@@ -33,6 +32,8 @@ from mmdualformer.models.layers import (
     frame_means,
     run_checkpointed,
 )
+
+from .base import VideoBackbone
 
 
 def round_width(width: float) -> int:
@@ -274,7 +275,7 @@ class VideoMobileFormerBlock(nn.Module):
         return rearrange(x, '(B F) (T H W) C -> B C (F T) H W', F=groups, H=height, W=width), tokens
 
 
-class MobileBackbone(BaseModule):
+class MobileBackbone(VideoBackbone):
     """A stem and stages of blocks: what Video Mobile-Former and its convolutional baseline have in common.
 
     Args:
@@ -293,72 +294,46 @@ class MobileBackbone(BaseModule):
     def __init__(self, build_block: Callable[..., nn.Module], arch: str | dict, stem_kernel: int, in_channels: int,
                  out_indices: Sequence[int], frozen_stages: int, with_cp: bool,
                  init_cfg: dict | list[dict] | None) -> None:
-        super().__init__(init_cfg)
-        arch = self._get_arch(arch)
+        arch = self.look_up_arch(arch, ('dim', 'num_blocks', 'expansion', 'temporal_strides'))
         num_stages = len(arch['num_blocks'])
+        if len(arch['temporal_strides']) != num_stages + 1:
+            raise UserError(f'arch={dict(arch)} must give one number of blocks a stage, and temporal strides of the '
+                            'stem and of each stage')
         if stem_kernel < 1 or stem_kernel % 2 == 0:
             raise UserError(f'stem_kernel={stem_kernel} must be an odd number of frames')
-        if not out_indices or not set(out_indices) <= set(range(num_stages)):
-            raise UserError(f'out_indices={out_indices} must name stages of 0 to {num_stages - 1}')
-        if not -1 <= frozen_stages < num_stages:
-            raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_stages - 1}')
-        self.in_channels = in_channels
-        self.out_indices = tuple(out_indices)
-        self.frozen_stages = frozen_stages
-        self.with_cp = with_cp
+        super().__init__(num_stages, (1, 1, 1), in_channels, out_indices, frozen_stages, with_cp, init_cfg)
 
         stem_stride, *temporal_strides = arch['temporal_strides']
         in_dim = dim = arch['dim']
         self.stem = Stem(in_channels, dim, stem_kernel, stem_stride)
         self.stages = nn.ModuleList()
-        for i, (num_blocks, temporal_stride) in enumerate(zip(arch['num_blocks'], temporal_strides)):
+        for i in range(self.out_indices[-1] + 1):
             if i > 0:
                 dim = 2 * round_width(dim)  # X3D's rule
             inner_dim = int(arch['expansion'] * dim)
             blocks = nn.ModuleList()
-            for j in range(num_blocks):
-                stride = (1, 1, 1) if j else (temporal_stride, 2, 2)
+            for j in range(arch['num_blocks'][i]):
+                stride = (1, 1, 1) if j else (temporal_strides[i], 2, 2)
                 blocks.append(build_block(in_dim, dim, inner_dim, stride, excite=j % 2 == 0))
                 in_dim = dim
             self.stages.append(blocks)
-
-    @classmethod
-    def _get_arch(cls, arch: str | dict) -> dict:
-        if isinstance(arch, str):
-            if arch not in cls.arch_zoo:
-                raise UserError(f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} '
-                                'or give a dict')
-            return cls.arch_zoo[arch]
-        keys = ('dim', 'num_blocks', 'expansion', 'temporal_strides')
-        if set(arch) != set(keys) or len(arch['temporal_strides']) != len(arch['num_blocks']) + 1:
-            raise UserError(f'arch={dict(arch)} must give {", ".join(keys)}: one number of blocks a stage, temporal '
-                            'strides of the stem and of each stage')
-        return arch
+        self.is_whole = len(self.stages) == num_stages
 
     def forward(self, x: Tensor) -> Any:
         """Compute the outputs of the stages that ``out_indices`` names; the subclasses say what they are."""
-        if x.ndim != 5 or x.shape[1] != self.in_channels or 0 in x.shape:
-            raise UserError(f'the clip has shape {tuple(x.shape)}; {type(self).__name__} takes '
-                            f'[batch, {self.in_channels}, frames, height, width]')
+        self.check_clip(x)
         state = self._enter(self.stem(x))
         outs = []
-        for i, blocks in enumerate(self.stages[:max(self.out_indices) + 1]):
+        for i, blocks in enumerate(self.stages):
             for block in blocks:
                 state = run_checkpointed(block, state) if self.with_cp and self.training else block(state)
             if i in self.out_indices:
                 outs.append(self._leave(i, state))
         return outs[0] if len(outs) == 1 else tuple(outs)
 
-    def train(self, mode: bool = True) -> 'MobileBackbone':
-        """Set the training mode; frozen stages stay in eval mode."""
-        super().train(mode)
-        self._freeze_stages()
-        return self
-
-    def _freeze_stages(self) -> None:
-        if self.frozen_stages >= 0:
-            for part in (self.stem, *self.stages[:self.frozen_stages + 1]):
-                part.eval().requires_grad_(False)
+    def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
+        """The stem and stages 0 to ``frozen_stages``."""
+        return [self.stem, *self.stages[:self.frozen_stages + 1]]
 
 
 DEFAULT_INIT = [
@@ -388,7 +363,8 @@ class VideoMobileFormer(MobileBackbone):
         stem_kernel (int): Length of the stem's temporal convolution, odd. With the temporal stride 8 of ``'560m'`` the
             default 5 never looks at three frames of eight, and 9 sees all. Defaults to 5.
         in_channels (int): Channels of the clip. Defaults to 3.
-        out_indices (sequence): Stages whose outputs are returned, counted from 0. Defaults to ``(3, )``.
+        out_indices (sequence): Stages whose outputs are returned, in ascending order from 0; those after the last one
+            are not built. Defaults to ``(3, )``.
         frozen_stages (int): The stem, the tokens and stages 0 to ``frozen_stages`` are not trained and stay in eval
             mode. Defaults to -1, none.
         with_cp (bool): Recompute each block in the backward pass to save memory. Defaults to False.
@@ -433,7 +409,7 @@ class VideoMobileFormer(MobileBackbone):
         self.tokens_per_frame = tokens_per_frame
         self.tokens = nn.Parameter(torch.empty(num_tokens, token_dim))
         nn.init.trunc_normal_(self.tokens, std=0.02)
-        self._freeze_stages()
+        self.freeze()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor] | tuple[tuple[Tensor, Tensor], ...]:
         """Compute the feature maps and tokens of clips.
@@ -459,10 +435,9 @@ class VideoMobileFormer(MobileBackbone):
         x, tokens = state
         return x, tokens.mean(1)
 
-    def _freeze_stages(self) -> None:
-        super()._freeze_stages()
-        if self.frozen_stages >= 0:
-            self.tokens.requires_grad_(False)
+    def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
+        """The stem, the tokens and stages 0 to ``frozen_stages``."""
+        return [self.tokens, *super().frozen_parts()]
 
 
 @MODELS.register_module()
@@ -501,9 +476,10 @@ class Mobile3D(MobileBackbone):
             return MobileBlock(in_dim, dim, inner_dim, stride, conv_type, excite, acts, final_act=nn.ReLU())
 
         super().__init__(build_block, arch, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
-        last = self.stages[-1][-1].project.conv
-        self.expand = ConvNorm3d(PointwiseConv3d(last.out_channels, last.in_channels))
-        self._freeze_stages()
+        if self.is_whole:
+            last = self.stages[-1][-1].project.conv
+            self.expand = ConvNorm3d(PointwiseConv3d(last.out_channels, last.in_channels))
+        self.freeze()
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Compute the feature maps of clips ``[B, in_channels, T, H, W]``.
@@ -521,4 +497,5 @@ class Mobile3D(MobileBackbone):
         return x
 
     def _leave(self, stage: int, state: Tensor) -> Tensor:
-        return F.relu(self.expand(state)) if stage == len(self.stages) - 1 else state
+        is_last = self.is_whole and stage == len(self.stages) - 1
+        return F.relu(self.expand(state)) if is_last else state

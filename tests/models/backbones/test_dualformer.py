@@ -187,7 +187,7 @@ def test_the_same_model_in_torchscript_tracing_and_on_the_meta_device():
     (dict(arch=dict(embed_dims=(9, ), num_blocks=(1, ), num_heads=(2, ))), 'multiples of num_heads'),
     (dict(out_indices=(4, )), 'out_indices=.* 0 to 3'),
     (dict(out_indices=(3, 1)), 'in ascending order'),
-    (dict(arch=5), 'arch=5 must be one of'),
+    (dict(arch=5), 'arch=5 is unknown to DualFormer'),
     (dict(arch=dict(embed_dims=(8, ), num_blocks=(1, ), num_heads=(0, ))), 'positive numbers'),
     (dict(drop_path_rate=1.5), 'drop_path_rate=1.5 must be'),
     (dict(window_size=7), 'window_size=7 must be three positive integers'),
@@ -207,8 +207,8 @@ def test_bad_arguments(settings, message):
 
 
 @pytest.mark.parametrize(('shape', 'message'), [
-    ((1, 3, 8, 3, 64), '8 x 3 x 64, smaller than a patch; it must be at least 1 x 4 x 4'),
-    ((1, 3, 0, 64, 64), 'smaller than a patch'),
+    ((1, 3, 8, 3, 64), '8 x 3 x 64; DualFormer takes at least 1 x 4 x 4'),
+    ((1, 3, 0, 64, 64), 'takes at least'),
     ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
     ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
 ])

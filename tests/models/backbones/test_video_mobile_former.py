@@ -233,6 +233,15 @@ def test_frozen_stages_stay_frozen_and_in_eval_mode():
     assert all(torch.equal(value, before[name]) for name, value in model.stages[1].state_dict().items())
 
 
+@pytest.mark.parametrize('cls', [VideoMobileFormer, Mobile3D])
+def test_stages_after_the_last_output_are_not_built(cls):
+    whole, part = (cls(arch=ARCH, out_indices=indices).eval() for indices in ((0, 1, 2), (0, 1)))
+    part.load_state_dict({name: whole.state_dict()[name] for name in part.state_dict()})
+    clip = torch.randn(1, 3, 8, 32, 32)
+    torch.testing.assert_close(part(clip), whole(clip)[:2])
+    assert len(part.stages) == 2 and len(part.state_dict()) < len(whole.state_dict())
+
+
 def test_meta_device():
     with torch.device('meta'):
         features, tokens = tiny_model().eval()(torch.randn(1, 3, 5, 50, 70))
@@ -270,7 +279,11 @@ def test_bad_arguments(cls, settings, message):
         cls(**settings)
 
 
-@pytest.mark.parametrize('shape', [(1, 1, 8, 64, 64), (3, 8, 64, 64), (1, 3, 0, 64, 64)])
-def test_bad_clips(shape):
-    with pytest.raises(UserError, match=r'takes \[batch, 3, frames, height, width\]'):
+@pytest.mark.parametrize(('shape', 'message'), [
+    ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
+    ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
+    ((1, 3, 0, 64, 64), 'takes at least 1 x 1 x 1'),
+])
+def test_bad_clips(shape, message):
+    with pytest.raises(UserError, match=message):
         tiny_model()(torch.zeros(shape))

@@ -1,0 +1,92 @@
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch.nn as nn
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmdualformer.errors import UserError
+
+
+class VideoBackbone(BaseModule):
+    """What all backbones have in common: variants by name, outputs of several stages, and stages that stay frozen.
+
+    Subclasses have an ``arch_zoo``, and say in :meth:`frozen_parts` what ``frozen_stages`` freezes; they call
+    :meth:`freeze` when they are built.
+
+    Args:
+        num_stages (int): Stages, which ``out_indices`` and ``frozen_stages`` count.
+        least_size (tuple): Smallest clip, ``(t, h, w)``.
+        in_channels (int): Channels of the clip.
+        out_indices (sequence): Stages whose outputs are returned, in ascending order from 0.
+        frozen_stages (int): Stages 0 to ``frozen_stages`` are not trained and stay in eval mode; -1 for none.
+        with_cp (bool): Recompute each block in the backward pass to save memory.
+        init_cfg (dict or list, optional): Initialisation, MMEngine's way.
+
+    Raises:
+        UserError: ``out_indices`` or ``frozen_stages`` names no stage.
+    """
+
+    arch_zoo: Mapping[str, Mapping] = {}
+    stage_name = 'stages'
+
+    def __init__(self, num_stages: int, least_size: tuple[int, int, int], in_channels: int, out_indices: Sequence[int],
+                 frozen_stages: int, with_cp: bool, init_cfg: dict | list[dict] | None) -> None:
+        super().__init__(init_cfg)
+        out_indices = tuple(out_indices)
+        if not out_indices or out_indices != tuple(i for i in range(num_stages) if i in out_indices):
+            raise UserError(f'out_indices={out_indices} must name {self.stage_name} of 0 to {num_stages - 1} in '
+                            'ascending order')
+        if not -1 <= frozen_stages < num_stages:
+            raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_stages - 1}')
+        self.least_size = least_size
+        self.in_channels = in_channels
+        self.out_indices = out_indices
+        self.frozen_stages = frozen_stages
+        self.with_cp = with_cp
+
+    @classmethod
+    def look_up_arch(cls, arch: str | Mapping, keys: Sequence[str]) -> Mapping:
+        """Find a variant by its name, or check that a user's own has what it must have.
+
+        Raises:
+            UserError: There is no such variant, or ``arch`` has other keys than ``keys``.
+        """
+        if isinstance(arch, Mapping):
+            if set(arch) != set(keys):
+                raise UserError(f'arch={dict(arch)} must give {", ".join(keys)}')
+            return arch
+        if not isinstance(arch, str) or arch not in cls.arch_zoo:
+            raise UserError(f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} or give a '
+                            'dict')
+        return cls.arch_zoo[arch]
+
+    def check_clip(self, x: Tensor) -> None:
+        """Check clips ``[B, in_channels, T, H, W]``.
+
+        Raises:
+            UserError: They have another number of axes or channels, or are smaller than ``least_size``.
+        """
+        if x.ndim != 5 or x.shape[1] != self.in_channels:
+            raise UserError(f'the clip has shape {tuple(x.shape)}; {type(self).__name__} takes '
+                            f'[batch, {self.in_channels}, frames, height, width]')
+        if any(length < least for length, least in zip(x.shape[2:], self.least_size)):
+            raise UserError(f'the clip has frames x height x width = {" x ".join(map(str, x.shape[2:]))}; '
+                            f'{type(self).__name__} takes at least {" x ".join(map(str, self.least_size))}')
+
+    def train(self, mode: bool = True) -> 'VideoBackbone':
+        """Set the training mode; what is frozen stays in eval mode."""
+        super().train(mode)
+        self.freeze()
+        return self
+
+    def freeze(self) -> None:
+        """Freeze what ``frozen_stages`` says."""
+        if self.frozen_stages >= 0:
+            for part in self.frozen_parts():
+                part.requires_grad_(False)
+                if isinstance(part, nn.Module):
+                    part.eval()
+
+    def frozen_parts(self) -> Iterable[nn.Module | nn.Parameter]:
+        """The modules and parameters of the stem and of stages 0 to ``frozen_stages``."""
+        raise NotImplementedError
