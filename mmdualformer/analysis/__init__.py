@@ -1,3 +1,5 @@
 from .cost import Cost, count_cost, count_vidtr_paper_macs
+from .ensemble import average_scores, evaluate_scores
+from .memory import PeakMemory
 
-__all__ = ['Cost', 'count_cost', 'count_vidtr_paper_macs']
+__all__ = ['Cost', 'PeakMemory', 'average_scores', 'count_cost', 'count_vidtr_paper_macs', 'evaluate_scores']

@@ -96,17 +96,38 @@ class GridEmbed(nn.Module):
         return grid, resize_grid(self.position, old, new, [True] * len(old))
 
 
-class JointAttention(nn.Module):
+class AxisAttention(nn.Module):
+    """Multi-head attention along one axis of grids of tokens, separately for each place on the others.
+
+    Args:
+        num_heads (int): Attention heads.
+        drop_rate (float): Dropout of the attention matrices.
+    """
+
+    def __init__(self, num_heads: int, drop_rate: float = 0.) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.drop_rate = drop_rate
+
+    def attend(self, axis: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend along an axis of ``[B, n1, n2, ..., C]``."""
+        q, k, v = (x.movedim(axis, -2) for x in (q, k, v))
+        x = multi_head_attention(
+            *(x.flatten(0, -3) for x in (q, k, v)), self.num_heads, dropout=self.drop_rate if self.training else 0.)
+        return x.view_as(v).movedim(-2, axis)
+
+
+class JointAttention(AxisAttention):
     """Vanilla attention of all tokens to all (Section 3.1).
 
     Args:
         dim (int): Channels.
         num_heads (int): Attention heads.
+        drop_rate (float): Dropout of the attention matrices.
     """
 
-    def __init__(self, dim: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
+    def __init__(self, dim: int, num_heads: int, drop_rate: float) -> None:
+        super().__init__(num_heads, drop_rate)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
@@ -122,14 +143,7 @@ class JointAttention(nn.Module):
             tuple[Tensor]: What is added to the residual stream, and the stream, ``[B, L', C]`` each.
         """
         q, k, v = self.qkv(x).chunk(3, dim=-1)
-        return self.proj(multi_head_attention(q, k, v, self.num_heads)), residual
-
-
-def attend_along(axis: int, q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
-    """Attend along one axis of grids ``[B, n1, n2, ..., C]``, separately for each place on the others."""
-    q, k, v = (x.movedim(axis, -2) for x in (q, k, v))
-    x = multi_head_attention(*(x.flatten(0, -3) for x in (q, k, v)), num_heads)
-    return x.view_as(v).movedim(-2, axis)
+        return self.proj(self.attend(1, q, k, v)), residual
 
 
 class SeparableAttention(JointAttention):
@@ -143,16 +157,12 @@ class SeparableAttention(JointAttention):
         """See :meth:`JointAttention.forward`."""
         q, k, v = self.qkv(x).unflatten(1, grid).chunk(3, dim=-1)  # [B, T+1, H*W+1, C]
         for axis in range(1, len(grid) + 1):
-            v = attend_along(axis, q, k, v, self.num_heads)
+            v = self.attend(axis, q, k, v)
         return self.proj(v.flatten(1, -2)), residual
 
 
-class TemporalAttention(nn.Module):
+class TemporalAttention(AxisAttention):
     """MSA_t of patches without class tokens (Equation 2)."""
-
-    def __init__(self, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
         """Attend along time, and shorten the clip where there is pooling.
@@ -163,7 +173,7 @@ class TemporalAttention(nn.Module):
         Returns:
             tuple[Tensor]: Queries, keys, the attention's output and the residual stream, ``[B, T', N, C]`` each.
         """
-        return q, k, attend_along(1, q, k, v, self.num_heads), residual
+        return q, k, self.attend(1, q, k, v), residual
 
 
 class TopKStdPooling(TemporalAttention):
@@ -174,11 +184,12 @@ class TopKStdPooling(TemporalAttention):
 
     Args:
         num_heads (int): Attention heads.
+        drop_rate (float): Dropout of the attention matrices, not of those that choose frames.
         before, after (int): Of ``before`` frames ``after`` are kept, and of other clips that share, rounded up.
     """
 
-    def __init__(self, num_heads: int, before: int, after: int) -> None:
-        super().__init__(num_heads)
+    def __init__(self, num_heads: int, drop_rate: float, before: int, after: int) -> None:
+        super().__init__(num_heads, drop_rate)
         self.before = before
         self.after = after
 
@@ -209,12 +220,13 @@ class HalvingPooling(TemporalAttention):
 
     Args:
         num_heads (int): Attention heads.
+        drop_rate (float): Dropout of the attention matrices.
         dim (int): Channels.
         kind (str): ``'avg'`` or ``'conv'``.
     """
 
-    def __init__(self, num_heads: int, dim: int, kind: str) -> None:
-        super().__init__(num_heads)
+    def __init__(self, num_heads: int, drop_rate: float, dim: int, kind: str) -> None:
+        super().__init__(num_heads, drop_rate)
         if kind == 'avg':
             self.pool = nn.AvgPool1d(2, ceil_mode=True)
         else:
@@ -240,18 +252,19 @@ class CompactAttention(JointAttention):
     Args:
         dim (int): Channels.
         num_heads (int): Attention heads.
+        drop_rate (float): Dropout of the attention matrices.
         temporal (TemporalAttention): Attention along time, with or without pooling.
     """
 
-    def __init__(self, dim: int, num_heads: int, temporal: TemporalAttention) -> None:
-        super().__init__(dim, num_heads)
+    def __init__(self, dim: int, num_heads: int, drop_rate: float, temporal: TemporalAttention) -> None:
+        super().__init__(dim, num_heads, drop_rate)
         self.temporal = temporal
 
     def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See :meth:`JointAttention.forward`; the grid is that of the tokens after the class token."""
         q, k, v = self.qkv(x[:, 1:]).unflatten(1, grid).chunk(3, dim=-1)  # [B, T, H*W, C]
         q, k, v, tokens = self.temporal(q, k, v, residual[:, 1:].unflatten(1, grid))
-        v = self.proj(attend_along(2, q, k, v, self.num_heads))
+        v = self.proj(self.attend(2, q, k, v))
         return torch.cat([x[:, :1], v.flatten(1, 2)], dim=1), torch.cat([residual[:, :1], tokens.flatten(1, 2)], dim=1)
 
 
@@ -319,14 +332,17 @@ class VidTr(BaseModule):
             Defaults to None, that of ``arch``.
         act_cfg (dict): Activation of the perceptrons. The paper and ViT have GELU, the released models ReLU. Defaults
             to ``dict(type='GELU')``.
-        drop_rate (float): Dropout in the layers, except of attention matrices. Defaults to 0.1.
+        drop_rate (float): Dropout of the attention's output and in the perceptrons. Defaults to 0.1.
+        attn_drop_rate (float): Dropout of the attention matrices, as in the released models' training. PyTorch fuses it
+            on GPUs only. Defaults to 0.1.
         in_channels (int): Channels of the clip. Defaults to 3.
         out_indices (sequence, optional): Layers whose classification token is returned, counted from 0; that of the
             last layer is normalised. Defaults to None, the last.
         frozen_stages (int): Layers 0 to ``frozen_stages``, and the embeddings of patches, classes and positions, are
             not trained and stay in eval mode. Defaults to -1, none.
         with_cp (bool): Recompute each layer in the backward pass to save memory. Defaults to False.
-        init_cfg (dict or list, optional): Initialisation, MMEngine's way.
+        init_cfg (dict or list): Initialisation, MMEngine's way. Defaults to Xavier's, as in the released models; the
+            paper's models start from ViT, see ``Inflated``.
 
     Raises:
         UserError: An argument or a clip is unusable.
@@ -360,11 +376,12 @@ class VidTr(BaseModule):
                  position: str | None = None,
                  act_cfg: dict = dict(type='GELU'),
                  drop_rate: float = 0.1,
+                 attn_drop_rate: float = 0.1,
                  in_channels: int = 3,
                  out_indices: Sequence[int] | None = None,
                  frozen_stages: int = -1,
                  with_cp: bool = False,
-                 init_cfg: dict | list[dict] | None = dict(type='TruncNormal', layer='Linear', std=0.02)) -> None:
+                 init_cfg: dict | list[dict] = dict(type='Xavier', layer='Linear', distribution='uniform')) -> None:
         super().__init__(init_cfg)
         arch = self._get_arch(arch)
         dim, num_layers, num_heads = arch['embed_dims'], arch['num_layers'], arch['num_heads']
@@ -405,15 +422,16 @@ class VidTr(BaseModule):
         self.patch_embed = TokenConv3d(in_channels, dim, self.patch_size)
         self.grid_embed = GridEmbed(dim, _GRIDS['joint' if self.is_compact else attention], size)
 
-        temporal = self._build_temporal(pooling, pool_layers, pool_frames, size[0], num_layers, dim, num_heads)
         self.layers = nn.ModuleList()
+        heads = (num_heads, attn_drop_rate)
+        temporal = self._build_temporal(heads, pooling, pool_layers, pool_frames, size[0], num_layers, dim)
         for i in range(num_layers):
             if i <= self.last_pool:
-                attn = CompactAttention(dim, num_heads, temporal[i])
+                attn = CompactAttention(dim, *heads, temporal[i])
             elif self.is_compact or len(_GRIDS[attention]) == 1:
-                attn = JointAttention(dim, num_heads)
+                attn = JointAttention(dim, *heads)
             else:
-                attn = SeparableAttention(dim, num_heads)
+                attn = SeparableAttention(dim, *heads)
             self.layers.append(VidTrLayer(dim, attn, arch['feedforward_channels'], act_cfg, drop_rate))
         self.norm = nn.LayerNorm(dim)
         self._freeze_stages()
@@ -432,21 +450,21 @@ class VidTr(BaseModule):
         return {**cls.arch_zoo['small'], **arch}
 
     @staticmethod
-    def _build_temporal(pooling: str, pool_layers: Sequence[int], pool_frames: Sequence[int], frames: int,
-                        num_layers: int, dim: int, num_heads: int) -> list[TemporalAttention]:
+    def _build_temporal(heads: tuple[int, float], pooling: str, pool_layers: Sequence[int], pool_frames: Sequence[int],
+                        frames: int, num_layers: int, dim: int) -> list[TemporalAttention]:
         """The temporal attention of each layer of a compact model, pooling where it is to pool."""
         if len(pool_layers) != len(pool_frames):
             raise UserError(f'pool_frames={pool_frames} must have one entry for each of pool_layers={pool_layers}')
         if list(pool_layers) != sorted(set(pool_layers) & set(range(num_layers))):
             raise UserError(f'pool_layers={pool_layers} must name layers of 0 to {num_layers - 1} in their order')
-        temporal = [TemporalAttention(num_heads) for _ in range(num_layers)]
+        temporal = [TemporalAttention(*heads) for _ in range(num_layers)]
         for layer, kept in zip(pool_layers, pool_frames):
             if not 0 < kept < frames:
                 raise UserError(f'pool_frames={pool_frames} must shrink: layer {layer} has {frames} temporal tokens')
             if pooling == 'topk_std':
-                temporal[layer] = TopKStdPooling(num_heads, frames, kept)
+                temporal[layer] = TopKStdPooling(*heads, frames, kept)
             elif kept == -(-frames // 2):
-                temporal[layer] = HalvingPooling(num_heads, dim, pooling)
+                temporal[layer] = HalvingPooling(*heads, dim, pooling)
             else:
                 raise UserError(f'pool_frames={pool_frames} must halve for pooling={pooling!r}: layer {layer} has '
                                 f'{frames} temporal tokens')
