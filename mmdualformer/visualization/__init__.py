@@ -1,3 +1,3 @@
-from .rollout import RollOut, roll_out, separable_attention
+from .rollout import RollOut, draw_maps, roll_out, separable_attention
 
-__all__ = ['RollOut', 'roll_out', 'separable_attention']
+__all__ = ['RollOut', 'draw_maps', 'roll_out', 'separable_attention']

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -88,6 +90,26 @@ def roll_out(model: VidTr, clips: Tensor) -> RollOut:
     return RollOut(
         spatial=_follow(spatial)[:, 1:, 1:].unflatten(2, size[1:]),
         temporal=_follow(temporal)[:, 1:, 1:].mT.unflatten(2, size[1:]))
+
+
+def draw_maps(frames: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """Lay maps over frames, from blue for the least of all maps to red for the most.
+
+    Args:
+        frames (np.ndarray): RGB, uint8, ``[T, H, W, 3]``.
+        maps (np.ndarray): ``[t, h, w]``; map i is laid over frame ``i * T // t``.
+
+    Returns:
+        np.ndarray: RGB, uint8, ``[t, H, W, 3]``.
+    """
+    maps = (maps - maps.min()) / max(maps.max() - maps.min(), np.finfo(float).tiny)
+    height, width = frames.shape[1:3]
+    drawn = []
+    for i, heat in enumerate(maps):
+        heat = cv2.resize((255 * heat).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+        colours = cv2.applyColorMap(heat, cv2.COLORMAP_JET)[..., ::-1]
+        drawn.append(cv2.addWeighted(frames[i * len(frames) // len(maps)], 0.5, np.ascontiguousarray(colours), 0.5, 0))
+    return np.stack(drawn)
 
 
 def _follow(matrices: tuple[Tensor, ...]) -> Tensor:

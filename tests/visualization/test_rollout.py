@@ -1,9 +1,12 @@
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
-from mmdualformer.visualization import roll_out, separable_attention
+from mmdualformer.visualization import draw_maps, roll_out, separable_attention
+from tests.helpers import REPO, assert_one_line
 
 
 def tiny_model(**settings) -> VidTr:
@@ -84,3 +87,24 @@ def test_a_place_that_all_keys_point_to_is_found(clips):
 def test_other_attention_has_no_roll_out(settings, clips):
     with pytest.raises(UserError, match=r"must have attention='separable' and no pool_layers"):
         roll_out(tiny_model(**settings), clips)
+
+
+def test_maps_are_laid_over_frames():
+    frames = np.full((4, 8, 8, 3), 100, np.uint8)
+    maps = np.zeros((2, 2, 2))
+    maps[1, 0, 0] = 3.
+    drawn = draw_maps(frames, maps)
+    assert drawn.shape == (2, 8, 8, 3) and drawn.dtype == np.uint8
+    red, blue = drawn[1, 0, 0], drawn[1, 7, 7]
+    assert red[0] > red[2] and blue[2] > blue[0]
+    assert (drawn[0] == blue).all()
+
+
+def test_the_tool_draws_a_real_clip(run_tool, clip_file, tmp_path):
+    tool, configs = 'tools/visualize_attention.py', REPO / 'configs'
+    result = run_tool(tool, configs / 'vidtr_micro_motion.py', 'none', clip_file, 'out.png')
+    assert result.returncode == 0, result.stderr
+    assert '9 frames' in result.stdout
+    assert cv2.imread(str(tmp_path / 'out.png')).shape == (3 * 32, 9 * 32, 3)
+    result = run_tool(tool, configs / 'dualformer_micro_motion.py', 'none', clip_file, 'out.png')
+    assert_one_line(result, "the DualFormer must have attention='separable'")
