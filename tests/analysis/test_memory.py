@@ -34,6 +34,19 @@ def test_what_the_backward_pass_needs_is_held():
     assert held == [8000, 4000]
 
 
+def test_the_meta_device_holds_what_a_cpu_holds():
+    """Attention that makes its matrices, with dropout, forward and backward."""
+    sizes = []
+    for device in ('cpu', 'meta'):
+        with torch.device(device):
+            model = torch.nn.MultiheadAttention(32, 2, dropout=0.1, batch_first=True)
+            x = torch.rand(1, 50, 32)
+        with PeakMemory(model.parameters()) as memory:
+            model(x, x, x)[0].sum().backward()
+        sizes.append(memory.peak)
+    assert sizes[0] == sizes[1]
+
+
 def test_the_tool_measures_a_training_step(run_tool):
     result = run_tool('tools/analysis/attention_memory.py', '--size', 64, '--attention', 'joint')
     assert result.returncode == 0, result.stderr

@@ -1,7 +1,8 @@
 """Measure what a training step of VidTr-S holds in memory with each kind of attention (VidTr, Table 5b).
 
-Unfused attention makes its matrices, as the paper's did; fused attention never does. Dropout of the matrices is the
-released models'; PyTorch cannot fuse it on a CPU, so there the fused rows are without.
+Attention that makes its matrices, as the paper's did, is followed on the meta device, where the step computes nothing
+and holds what it would hold on a CPU. Fused attention makes none; which kernel that is depends on the device, so there
+the step is run. Dropout of the matrices is that of the released models; on a CPU PyTorch fuses only without.
 """
 
 import argparse
@@ -48,19 +49,21 @@ def main() -> None:
     parser.add_argument('--frames', type=int, default=8, help='frames of the clip (default: 8)')
     parser.add_argument('--size', type=int, default=224, help='height and width (default: 224)')
     parser.add_argument('--attention', nargs='+', default=['joint', 'separable', 'spatial', 'axial'], help='kinds')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument(
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='where fused attention is run')
     args = parser.parse_args()
 
-    clip = torch.randn(1, 3, args.frames, args.size, args.size, device=args.device)
     table = Table('matrices', 'dropout', 'attention', 'weights, gradients, momenta', 'step', 'sum', 'attention layer')
-    for fused, dropout in ((False, 0.1), (False, 0.), (True, 0. if args.device == 'cpu' else 0.1)):
+    for matrices, device, dropout in (('made', 'meta', 0.1), ('made', 'meta', 0.),
+                                      ('fused', args.device, 0. if args.device == 'cpu' else 0.1)):
         for attention in args.attention:
-            with torch.device(args.device):
+            with torch.device(device):
+                clip = torch.rand(1, 3, args.frames, args.size, args.size)
                 model = VidTr('small', clip.shape[2:], attention=attention, attn_drop_rate=dropout)
-            with sdpa_kernel(FUSED if fused else SDPBackend.MATH):
+            with sdpa_kernel(FUSED if matrices == 'fused' else SDPBackend.MATH):
                 held, step = measure(model, clip)
                 _, layer = measure(model.layers[-1].attn, *attention_inputs(model, clip))
-            table.add_row('fused' if fused else 'made', str(dropout), attention,
+            table.add_row(matrices, str(dropout), attention,
                           *(f'{size / 2**20:.0f} MB' for size in (held, step, held + step, layer)))
     Console(width=120).print(table)
 

@@ -341,8 +341,8 @@ class VidTr(BaseModule):
         frozen_stages (int): Layers 0 to ``frozen_stages``, and the embeddings of patches, classes and positions, are
             not trained and stay in eval mode. Defaults to -1, none.
         with_cp (bool): Recompute each layer in the backward pass to save memory. Defaults to False.
-        init_cfg (dict or list): Initialisation, MMEngine's way. Defaults to Xavier's, as in the released models; the
-            paper's models start from ViT, see ``Inflated``.
+        init_cfg (dict or list, optional): Initialisation, MMEngine's way. Defaults to Xavier's, as in the released
+            models; the paper's models start from ViT, see ``Inflated``.
 
     Raises:
         UserError: An argument or a clip is unusable.
@@ -381,7 +381,8 @@ class VidTr(BaseModule):
                  out_indices: Sequence[int] | None = None,
                  frozen_stages: int = -1,
                  with_cp: bool = False,
-                 init_cfg: dict | list[dict] = dict(type='Xavier', layer='Linear', distribution='uniform')) -> None:
+                 init_cfg: dict | list[dict] | None = dict(
+                     type='Xavier', layer='Linear', distribution='uniform')) -> None:
         super().__init__(init_cfg)
         arch = self._get_arch(arch)
         dim, num_layers, num_heads = arch['embed_dims'], arch['num_layers'], arch['num_heads']
