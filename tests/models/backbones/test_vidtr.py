@@ -103,6 +103,22 @@ def test_what_each_kind_of_attention_sees():
         torch.testing.assert_close(model(clip), model(clip.flip(2)))
 
 
+def test_positions_in_the_first_layer_or_in_every_layer():
+    """The layers' attention takes its normalised input plus the position embedding, or not."""
+    for position, wanted in (('first', [True, False, False]), ('every', [True, True, True])):
+        model, added = tiny_model(position=position).eval(), []
+        for layer in model.layers:
+            layer.norm1.register_forward_hook(lambda module, args, out, added=added: added.append(-out[0]))
+            layer.attn.register_forward_pre_hook(
+                lambda module, args, added=added: added.append(args[0][0] + added.pop()))
+        model(torch.randn(1, 3, 8, 32, 32))
+        expected = model.grid_embed.position.flatten(0, 1)
+        assert [torch.allclose(x, expected, atol=1e-6) for x in added] == wanted
+        assert [not x.any() for x in added] == [not x for x in wanted]
+    with torch.device('meta'):
+        assert [VidTr(arch).position for arch in ('small', 'medium', 'large')] == ['first', 'every', 'first']
+
+
 def test_separable_attention_by_hand():
     """Equations 1 to 8 with loops: time at each place, then space in each frame, with one set of queries and keys."""
     torch.manual_seed(0)
