@@ -4,6 +4,7 @@ import torch
 from mmaction.registry import METRICS, MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
 from mmdualformer.analysis import count_cost, count_vidtr_paper_macs
@@ -124,3 +125,13 @@ def test_charades_learns_several_labels_and_is_measured_by_average_precision():
     torch.testing.assert_close(predictions[0].pred_score, head(tokens)[0])
     metric.process(None, [dict(pred_score=label, gt_label=label) for label in labels])
     assert metric.evaluate(4)['acc/mean_average_precision'] == pytest.approx(np.float64(1))
+
+
+@pytest.mark.parametrize(('name', 'frames'), [('vidtr_s_k400', 8), ('vidtr_m_sthv2', 16)])
+def test_pipelines_make_the_views_of_a_real_clip(name, frames, clip_file):
+    cfg = Config.fromfile(REPO / f'configs/{name}.py')
+    init_default_scope('mmaction')
+    video = dict(filename=clip_file, label=3, start_index=0, modality='RGB')
+    for pipeline, views in ((cfg.train_pipeline, 1), (cfg.val_pipeline, 1), (cfg.test_pipeline, 30)):
+        sample = Compose(pipeline)(dict(video))
+        assert sample['inputs'].shape == (views, 3, frames, 224, 224)
