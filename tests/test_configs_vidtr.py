@@ -4,6 +4,7 @@ import torch
 from mmaction.registry import METRICS, MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
 from mmdualformer.analysis import count_cost, count_vidtr_paper_macs
@@ -47,12 +48,20 @@ def test_costs_in_truth_and_in_the_papers_convention(name):
     cfg = Config.fromfile(path)
     backbone = build_backbone(cfg)
     shape = (1, 3, cfg.test_pipeline[1].clip_len, 224, 224)
-    assert backbone.grid_embed.size[0] * backbone.patch_size[0] == shape[2]
+    assert backbone.grid_embed.size[0] * backbone.patch_embed.kernel_size[0] == shape[2]
     assert count_vidtr_paper_macs(backbone, shape) / 1e9 == pytest.approx(convention, abs=0.06)
     assert count_cost(backbone, shape).macs / 1e9 == pytest.approx(macs, abs=0.06)
     if paper:
         assert convention == pytest.approx(paper, rel=0.035)  # the paper seems to cut off what follows the point
     assert f"Here: {convention} in the paper's convention, {macs} multiply-adds" in config_text(path)
+
+
+def test_the_documented_costs_are_these():
+    rows = [line for line in (REPO / 'docs/vidtr.md').read_text().splitlines() if 'vidtr' in line and ' G |' in line]
+    assert len(rows) == 6
+    for row in rows:
+        name, _, _, _, convention, macs = (cell.strip(' `') for cell in row.split('|')[1:7])
+        assert (convention, macs) == tuple(f'{cost} G' for cost in COSTS[name][1:])
 
 
 def test_the_convention_misses_attention_and_class_tokens_by_hand():
@@ -116,3 +125,13 @@ def test_charades_learns_several_labels_and_is_measured_by_average_precision():
     torch.testing.assert_close(predictions[0].pred_score, head(tokens)[0])
     metric.process(None, [dict(pred_score=label, gt_label=label) for label in labels])
     assert metric.evaluate(4)['acc/mean_average_precision'] == pytest.approx(np.float64(1))
+
+
+@pytest.mark.parametrize(('name', 'frames'), [('vidtr_s_k400', 8), ('vidtr_m_sthv2', 16)])
+def test_pipelines_make_the_views_of_a_real_clip(name, frames, clip_file):
+    cfg = Config.fromfile(REPO / f'configs/{name}.py')
+    init_default_scope('mmaction')
+    video = dict(filename=clip_file, label=3, start_index=0, modality='RGB')
+    for pipeline, views in ((cfg.train_pipeline, 1), (cfg.val_pipeline, 1), (cfg.test_pipeline, 30)):
+        sample = Compose(pipeline)(dict(video))
+        assert sample['inputs'].shape == (views, 3, frames, 224, 224)

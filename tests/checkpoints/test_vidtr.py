@@ -155,7 +155,7 @@ def vit(tmp_path_factory) -> tuple:
     torch.manual_seed(0)
     model = VidTr(
         dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32), (1, 32, 32), (1, 8, 8),
-        attention='spatial', drop_rate=0.).eval()
+        attention='spatial', drop_rate=0., attn_drop_rate=0.).eval()
     path = tmp_path_factory.mktemp('vit') / 'vit.pth'
     torch.save(dict(state_dict={f'backbone.{name}': value for name, value in model.state_dict().items()}), path)
     return model, path

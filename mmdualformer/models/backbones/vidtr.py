@@ -8,7 +8,7 @@ are a grid, ``[B, T+1, H*W+1, C]`` for separable attention: row 0 holds the temp
 column 0 the spatial class tokens, one for each frame, and their intersection classifies the clip.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import torch
@@ -16,12 +16,12 @@ import torch.nn as nn
 import torch.nn.functional as F
 from einops import rearrange
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from mmdualformer.errors import UserError
-from mmdualformer.models.layers import Mlp, Size, TokenConv3d, multi_head_attention
+from mmdualformer.models.layers import Mlp, Size, TokenConv3d, multi_head_attention, run_checkpointed
+
+from .base import VideoBackbone
 
 # The axes of the grid of tokens, each of which stands for these axes of the clip. Attention goes along one after the
 # other (Table 5b). 'spatial' is 'joint' attention within each frame.
@@ -96,17 +96,38 @@ class GridEmbed(nn.Module):
         return grid, resize_grid(self.position, old, new, [True] * len(old))
 
 
-class JointAttention(nn.Module):
+class AxisAttention(nn.Module):
+    """Multi-head attention along one axis of grids of tokens, separately for each place on the others.
+
+    Args:
+        num_heads (int): Attention heads.
+        drop_rate (float): Dropout of the attention matrices.
+    """
+
+    def __init__(self, num_heads: int, drop_rate: float = 0.) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.drop_rate = drop_rate
+
+    def attend(self, axis: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend along an axis of ``[B, n1, n2, ..., C]``."""
+        q, k, v = (x.movedim(axis, -2) for x in (q, k, v))
+        x = multi_head_attention(
+            *(x.flatten(0, -3) for x in (q, k, v)), self.num_heads, dropout=self.drop_rate if self.training else 0.)
+        return x.view_as(v).movedim(-2, axis)
+
+
+class JointAttention(AxisAttention):
     """Vanilla attention of all tokens to all (Section 3.1).
 
     Args:
         dim (int): Channels.
         num_heads (int): Attention heads.
+        drop_rate (float): Dropout of the attention matrices.
     """
 
-    def __init__(self, dim: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
+    def __init__(self, dim: int, num_heads: int, drop_rate: float) -> None:
+        super().__init__(num_heads, drop_rate)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
@@ -122,14 +143,7 @@ class JointAttention(nn.Module):
             tuple[Tensor]: What is added to the residual stream, and the stream, ``[B, L', C]`` each.
         """
         q, k, v = self.qkv(x).chunk(3, dim=-1)
-        return self.proj(multi_head_attention(q, k, v, self.num_heads)), residual
-
-
-def attend_along(axis: int, q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
-    """Attend along one axis of grids ``[B, n1, n2, ..., C]``, separately for each place on the others."""
-    q, k, v = (x.movedim(axis, -2) for x in (q, k, v))
-    x = multi_head_attention(*(x.flatten(0, -3) for x in (q, k, v)), num_heads)
-    return x.view_as(v).movedim(-2, axis)
+        return self.proj(self.attend(1, q, k, v)), residual
 
 
 class SeparableAttention(JointAttention):
@@ -143,16 +157,12 @@ class SeparableAttention(JointAttention):
         """See :meth:`JointAttention.forward`."""
         q, k, v = self.qkv(x).unflatten(1, grid).chunk(3, dim=-1)  # [B, T+1, H*W+1, C]
         for axis in range(1, len(grid) + 1):
-            v = attend_along(axis, q, k, v, self.num_heads)
+            v = self.attend(axis, q, k, v)
         return self.proj(v.flatten(1, -2)), residual
 
 
-class TemporalAttention(nn.Module):
+class TemporalAttention(AxisAttention):
     """MSA_t of patches without class tokens (Equation 2)."""
-
-    def __init__(self, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
         """Attend along time, and shorten the clip where there is pooling.
@@ -163,7 +173,7 @@ class TemporalAttention(nn.Module):
         Returns:
             tuple[Tensor]: Queries, keys, the attention's output and the residual stream, ``[B, T', N, C]`` each.
         """
-        return q, k, attend_along(1, q, k, v, self.num_heads), residual
+        return q, k, self.attend(1, q, k, v), residual
 
 
 class TopKStdPooling(TemporalAttention):
@@ -174,11 +184,12 @@ class TopKStdPooling(TemporalAttention):
 
     Args:
         num_heads (int): Attention heads.
+        drop_rate (float): Dropout of the attention matrices, not of those that choose frames.
         before, after (int): Of ``before`` frames ``after`` are kept, and of other clips that share, rounded up.
     """
 
-    def __init__(self, num_heads: int, before: int, after: int) -> None:
-        super().__init__(num_heads)
+    def __init__(self, num_heads: int, drop_rate: float, before: int, after: int) -> None:
+        super().__init__(num_heads, drop_rate)
         self.before = before
         self.after = after
 
@@ -209,12 +220,13 @@ class HalvingPooling(TemporalAttention):
 
     Args:
         num_heads (int): Attention heads.
+        drop_rate (float): Dropout of the attention matrices.
         dim (int): Channels.
         kind (str): ``'avg'`` or ``'conv'``.
     """
 
-    def __init__(self, num_heads: int, dim: int, kind: str) -> None:
-        super().__init__(num_heads)
+    def __init__(self, num_heads: int, drop_rate: float, dim: int, kind: str) -> None:
+        super().__init__(num_heads, drop_rate)
         if kind == 'avg':
             self.pool = nn.AvgPool1d(2, ceil_mode=True)
         else:
@@ -240,18 +252,19 @@ class CompactAttention(JointAttention):
     Args:
         dim (int): Channels.
         num_heads (int): Attention heads.
+        drop_rate (float): Dropout of the attention matrices.
         temporal (TemporalAttention): Attention along time, with or without pooling.
     """
 
-    def __init__(self, dim: int, num_heads: int, temporal: TemporalAttention) -> None:
-        super().__init__(dim, num_heads)
+    def __init__(self, dim: int, num_heads: int, drop_rate: float, temporal: TemporalAttention) -> None:
+        super().__init__(dim, num_heads, drop_rate)
         self.temporal = temporal
 
     def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See :meth:`JointAttention.forward`; the grid is that of the tokens after the class token."""
         q, k, v = self.qkv(x[:, 1:]).unflatten(1, grid).chunk(3, dim=-1)  # [B, T, H*W, C]
         q, k, v, tokens = self.temporal(q, k, v, residual[:, 1:].unflatten(1, grid))
-        v = self.proj(attend_along(2, q, k, v, self.num_heads))
+        v = self.proj(self.attend(2, q, k, v))
         return torch.cat([x[:, :1], v.flatten(1, 2)], dim=1), torch.cat([residual[:, :1], tokens.flatten(1, 2)], dim=1)
 
 
@@ -292,7 +305,7 @@ class VidTrLayer(nn.Module):
 
 
 @MODELS.register_module()
-class VidTr(BaseModule):
+class VidTr(VideoBackbone):
     """The VidTr, compact VidTr and vanilla transformer video backbones.
 
     The output is the classification token, ``[B, C]``, which MMAction2's ``TimeSformerHead`` takes.
@@ -319,14 +332,18 @@ class VidTr(BaseModule):
             Defaults to None, that of ``arch``.
         act_cfg (dict): Activation of the perceptrons. The paper and ViT have GELU, the released models ReLU. Defaults
             to ``dict(type='GELU')``.
-        drop_rate (float): Dropout in the layers, except of attention matrices. Defaults to 0.1.
+        drop_rate (float): Dropout of the attention's output and in the perceptrons. Defaults to 0.1.
+        attn_drop_rate (float): Dropout of the attention matrices, as in the released models' training. PyTorch fuses it
+            on GPUs only. Defaults to 0.1.
         in_channels (int): Channels of the clip. Defaults to 3.
-        out_indices (sequence, optional): Layers whose classification token is returned, counted from 0; that of the
-            last layer is normalised. Defaults to None, the last.
+        out_indices (sequence, optional): Layers whose classification token is returned, in ascending order from 0;
+            those after the last one are not built. That of the arch's last layer is normalised. Defaults to None, that
+            one.
         frozen_stages (int): Layers 0 to ``frozen_stages``, and the embeddings of patches, classes and positions, are
             not trained and stay in eval mode. Defaults to -1, none.
         with_cp (bool): Recompute each layer in the backward pass to save memory. Defaults to False.
-        init_cfg (dict or list, optional): Initialisation, MMEngine's way.
+        init_cfg (dict or list, optional): Initialisation, MMEngine's way. Defaults to Xavier's, as in the released
+            models; the paper's models start from ViT, see ``Inflated``.
 
     Raises:
         UserError: An argument or a clip is unusable.
@@ -339,6 +356,7 @@ class VidTr(BaseModule):
         torch.Size([1, 768])
     """
 
+    stage_name = 'layers'
     _vit_base = dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072)
     # Layers and position as in the released models; Table 1 prints layers 1, 2, 4 for both compact ones.
     arch_zoo = {
@@ -360,12 +378,13 @@ class VidTr(BaseModule):
                  position: str | None = None,
                  act_cfg: dict = dict(type='GELU'),
                  drop_rate: float = 0.1,
+                 attn_drop_rate: float = 0.1,
                  in_channels: int = 3,
                  out_indices: Sequence[int] | None = None,
                  frozen_stages: int = -1,
                  with_cp: bool = False,
-                 init_cfg: dict | list[dict] | None = dict(type='TruncNormal', layer='Linear', std=0.02)) -> None:
-        super().__init__(init_cfg)
+                 init_cfg: dict | list[dict] | None = dict(
+                     type='Xavier', layer='Linear', distribution='uniform')) -> None:
         arch = self._get_arch(arch)
         dim, num_layers, num_heads = arch['embed_dims'], arch['num_layers'], arch['num_heads']
         clip_size = (arch['frames'], 224, 224) if clip_size is None else tuple(clip_size)
@@ -384,69 +403,62 @@ class VidTr(BaseModule):
             raise UserError(f"position={position!r} must be 'first' or 'every'")
         if pool_layers and position == 'every':
             raise UserError("position='every' does not fit tokens that pooling has shortened; it must be 'first'")
-        if not out_indices or not set(out_indices) <= set(range(num_layers)):
-            raise UserError(f'out_indices={out_indices} must name layers of 0 to {num_layers - 1}')
-        if not -1 <= frozen_stages < num_layers:
-            raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_layers - 1}')
         if any(length < patch for length, patch in zip(clip_size, patch_size)):
             raise UserError(f'clip_size={clip_size} must be at least patch_size={tuple(patch_size)}')
 
-        self.patch_size = tuple(patch_size)
-        self.in_channels = in_channels
+        patch_size = tuple(patch_size)
+        # a clip shorter than a patch is a still one
+        super().__init__(
+            num_layers, (1, *patch_size[1:]), in_channels, out_indices, frozen_stages, with_cp, init_cfg)
         self.within_frames = attention == 'spatial'
         self.is_compact = bool(pool_layers)
         self.last_pool = max(pool_layers, default=-1)
         self.position = position
-        self.out_indices = out_indices
-        self.frozen_stages = frozen_stages
-        self.with_cp = with_cp
 
-        size = tuple(-(-length // step) for length, step in zip(clip_size, self.patch_size))
-        self.patch_embed = TokenConv3d(in_channels, dim, self.patch_size)
+        size = tuple(-(-length // step) for length, step in zip(clip_size, patch_size))
+        self.patch_embed = TokenConv3d(in_channels, dim, patch_size)
         self.grid_embed = GridEmbed(dim, _GRIDS['joint' if self.is_compact else attention], size)
 
-        temporal = self._build_temporal(pooling, pool_layers, pool_frames, size[0], num_layers, dim, num_heads)
         self.layers = nn.ModuleList()
-        for i in range(num_layers):
+        heads = (num_heads, attn_drop_rate)
+        temporal = self._build_temporal(heads, pooling, pool_layers, pool_frames, size[0], num_layers, dim)
+        for i in range(self.out_indices[-1] + 1):
             if i <= self.last_pool:
-                attn = CompactAttention(dim, num_heads, temporal[i])
+                attn = CompactAttention(dim, *heads, temporal[i])
             elif self.is_compact or len(_GRIDS[attention]) == 1:
-                attn = JointAttention(dim, num_heads)
+                attn = JointAttention(dim, *heads)
             else:
-                attn = SeparableAttention(dim, num_heads)
+                attn = SeparableAttention(dim, *heads)
             self.layers.append(VidTrLayer(dim, attn, arch['feedforward_channels'], act_cfg, drop_rate))
-        self.norm = nn.LayerNorm(dim)
-        self._freeze_stages()
+        self.norm = nn.LayerNorm(dim) if len(self.layers) == num_layers else nn.Identity()
+        self.freeze()
 
     @classmethod
     def _get_arch(cls, arch: str | dict) -> dict:
-        if isinstance(arch, str):
-            if arch not in cls.arch_zoo:
-                raise UserError(f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} '
-                                'or give a dict')
-            return cls.arch_zoo[arch]
-        if set(arch) != set(cls._vit_base):
-            raise UserError(f'arch={dict(arch)} must give {", ".join(cls._vit_base)}')
+        if isinstance(arch, Mapping):
+            arch = {**cls.arch_zoo['small'], **cls.look_up_arch(arch, tuple(cls._vit_base))}
+        else:
+            arch = cls.look_up_arch(arch, ())
         if arch['embed_dims'] % arch['num_heads']:
             raise UserError(f'embed_dims={arch["embed_dims"]} must be a multiple of num_heads={arch["num_heads"]}')
-        return {**cls.arch_zoo['small'], **arch}
+        return arch
 
     @staticmethod
-    def _build_temporal(pooling: str, pool_layers: Sequence[int], pool_frames: Sequence[int], frames: int,
-                        num_layers: int, dim: int, num_heads: int) -> list[TemporalAttention]:
+    def _build_temporal(heads: tuple[int, float], pooling: str, pool_layers: Sequence[int], pool_frames: Sequence[int],
+                        frames: int, num_layers: int, dim: int) -> list[TemporalAttention]:
         """The temporal attention of each layer of a compact model, pooling where it is to pool."""
         if len(pool_layers) != len(pool_frames):
             raise UserError(f'pool_frames={pool_frames} must have one entry for each of pool_layers={pool_layers}')
         if list(pool_layers) != sorted(set(pool_layers) & set(range(num_layers))):
             raise UserError(f'pool_layers={pool_layers} must name layers of 0 to {num_layers - 1} in their order')
-        temporal = [TemporalAttention(num_heads) for _ in range(num_layers)]
+        temporal = [TemporalAttention(*heads) for _ in range(num_layers)]
         for layer, kept in zip(pool_layers, pool_frames):
             if not 0 < kept < frames:
                 raise UserError(f'pool_frames={pool_frames} must shrink: layer {layer} has {frames} temporal tokens')
             if pooling == 'topk_std':
-                temporal[layer] = TopKStdPooling(num_heads, frames, kept)
+                temporal[layer] = TopKStdPooling(*heads, frames, kept)
             elif kept == -(-frames // 2):
-                temporal[layer] = HalvingPooling(num_heads, dim, pooling)
+                temporal[layer] = HalvingPooling(*heads, dim, pooling)
             else:
                 raise UserError(f'pool_frames={pool_frames} must halve for pooling={pooling!r}: layer {layer} has '
                                 f'{frames} temporal tokens')
@@ -465,13 +477,7 @@ class VidTr(BaseModule):
         Raises:
             UserError: The clip has another number of axes or channels, or is smaller than a patch.
         """
-        if x.ndim != 5 or x.shape[1] != self.in_channels:
-            raise UserError(f'the clip has shape {tuple(x.shape)}; {type(self).__name__} takes '
-                            f'[batch, {self.in_channels}, frames, height, width]')
-        if any(length < patch for length, patch in zip(x.shape[2:], self.patch_size)):
-            raise UserError(f'the clip has frames x height x width = {" x ".join(map(str, x.shape[2:]))}, smaller than '
-                            f'a patch; it must be at least {" x ".join(map(str, self.patch_size))} (patch_size)')
-
+        self.check_clip(x)
         batch = len(x)
         x = self.patch_embed(rearrange(x, 'B C T H W -> B T H W C'))
         places = x.shape[2] * x.shape[3]
@@ -482,9 +488,9 @@ class VidTr(BaseModule):
         x, position = x.flatten(1, -2), position.flatten(0, -2)
 
         outs = []
-        for i, layer in enumerate(self.layers[:max(self.out_indices) + 1]):
+        for i, layer in enumerate(self.layers):
             args = (x, grid, position if i == 0 or self.position == 'every' else None)
-            x = checkpoint(layer, *args, use_reentrant=False) if self.with_cp and self.training else layer(*args)
+            x = run_checkpointed(layer, *args) if self.with_cp and self.training else layer(*args)
             if i in self.out_indices:
                 out = x[:, 0]
                 out = self.norm(out) if i == len(self.layers) - 1 else out
@@ -492,13 +498,7 @@ class VidTr(BaseModule):
                 outs.append(out.unflatten(0, (batch, -1)).mean(dim=1) if self.within_frames else out)
         return outs[0] if len(outs) == 1 else tuple(outs)
 
-    def train(self, mode: bool = True) -> 'VidTr':
-        """Set the training mode; frozen layers stay in eval mode."""
-        super().train(mode)
-        self._freeze_stages()
-        return self
-
-    def _freeze_stages(self) -> None:
-        if self.frozen_stages >= 0:
-            for module in (self.patch_embed, self.grid_embed, *self.layers[:self.frozen_stages + 1]):
-                module.eval().requires_grad_(False)
+    def frozen_parts(self) -> list[nn.Module]:
+        """The embeddings and layers 0 to ``frozen_stages``, with the last one also the final norm."""
+        frozen = list(self.layers[:self.frozen_stages + 1])
+        return [self.patch_embed, self.grid_embed, *frozen, *([self.norm] if len(frozen) == len(self.layers) else [])]

@@ -9,7 +9,7 @@ from mmdualformer.analysis import count_cost
 from mmdualformer.checkpoints.vidtr import convert_vidtr
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
-from mmdualformer.models.backbones.vidtr import HalvingPooling, TopKStdPooling, attend_along, resize_grid
+from mmdualformer.models.backbones.vidtr import HalvingPooling, TemporalAttention, TopKStdPooling, resize_grid
 from tests.reference import Reference
 
 COMPACT = dict(pool_layers=(0, 1), pool_frames=(4, 2))
@@ -33,7 +33,8 @@ def tiny_model(**kwargs) -> VidTr:
         arch=dict(embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=32),
         clip_size=(8, 32, 32),
         patch_size=(1, 8, 8),
-        drop_rate=0.)
+        drop_rate=0.,
+        attn_drop_rate=0.)
     torch.manual_seed(0)
     return VidTr(**{**settings, **kwargs})
 
@@ -78,7 +79,7 @@ def test_every_variant_trains_at_any_clip_size(settings):
     without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0}
     assert not without, without
     model.eval()
-    for size in ((2, 8, 8), (1 if model.patch_size[0] == 1 else 3, 32, 32), (5, 30, 43), (16, 48, 32), (27, 8, 70)):
+    for size in ((2, 8, 8), (1, 32, 32), (5, 30, 43), (16, 48, 32), (27, 8, 70)):
         assert model(torch.randn(1, 3, *size)).isfinite().all()
 
 
@@ -100,6 +101,22 @@ def test_what_each_kind_of_attention_sees():
             for parameter in model.grid_embed.parameters():
                 parameter.zero_()
         torch.testing.assert_close(model(clip), model(clip.flip(2)))
+
+
+def test_positions_in_the_first_layer_or_in_every_layer():
+    """The layers' attention takes its normalised input plus the position embedding, or not."""
+    for position, wanted in (('first', [True, False, False]), ('every', [True, True, True])):
+        model, added = tiny_model(position=position).eval(), []
+        for layer in model.layers:
+            layer.norm1.register_forward_hook(lambda module, args, out, added=added: added.append(-out[0]))
+            layer.attn.register_forward_pre_hook(
+                lambda module, args, added=added: added.append(args[0][0] + added.pop()))
+        model(torch.randn(1, 3, 8, 32, 32))
+        expected = model.grid_embed.position.flatten(0, 1)
+        assert [torch.allclose(x, expected, atol=1e-6) for x in added] == wanted
+        assert [not x.any() for x in added] == [not x for x in wanted]
+    with torch.device('meta'):
+        assert [VidTr(arch).position for arch in ('small', 'medium', 'large')] == ['first', 'every', 'first']
 
 
 def test_separable_attention_by_hand():
@@ -129,7 +146,7 @@ class TestPooling:
     def test_top_k_by_hand(self):
         """Equations 9 to 11 with loops: 4 of 6 frames, in their order, chosen for each clip, place and head."""
         q, k, v, residual = self.tokens(6)
-        pooled = TopKStdPooling(2, before=6, after=4)(q, k, v, residual)
+        pooled = TopKStdPooling(2, 0., before=6, after=4)(q, k, v, residual)
         assert [x.shape for x in pooled] == [(2, 4, 3, 8)] * 4
         choices = set()
         for clip in range(2):
@@ -147,15 +164,15 @@ class TestPooling:
 
     @pytest.mark.parametrize(('frames', 'kept'), [(1, 1), (2, 2), (3, 3), (4, 3), (8, 6), (16, 12)])
     def test_other_clips_keep_the_same_share(self, frames, kept):
-        pooled = TopKStdPooling(2, before=8, after=6)(*self.tokens(frames))
+        pooled = TopKStdPooling(2, 0., before=8, after=6)(*self.tokens(frames))
         assert all(x.shape[1] == kept and x.isfinite().all() for x in pooled)
 
     @pytest.mark.parametrize('frames', [8, 5, 1])
     def test_halving(self, frames):
         q, k, v, residual = self.tokens(frames)
-        attended = attend_along(1, q, k, v, 2)
-        average = HalvingPooling(2, 8, 'avg')(q, k, v, residual)
-        convolution = HalvingPooling(2, 8, 'conv').double()(q, k, v, residual)
+        attended = TemporalAttention(2)(q, k, v, residual)[2]
+        average = HalvingPooling(2, 0., 8, 'avg')(q, k, v, residual)
+        convolution = HalvingPooling(2, 0., 8, 'conv').double()(q, k, v, residual)
         for source, averaged, convolved in zip((q, k, attended, residual), average, convolution):
             torch.testing.assert_close(convolved, source[:, ::2])  # as it begins
             torch.testing.assert_close(averaged[:, 0], source[:, :2].mean(1))
@@ -195,6 +212,12 @@ def test_layers_as_outputs():
     assert first.shape == last.shape == (2, 16)
     torch.testing.assert_close(last.mean(-1), torch.zeros(2), atol=1e-6, rtol=0)  # normalised
     assert (first.mean(-1).abs() > 1e-4).all()
+    part = tiny_model(out_indices=(0, )).eval()
+    part.load_state_dict({name: model.state_dict()[name] for name in part.state_dict()})
+    torch.manual_seed(1)
+    clip = torch.randn(2, 3, 8, 32, 32)
+    torch.testing.assert_close(part(clip), model(clip)[0])
+    assert len(part.layers) == 1
 
 
 @pytest.mark.parametrize('settings', [dict(), COMPACT])
@@ -217,6 +240,15 @@ def test_frozen_layers_stay_frozen_and_in_eval_mode():
     for name, parameter in model.named_parameters():
         assert parameter.requires_grad is not any(name.startswith(part) for part in frozen), name
     assert not model.layers[1].drop.training and model.layers[2].drop.training
+
+
+@pytest.mark.parametrize('rate', ['drop_rate', 'attn_drop_rate'])
+@pytest.mark.parametrize('settings', [dict(), dict(attention='joint'), COMPACT])
+def test_dropout_is_for_training_only(settings, rate):
+    model, plain = tiny_model(**settings, **{rate: 0.5}), tiny_model(**settings)
+    clip = torch.randn(1, 3, 8, 32, 32)
+    assert not torch.equal(model(clip), model(clip))
+    assert torch.equal(model.eval()(clip), plain(clip))
 
 
 @pytest.mark.parametrize('settings', [dict(), dict(attention='axial'), COMPACT])
@@ -278,7 +310,7 @@ def test_bad_arguments(settings, message):
 
 
 @pytest.mark.parametrize(('shape', 'message'), [
-    ((1, 3, 8, 7, 64), '8 x 7 x 64, smaller than a patch; it must be at least 1 x 8 x 8'),
+    ((1, 3, 8, 7, 64), '8 x 7 x 64; VidTr takes at least 1 x 8 x 8'),
     ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
     ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
 ])

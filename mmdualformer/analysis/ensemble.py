@@ -1,0 +1,47 @@
+from collections.abc import Sequence
+
+import torch
+from mmaction.registry import METRICS
+
+from mmdualformer.errors import UserError
+
+
+def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[float] | None = None) -> list[dict]:
+    """Average what several models said of the same videos (the En-VidTr rows of VidTr, Tables 2 and 6).
+
+    Args:
+        predictions (sequence): For each model its samples in one order, as ``tools/test.py --dump`` saves them: dicts
+            with ``pred_score`` and ``gt_label``.
+        weights (sequence, optional): Of each model. Defaults to None, equal ones.
+
+    Returns:
+        list[dict]: Samples with the averaged ``pred_score``.
+
+    Raises:
+        UserError: The models were tested on different videos or classes.
+    """
+    weights = torch.tensor(weights or [1.] * len(predictions))
+    if len(weights) != len(predictions):
+        raise UserError(f'{len(weights)} weights do not fit {len(predictions)} predictions')
+    lengths = {len(samples) for samples in predictions}
+    if len(lengths) > 1:
+        raise UserError(f'the predictions are of {", ".join(map(str, sorted(lengths)))} videos, not of the same')
+    averaged = []
+    for i, samples in enumerate(zip(*predictions)):
+        labels, scores = zip(*((sample['gt_label'], sample['pred_score']) for sample in samples))
+        if not all(torch.equal(label, labels[0]) for label in labels):
+            raise UserError(f'the predictions are of different videos: the labels of video {i} differ')
+        if len({len(score) for score in scores}) > 1:
+            raise UserError(f'the predictions are of {" and ".join(str(len(score)) for score in scores)} classes')
+        score = torch.einsum('m,mc->c', weights / weights.sum(), torch.stack(scores))
+        averaged.append(dict(samples[0], pred_score=score))
+    return averaged
+
+
+def evaluate_scores(samples: Sequence[dict]) -> dict[str, float]:
+    """Measure predictions as MMAction2 does: top-1, top-5 and mean class accuracy, or the mAP of several labels."""
+    several = samples[0]['gt_label'].numel() > 1
+    metrics = 'mean_average_precision' if several else ('top_k_accuracy', 'mean_class_accuracy')
+    metric = METRICS.build(dict(type='RobustAccMetric', metric_list=metrics))
+    metric.process(None, samples)
+    return metric.evaluate(len(samples))

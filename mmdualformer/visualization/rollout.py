@@ -1,0 +1,121 @@
+"""Where VidTr looks: roll-out (Abnar and Zuidema, arXiv:2005.00928) of its separable attention (VidTr, Figure 3)."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from mmdualformer.errors import UserError
+from mmdualformer.models import VidTr
+from mmdualformer.models.backbones.vidtr import SeparableAttention
+
+
+@dataclass(frozen=True)
+class RollOut:
+    """Roll-out maps, all of patches.
+
+    Attributes:
+        spatial (Tensor): How much of each place reaches the class token of its frame, ``[B, T, H, W]``. The places of a
+            frame and its class token sum to one.
+        temporal (Tensor): How much of each frame reaches the class token of its place, ``[B, T, H, W]``. The frames of
+            a place and its class token sum to one.
+    """
+
+    spatial: Tensor
+    temporal: Tensor
+
+
+def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor, Tensor]], tuple[int, int, int]]:
+    """Compute the attention matrices of every layer, the mean of its heads.
+
+    Args:
+        model (VidTr): With separable attention and without pooling; it is run in eval mode.
+        clips (Tensor): ``[B, C, T, H, W]``.
+
+    Returns:
+        tuple: For each layer its temporal matrices ``[B, H*W + 1, T + 1, T + 1]`` and spatial matrices
+        ``[B, T + 1, H*W + 1, H*W + 1]``, in patches, index 0 being the class token; and the patches ``(T, H, W)``.
+
+    Raises:
+        UserError: The model has other attention.
+    """
+    axes = getattr(getattr(model, 'grid_embed', None), 'axes', ())
+    if len(axes) != 2 or not all(isinstance(layer.attn, SeparableAttention) for layer in model.layers):
+        raise UserError(f'the roll-out is that of separable attention; the {type(model).__name__} must have '
+                        "attention='separable' and no pool_layers")
+    outputs = []
+    keep = lambda module, args, output: outputs.append(output)  # noqa: E731
+    handles = [module.register_forward_hook(keep)
+               for module in (model.patch_embed, *(layer.attn.qkv for layer in model.layers))]
+    was_training = model.training
+    try:
+        with torch.no_grad():
+            model.eval()(clips)
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+
+    patches, *projections = outputs
+    size = tuple(patches.shape[1:4])
+    attention = []
+    for layer, qkv in zip(model.layers, projections):
+        q, k, _ = qkv.unflatten(1, (size[0] + 1, -1)).chunk(3, dim=-1)
+        matrices = []
+        for pattern in ('B T N (heads d) -> B N heads T d', 'B T N (heads d) -> B T heads N d'):
+            queries, keys = (rearrange(x, pattern, heads=layer.attn.num_heads) for x in (q, k))
+            scores = queries @ keys.mT * queries.shape[-1]**-0.5
+            matrices.append(scores.softmax(dim=-1).mean(dim=2))
+        attention.append(tuple(matrices))
+    return attention, size
+
+
+def roll_out(model: VidTr, clips: Tensor) -> RollOut:
+    """Follow the class tokens' attention from the last layer to the patches, half of each layer being its residual.
+
+    Spatial and temporal attention are rolled out each for itself, as in Figure 3.
+
+    Args:
+        model (VidTr): With separable attention and without pooling.
+        clips (Tensor): ``[B, C, T, H, W]``.
+
+    Raises:
+        UserError: The model has other attention.
+    """
+    attention, size = separable_attention(model, clips)
+    temporal, spatial = zip(*attention)
+    return RollOut(
+        spatial=_follow(spatial)[:, 1:, 1:].unflatten(2, size[1:]),
+        temporal=_follow(temporal)[:, 1:, 1:].mT.unflatten(2, size[1:]))
+
+
+def draw_maps(frames: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """Lay maps over frames, from blue for the least of all maps to red for the most.
+
+    Args:
+        frames (np.ndarray): RGB, uint8, ``[T, H, W, 3]``.
+        maps (np.ndarray): ``[t, h, w]``; map i is laid over frame ``i * T // t``.
+
+    Returns:
+        np.ndarray: RGB, uint8, ``[t, H, W, 3]``.
+    """
+    maps = (maps - maps.min()) / max(maps.max() - maps.min(), np.finfo(float).tiny)
+    height, width = frames.shape[1:3]
+    drawn = []
+    for i, heat in enumerate(maps):
+        heat = cv2.resize((255 * heat).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+        colours = cv2.applyColorMap(heat, cv2.COLORMAP_JET)[..., ::-1]
+        drawn.append(cv2.addWeighted(frames[i * len(frames) // len(maps)], 0.5, np.ascontiguousarray(colours), 0.5, 0))
+    return np.stack(drawn)
+
+
+def _follow(matrices: tuple[Tensor, ...]) -> Tensor:
+    """Weights ``[B, M, N]`` with which tokens reach token 0, given each layer's matrices ``[B, M, N, N]``."""
+    weights = torch.zeros_like(matrices[0][:, :, :1])
+    weights[..., 0] = 1
+    for matrix in reversed(matrices):
+        weights = (weights + weights @ matrix) / 2
+    return weights.squeeze(2)

@@ -1,0 +1,67 @@
+import pickle
+
+import pytest
+import torch
+
+from mmdualformer.analysis import average_scores, evaluate_scores
+from mmdualformer.errors import UserError
+from tests.helpers import REPO, assert_one_line
+
+
+def samples(scores: list, labels: list) -> list:
+    return [dict(pred_score=torch.tensor(score), gt_label=torch.tensor(label)) for score, label in zip(scores, labels)]
+
+
+def test_two_models_that_complement_each_other():
+    labels = [[0], [1], [2]]
+    first = samples([[0.9, 0.1, 0.], [0.6, 0.4, 0.], [0.2, 0.2, 0.6]], labels)
+    second = samples([[0.4, 0.6, 0.], [0.1, 0.9, 0.], [0.2, 0.2, 0.6]], labels)
+    ensemble = average_scores([first, second])
+    torch.testing.assert_close(ensemble[1]['pred_score'], torch.tensor([0.35, 0.65, 0.]))
+    assert [evaluate_scores(x)['acc/top1'] for x in (first, second, ensemble)] == pytest.approx([2 / 3, 2 / 3, 1])
+    weighted = average_scores([first, second], [3, 1])
+    torch.testing.assert_close(weighted[0]['pred_score'], torch.tensor([0.775, 0.225, 0.]))
+    assert first[1]['pred_score'][0] == pytest.approx(0.6)  # as it was
+
+
+def test_several_labels_are_measured_by_average_precision():
+    predictions = samples([[0.9, 0.8], [0.7, 0.1], [0.2, 0.9]], [[1., 1.], [1., 0.], [0., 1.]])
+    assert evaluate_scores(predictions) == {'acc/mean_average_precision': pytest.approx(1)}
+
+
+@pytest.mark.parametrize(('second', 'weights', 'message'), [
+    (samples([[0.5, 0.5]], [[0]]), None, 'of 1, 2 videos'),
+    (samples([[0.5, 0.5]] * 2, [[0], [0]]), None, 'the labels of video 1 differ'),
+    (samples([[0.5, 0.2, 0.3]] * 2, [[0], [1]]), None, 'of 2 and 3 classes'),
+    (samples([[0.5, 0.5]] * 2, [[0], [1]]), [1., 1., 1.], '3 weights do not fit 2'),
+])
+def test_predictions_of_something_else_are_refused(second, weights, message):
+    first = samples([[0.5, 0.5]] * 2, [[0], [1]])
+    with pytest.raises(UserError, match=message):
+        average_scores([first, second], weights)
+
+
+def test_the_command_over_saved_predictions(run_tool, data_options, tmp_path):
+    """Predictions of two real models, as tools/test.py saves them."""
+    import torch
+    from mmaction.registry import MODELS
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+
+    names = ('vidtr_micro_motion', 'dualformer_micro_motion')
+    for name in names:
+        cfg = Config.fromfile(REPO / f'configs/{name}.py')
+        init_default_scope('mmaction')
+        torch.manual_seed(0)
+        torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / f'{name}.pth')
+        result = run_tool('tools/test.py', REPO / f'configs/{name}.py', f'{name}.pth', '--dump', f'{name}.pkl',
+                          '--cfg-options', *data_options)
+        assert result.returncode == 0, result.stdout + result.stderr
+    result = run_tool('tools/analysis/ensemble.py', *(f'{name}.pkl' for name in names))
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert [line.split(':')[0] for line in lines] == [*(f'{name}.pkl' for name in names), 'average']
+    assert all('acc/top1' in line and 'acc/top5' in line for line in lines)
+    loaded = [pickle.loads((tmp_path / f'{name}.pkl').read_bytes()) for name in names]
+    assert f'acc/top1 {evaluate_scores(average_scores(loaded))["acc/top1"]:.2%}' in lines[-1]
+    assert_one_line(run_tool('tools/analysis/ensemble.py', 'no.pkl'), "'no.pkl' does not exist")

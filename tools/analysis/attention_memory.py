@@ -1,0 +1,72 @@
+"""Measure what a training step of VidTr-S holds in memory with each kind of attention (VidTr, Table 5b).
+
+Attention that makes its matrices, as the paper's did, is followed on the meta device, where the step computes nothing
+and holds what it would hold on a CPU. Fused attention makes none; which kernel that is depends on the device, so there
+the step is run. Dropout of the matrices is that of the released models; on a CPU PyTorch fuses only without.
+"""
+
+import argparse
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from mmdualformer import cli
+from mmdualformer.analysis import PeakMemory
+from mmdualformer.models import VidTr
+
+FUSED = [backend for name, backend in SDPBackend.__members__.items() if name not in ('ERROR', 'MATH')]
+
+
+def measure(module: torch.nn.Module, *args) -> tuple[int, int]:
+    """Bytes of a module's weights, gradients and momenta, and the most beyond them in a training step."""
+    parameters = list(module.parameters())
+    optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=0.9)
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()  # makes the momenta
+    gradients = [parameter.grad for parameter in parameters]
+    momenta = [state['momentum_buffer'] for state in optimizer.state.values()]
+    with PeakMemory([*parameters, *gradients, *momenta]) as memory:
+        held = memory.current
+        out = module(*args)
+        (out[0] if isinstance(out, tuple) else out).sum().backward()
+    return held, memory.peak - held
+
+
+def attention_inputs(model: VidTr, clip: torch.Tensor) -> tuple:
+    """What the last layer's attention takes, as tensors that want gradients."""
+    seen = []
+    with model.layers[-1].attn.register_forward_pre_hook(lambda module, args: seen.append(args)), torch.no_grad():
+        model(clip)
+    x, residual, grid = seen[0]
+    return x.requires_grad_(), residual, grid
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--frames', type=int, default=8, help='frames of the clip (default: 8)')
+    parser.add_argument('--size', type=int, default=224, help='height and width (default: 224)')
+    parser.add_argument('--attention', nargs='+', default=['joint', 'separable', 'spatial', 'axial'], help='kinds')
+    parser.add_argument(
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='where fused attention is run')
+    args = parser.parse_args()
+
+    table = Table('matrices', 'dropout', 'attention', 'weights, gradients, momenta', 'step', 'sum', 'attention layer')
+    for matrices, device, dropout in (('made', 'meta', 0.1), ('made', 'meta', 0.),
+                                      ('fused', args.device, 0. if args.device == 'cpu' else 0.1)):
+        for attention in args.attention:
+            with torch.device(device):
+                clip = torch.rand(1, 3, args.frames, args.size, args.size)
+                model = VidTr('small', clip.shape[2:], attention=attention, attn_drop_rate=dropout)
+            with sdpa_kernel(FUSED if matrices == 'fused' else SDPBackend.MATH):
+                held, step = measure(model, clip)
+                _, layer = measure(model.layers[-1].attn, *attention_inputs(model, clip))
+            table.add_row(matrices, str(dropout), attention,
+                          *(f'{size / 2**20:.0f} MB' for size in (held, step, held + step, layer)))
+    Console(width=120).print(table)
+
+
+if __name__ == '__main__':
+    cli.run(main)
