@@ -1,8 +1,9 @@
 from .cost import Cost, count_cost, count_vidtr_paper_macs
-from .ensemble import average_scores, evaluate_scores
+from .ensemble import average_scores, evaluate_scores, load_predictions
 from .memory import PeakMemory
 from .speed import median_times
 
 __all__ = [
-    'Cost', 'PeakMemory', 'average_scores', 'count_cost', 'count_vidtr_paper_macs', 'evaluate_scores', 'median_times'
+    'Cost', 'PeakMemory', 'average_scores', 'count_cost', 'count_vidtr_paper_macs', 'evaluate_scores',
+    'load_predictions', 'median_times'
 ]

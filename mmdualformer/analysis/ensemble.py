@@ -1,9 +1,58 @@
+import io
+import pickle
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from mmaction.registry import METRICS
 
 from mmdualformer.errors import UserError
+
+
+def _load_storage(data: bytes) -> object:
+    return torch.load(io.BytesIO(data), weights_only=True)
+
+
+class _PredictionsUnpickler(pickle.Unpickler):
+    """Makes tensors and plain values, and nothing else."""
+
+    _known = {
+        ('torch._utils', '_rebuild_tensor_v2'): torch._utils._rebuild_tensor_v2,
+        ('torch.storage', '_load_from_bytes'): _load_storage,  # torch's own would unpickle anything
+        ('collections', 'OrderedDict'): dict,
+        ('_codecs', 'encode'): lambda text, encoding: text.encode('latin1'),  # bytes, in the protocol of MMEngine
+    }
+
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in self._known:
+            raise pickle.UnpicklingError(f'it would run {module}.{name}')
+        return self._known[module, name]
+
+
+def load_predictions(path: str | Path) -> list[dict]:
+    """Load what ``tools/test.py --dump`` saved, running nothing that is in it.
+
+    Args:
+        path (str or Path): A ``.pkl`` file.
+
+    Returns:
+        list[dict]: For each video a dict with ``pred_score`` and ``gt_label``.
+
+    Raises:
+        UserError: The file is missing, is no such file, or would run code.
+    """
+    try:
+        with open(path, 'rb') as file:
+            samples = _PredictionsUnpickler(file).load()
+    except FileNotFoundError:
+        raise UserError(f'{str(path)!r} does not exist (looked in {Path.cwd()})') from None
+    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError) as error:
+        reason = str(error).partition('\n')[0]
+        raise UserError(f'{str(path)!r} holds no predictions: {reason}') from None
+    if not (isinstance(samples, list) and samples and all(
+            isinstance(sample, dict) and {'pred_score', 'gt_label'} <= sample.keys() for sample in samples)):
+        raise UserError(f'{str(path)!r} holds no predictions; save them with tools/test.py --dump')
+    return samples
 
 
 def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[float] | None = None) -> list[dict]:

@@ -1,11 +1,12 @@
+import os
 import pickle
 
 import pytest
 import torch
 
-from mmdualformer.analysis import average_scores, evaluate_scores
+from mmdualformer.analysis import average_scores, evaluate_scores, load_predictions
 from mmdualformer.errors import UserError
-from tests.helpers import REPO, assert_one_line
+from tests.helpers import REPO, Malicious, assert_one_line
 
 
 def samples(scores: list, labels: list) -> list:
@@ -41,7 +42,7 @@ def test_predictions_of_something_else_are_refused(second, weights, message):
         average_scores([first, second], weights)
 
 
-def test_the_command_over_saved_predictions(run_tool, data_options, tmp_path):
+def test_the_command_over_saved_predictions(fork_tool, data_options, tmp_path):
     """Predictions of two real models, as tools/test.py saves them."""
     import torch
     from mmaction.registry import MODELS
@@ -54,14 +55,27 @@ def test_the_command_over_saved_predictions(run_tool, data_options, tmp_path):
         init_default_scope('mmaction')
         torch.manual_seed(0)
         torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / f'{name}.pth')
-        result = run_tool('tools/test.py', REPO / f'configs/{name}.py', f'{name}.pth', '--dump', f'{name}.pkl',
+        result = fork_tool('tools/test.py', REPO / f'configs/{name}.py', f'{name}.pth', '--dump', f'{name}.pkl',
                           '--cfg-options', *data_options)
         assert result.returncode == 0, result.stdout + result.stderr
-    result = run_tool('tools/analysis/ensemble.py', *(f'{name}.pkl' for name in names))
+    result = fork_tool('tools/analysis/ensemble.py', *(f'{name}.pkl' for name in names))
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert [line.split(':')[0] for line in lines] == [*(f'{name}.pkl' for name in names), 'average']
     assert all('acc/top1' in line and 'acc/top5' in line for line in lines)
     loaded = [pickle.loads((tmp_path / f'{name}.pkl').read_bytes()) for name in names]
     assert f'acc/top1 {evaluate_scores(average_scores(loaded))["acc/top1"]:.2%}' in lines[-1]
-    assert_one_line(run_tool('tools/analysis/ensemble.py', 'no.pkl'), "'no.pkl' does not exist")
+    assert_one_line(fork_tool('tools/analysis/ensemble.py', 'no.pkl'), "'no.pkl' does not exist")
+
+
+@pytest.mark.parametrize('call', [
+    lambda path: Malicious(os.mkdir, path),
+    lambda path: Malicious(torch.storage._load_from_bytes, pickle.dumps(Malicious(os.mkdir, path))),
+])
+def test_predictions_run_nothing(tmp_path, call):
+    with open(tmp_path / 'bad.pkl', 'wb') as file:
+        pickle.dump([dict(pred_score=call(str(tmp_path / 'ran')), gt_label=0)], file)
+    with pytest.raises(UserError, match=r'bad\.pkl. holds no predictions: ') as error:
+        load_predictions(tmp_path / 'bad.pkl')
+    assert not (tmp_path / 'ran').exists()
+    assert '\n' not in str(error.value)

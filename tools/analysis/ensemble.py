@@ -1,13 +1,9 @@
 """Average the predictions of several models that tools/test.py --dump has saved, and measure them."""
 
 import argparse
-from pathlib import Path
-
-import mmengine
 
 from mmdualformer import cli
-from mmdualformer.analysis import average_scores, evaluate_scores
-from mmdualformer.errors import UserError
+from mmdualformer.analysis import average_scores, evaluate_scores, load_predictions
 
 
 def main() -> None:
@@ -15,10 +11,7 @@ def main() -> None:
     parser.add_argument('predictions', nargs='+', help='.pkl files of the same videos')
     parser.add_argument('--weights', nargs='+', type=float, help='weight of each file (default: equal)')
     args = parser.parse_args()
-    for path in args.predictions:
-        if not Path(path).is_file():
-            raise UserError(f'{path!r} does not exist (looked in {Path.cwd()})')
-    predictions = [mmengine.load(path) for path in args.predictions]
+    predictions = [load_predictions(path) for path in args.predictions]
     ensemble = average_scores(predictions, args.weights)
     for name, samples in [*zip(args.predictions, predictions), ('average', ensemble)]:
         print(f'{name}: ' + ', '.join(f'{key} {value:.2%}' for key, value in evaluate_scores(samples).items()))
