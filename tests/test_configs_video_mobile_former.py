@@ -165,3 +165,9 @@ def test_metafile_names_the_configs():
     configs = [path for pattern in ('vmf_*.py', 'mobile3d_*.py') for path in (REPO / 'configs').glob(pattern)]
     assert listed == {f'configs/{path.name}' for path in configs if 'micro' not in path.stem}
     assert all(model['Name'] == model['Config'].split('/')[1].removesuffix('.py') for model in models)
+
+
+def test_micro_models_cost_the_same():
+    (vmf, cfg), (mobile3d, _) = (build(REPO / f'configs/{name}_micro_motion.py') for name in ('vmf', 'mobile3d'))
+    cost = count_cost(vmf, clip_shape(cfg)).flops
+    assert count_cost(mobile3d, clip_shape(cfg)).flops == pytest.approx(cost, rel=0.02)

@@ -64,6 +64,7 @@ class PointwiseConv3d(nn.Conv3d):
         return super().forward(x) if x.device.type != 'cpu' else self.convolve(x, self.weight)
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """As :meth:`forward` on a CPU, with this weight and bias in place of its own."""
         x = x[:, :, ::self.stride[0]]
         frames = x.transpose(1, 2).flatten(0, 1)  # [B*T, in_channels, H, W], a view when channels are last
         frames = F.conv2d(frames, weight[:, :, 0], bias, self.stride[1:])
@@ -88,6 +89,7 @@ class DepthwiseConv3d(nn.Conv3d):
         return self.convolve(x, self.weight)
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """As :meth:`forward` on a CPU, with this weight and bias in place of its own."""
         return _convolve(x, weight, bias, self.stride, self.padding, self.groups)
 
 
@@ -126,6 +128,7 @@ class FactorizedConv3d(nn.Module):
         return self.temporal(self.spatial(x)) if is_plain(x) else self.convolve(x, self.weight)
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """As :meth:`forward` on a CPU, with this weight and bias in place of its own."""
         x = _convolve(x, weight, bias, self.stride, self.padding, self.groups)
         return x.contiguous(memory_format=torch.channels_last_3d)
 

@@ -20,7 +20,7 @@ def straightforward(act: DynamicReLU, x: torch.Tensor, token: torch.Tensor, exci
     return torch.stack(frames, dim=2)
 
 
-@pytest.mark.parametrize('cached', [1, 300, 2**19])
+@pytest.mark.parametrize('cached', [1, 300, 2**20])
 @pytest.mark.parametrize('excite', [False, True])
 @pytest.mark.parametrize(('frame_level', 'tokens'), [(True, 1), (True, 5), (False, 1), (False, 5)])
 def test_equals_its_definition(frame_level, tokens, excite, cached, monkeypatch):
