@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 
 from mmdualformer.checkpoints.convert import load_safely
+from mmdualformer.datasets.annotations import parse_line
 from mmdualformer.errors import UserError
 
 
@@ -45,8 +46,9 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
                                     f'exist: there is no {Path(root, path).absolute()}; set it with --cfg-options '
                                     f'{key}.{name}=PATH')
             if ann_file and num_classes and dataset.get('type') in ('VideoDataset', 'RobustVideoDataset'):
-                _check_labels(Path(root, ann_file), num_classes, dataset.get('delimiter', ' '),
-                              may_lack=loader == 'test_dataloader')
+                multi_class = dataset.get('multi_class', False)
+                _check_labels(Path(root, ann_file), num_classes, dataset.get('delimiter', ' '), multi_class,
+                              may_lack=multi_class or loader == 'test_dataloader')
 
 
 def check_file(argument: str, path: str) -> None:
@@ -109,22 +111,25 @@ def iterate_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
         yield key, dataset
 
 
-def _check_labels(ann_file: Path, num_classes: int, delimiter: str, may_lack: bool) -> None:
-    """Check a list of ``path label [label ...]`` lines, which may lack the label where scores are only dumped."""
+def _check_labels(ann_file: Path, num_classes: int, delimiter: str, multi_class: bool, may_lack: bool) -> None:
+    """Check a list of ``path label [label ...]`` lines.
+
+    They may lack the label where scores are only dumped, and where a video may show nothing of many classes.
+    """
     try:
         lines = ann_file.read_text(encoding='utf-8').splitlines()
     except (IsADirectoryError, UnicodeDecodeError) as error:
         raise UserError(f'{ann_file} is no list of "video label" lines: {error}') from None
     if not lines:
         raise UserError(f'{ann_file} is empty; it must have a "video label" line for each video')
+    valid = f'a number of 0 to {num_classes - 1} (model.cls_head.num_classes={num_classes})'
     for number, line in enumerate(lines, 1):
-        _, *labels = line.strip().split(delimiter)
-        if not labels and not may_lack:
-            raise UserError(f'{ann_file} line {number}: {line!r} must be a video and its label')
+        video, labels = parse_line(line, delimiter, multi_class)
+        if not video or not (labels or may_lack):
+            raise UserError(f'{ann_file} line {number}: {line!r} must be a video and its label, {valid}')
         for label in labels:
-            if not label.isdigit() or int(label) >= num_classes:
-                raise UserError(f'{ann_file} line {number}: label {label!r} must be a number of 0 to {num_classes - 1} '
-                                f'(model.cls_head.num_classes={num_classes})')
+            if not 0 <= label < num_classes:
+                raise UserError(f'{ann_file} line {number}: label {str(label)!r} must be {valid}')
 
 
 def _origin(cfg: Config, value: str, overrides: dict) -> str:

@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import av
+import numpy as np
+
 REPO = Path(__file__).parents[1]
 
 
@@ -22,3 +25,16 @@ def assert_one_line(result, *parts: str) -> None:
     assert len(errors) == 1, output
     for part in parts:
         assert part in errors[0]
+
+
+def write_video(path, codec='libx264', frames=24, **options) -> str:
+    """Gray frames, each a little lighter than the one before."""
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec, rate=24, options=options)
+        stream.width = stream.height = 64
+        stream.pix_fmt = 'yuv420p'
+        for i in range(frames):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 8 * i, np.uint8), format='rgb24')
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return str(path)

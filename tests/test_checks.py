@@ -59,7 +59,9 @@ def test_other_lists_and_loaders_are_left_to_their_classes(cfg, tmp_path):
 
 
 @pytest.mark.parametrize(('line', 'message'), [('a.mp4 8', "line 2: label '8' must be a number of 0 to 7"),
-                                               ('a.mp4 -1', "label '-1'"), ('a.mp4 cat', "label 'cat'"),
+                                               ('a.mp4 -1', "label '-1'"),
+                                               ('a.mp4 cat', "'a.mp4 cat' must be a video and its label, a number of"),
+                                               ('two words.mp4 8', "label '8' must"),
                                                ('a.mp4', "line 2: 'a.mp4' must be a video and its label"),
                                                ('', "line 2: '' must be a video and its label")])
 def test_labels_outside_the_classes(cfg, tmp_path, line, message):

@@ -1,13 +1,16 @@
 """A data set that goes on when videos are broken, and says so."""
 
+import os.path as osp
 from pathlib import Path
 
 from filelock import FileLock
 from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS
+from mmengine.fileio import list_from_file
 
 from mmdualformer.errors import UserError
 
+from .annotations import parse_line
 from .decoding import VideoError
 
 LEAST_FAILURES = 10  # fewer say nothing of a share
@@ -46,6 +49,15 @@ class RobustVideoDataset(VideoDataset):
         self._reads = 0
         self._unreadable = {}
         super().__init__(*args, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Read the list, whose paths may hold the delimiter; a video without a label gets -1, as in MMAction2."""
+        samples = []
+        for line in list_from_file(self.ann_file):
+            video, labels = parse_line(line, self.delimiter, self.multi_class)
+            label = labels if self.multi_class else labels[0] if labels else -1
+            samples.append(dict(filename=osp.join(self.data_prefix['video'] or '', video), label=label))
+        return samples
 
     def prepare_data(self, idx: int) -> dict | None:
         """Read a video.
