@@ -158,15 +158,14 @@ def _check_labels(ann_file: Path, num_classes: int, delimiter: str, multi_class:
         raise UserError(f'{ann_file} is no list of "video label" lines: {error}') from None
     if not lines:
         raise UserError(f'{ann_file} is empty; it must have a "video label" line for each video')
+    valid = f'a number of 0 to {num_classes - 1} (model.cls_head.num_classes={num_classes})'
     for number, line in enumerate(lines, 1):
         video, labels = parse_line(line, delimiter, multi_class)
         if not video or not (labels or may_lack):
-            raise UserError(f'{ann_file} line {number}: {line!r} must be a video and its label, a number of 0 to '
-                            f'{num_classes - 1}')
+            raise UserError(f'{ann_file} line {number}: {line!r} must be a video and its label, {valid}')
         for label in labels:
             if not 0 <= label < num_classes:
-                raise UserError(f'{ann_file} line {number}: label {label} must be a number of 0 to {num_classes - 1} '
-                                f'(model.cls_head.num_classes={num_classes})')
+                raise UserError(f'{ann_file} line {number}: label {str(label)!r} must be {valid}')
 
 
 def _check_names(label_map: Path, num_classes: int) -> None:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import av
+import numpy as np
 import torch
 import torch.nn as nn
 from mmaction.registry import MODELS
@@ -50,3 +52,16 @@ def randomize_norms(model: nn.Module) -> None:
             nn.init.normal_(module.bias, std=0.3)
             nn.init.normal_(module.running_mean, std=0.3)
             nn.init.uniform_(module.running_var, 0.5, 2)
+
+
+def write_video(path, codec='libx264', frames=24, **options) -> str:
+    """Gray frames, each a little lighter than the one before."""
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec, rate=24, options=options)
+        stream.width = stream.height = 64
+        stream.pix_fmt = 'yuv420p'
+        for i in range(frames):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 8 * i, np.uint8), format='rgb24')
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return str(path)

@@ -58,10 +58,10 @@ def test_other_lists_and_loaders_are_left_to_their_classes(cfg, tmp_path):
     check_datasets(cfg, LOADERS)
 
 
-@pytest.mark.parametrize(('line', 'message'), [('a.mp4 8', "line 2: label 8 must be a number of 0 to 7"),
-                                               ('a.mp4 -1', "label -1"),
+@pytest.mark.parametrize(('line', 'message'), [('a.mp4 8', "line 2: label '8' must be a number of 0 to 7"),
+                                               ('a.mp4 -1', "label '-1'"),
                                                ('a.mp4 cat', "'a.mp4 cat' must be a video and its label, a number of"),
-                                               ('two words.mp4 8', "label 8 must"),
+                                               ('two words.mp4 8', "label '8' must"),
                                                ('a.mp4', "line 2: 'a.mp4' must be a video and its label"),
                                                ('', "line 2: '' must be a video and its label")])
 def test_labels_outside_the_classes(cfg, tmp_path, line, message):
@@ -174,7 +174,7 @@ class TestImageFolder:
     def test_labels_of_a_list(self, cfg, tmp_path):
         (tmp_path / 'val.txt').write_text('ant/0.JPEG 0\nbee/0.JPEG 3\n')
         cfg.val_dataloader.dataset.ann_file = str(tmp_path / 'val.txt')
-        with pytest.raises(UserError, match=r"val\.txt line 2: label 3 must be a number of 0 to 2"):
+        with pytest.raises(UserError, match=r"val\.txt line 2: label '3' must be a number of 0 to 2"):
             check_datasets(cfg, LOADERS)
 
     def test_blending_has_the_classes_of_the_head(self, cfg):

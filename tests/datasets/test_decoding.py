@@ -9,19 +9,7 @@ from mmaction.datasets.transforms import DecordDecode, DecordInit
 
 from mmdualformer.datasets import VideoDecode, VideoError, VideoInit
 from mmdualformer.errors import UserError
-
-
-def write_video(path, codec='libx264', frames=24, **options) -> str:
-    """Gray frames, each a little lighter than the one before."""
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream(codec, rate=24, options=options)
-        stream.width = stream.height = 64
-        stream.pix_fmt = 'yuv420p'
-        for i in range(frames):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 8 * i, np.uint8), format='rgb24')
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return str(path)
+from tests.helpers import write_video
 
 
 def write_audio(path) -> str:

@@ -129,7 +129,7 @@ class TestBadInput:
 
     def test_label_outside_the_classes(self, fork_tool, data_options):
         result = fork_tool('tools/train.py', CONFIG, '--cfg-options', *data_options, 'model.cls_head.num_classes=5')
-        assert_one_line(result, "label 5 must be a number of 0 to 4")
+        assert_one_line(result, "label '5' must be a number of 0 to 4")
 
     def test_clip_smaller_than_a_patch(self, fork_tool, data_options, tmp_path):
         result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *data_options,

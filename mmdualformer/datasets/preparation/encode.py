@@ -1,0 +1,94 @@
+"""Videos encoded again, to be read fast in training."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+
+from .check import decode_frames, find_broken
+from .layout import Split
+
+SHORT_SIDE = 256
+# A clip is decoded from the key frame before it, so key frames are frequent; fastdecode leaves out of H.264 what costs
+# most to decode, CABAC and the deblocking filter.
+OPTIONS = {'preset': 'medium', 'crf': '23', 'g': '16', 'tune': 'fastdecode'}
+
+
+def resize_video(source: Path, target: Path) -> None:
+    """Encode a video in H.264 for training: all its frames, at their mean rate, without audio.
+
+    The short side becomes 256 pixels, or stays if it is shorter; the sides are even, as H.264 wants them. Frames that
+    are stored lying on their side are turned upright.
+
+    Args:
+        source (Path): The video.
+        target (Path): The mp4 file to write, which appears when it is complete. If it is there, it stays.
+
+    Raises:
+        av.FFmpegError, ValueError: See :func:`decode_frames`.
+    """
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f'{target.name}.part')
+    try:
+        _encode(source, partial)
+        partial.rename(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def resize_splits(splits: Iterable[Split], out: Path, workers: int) -> tuple[list[Split], dict[Path, str]]:
+    """Encode all videos of a data set with :func:`resize_video`, in parallel.
+
+    Args:
+        splits (iterable): What to encode.
+        out (Path): The folder to write to, in the same layout. What is complete there stays.
+        workers (int): Processes.
+
+    Returns:
+        tuple: The splits of the new data set, and the broken videos, which it lacks, with what is wrong with each.
+    """
+    targets = {split.source / video: out / split.folder / _resized(video)
+               for split in splits for video, _ in split.samples}
+    broken = find_broken(_resize_pair, list(targets.items()), 'resizing', workers)
+    broken = {source: reason for (source, _), reason in broken.items()}
+    resized = []
+    for split in splits:
+        samples = [(_resized(video), labels) for video, labels in split.samples if split.source / video not in broken]
+        resized.append(replace(split, source=out / split.folder, samples=samples))
+    return resized, broken
+
+
+def _resize_pair(pair: tuple[Path, Path]) -> None:
+    resize_video(*pair)
+
+
+def _resized(video: str) -> str:
+    return str(Path(video).with_suffix('.mp4'))
+
+
+def _encode(source: Path, target: Path) -> None:
+    with av.open(str(source)) as container:
+        rate = container.streams.video[0].average_rate.limit_denominator(1001)
+    with av.open(str(target), 'w', format='mp4', options={'movflags': 'faststart'}) as container:
+        stream = container.add_stream('libx264', rate=rate, options=OPTIONS)
+        stream.codec_context.thread_count = 1  # files are encoded in parallel
+        for index, frame in enumerate(decode_frames(source)):
+            if frame.rotation:
+                upright = np.rot90(frame.to_ndarray(format='rgb24'), frame.rotation // 90)
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(upright), format='rgb24')
+            if index == 0:
+                scale = min(SHORT_SIDE / min(frame.width, frame.height), 1)
+                stream.width, stream.height = (2 * round(side * scale / 2) for side in (frame.width, frame.height))
+                stream.pix_fmt = 'yuvj420p' if frame.format.name.startswith('yuvj') else 'yuv420p'  # j: full range
+                stream.codec_context.colorspace = frame.colorspace
+            frame = frame.reformat(stream.width, stream.height, stream.pix_fmt, interpolation='BICUBIC')
+            frame.pts, frame.time_base = index, 1 / Fraction(rate)
+            frame.pict_type = PictureType.NONE  # or the encoder would keep the key frames of the source
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

@@ -1,0 +1,46 @@
+import csv
+from pathlib import Path
+
+from mmdualformer.errors import UserError
+
+from .layout import Split, index_videos, locate, make_split
+
+
+def read_kinetics(root: Path) -> tuple[list[str], list[Split]]:
+    """Read Kinetics-400, -600 or -700 as the CVDF distributes it.
+
+    ``train/`` and ``val/`` hold ``{youtube_id}_{start:06d}_{end:06d}.mp4``, with or without a folder for each class;
+    ``annotations/{train,val}.csv`` have the columns label, youtube_id, time_start and time_end. The classes are
+    in the order of their names, as in MMAction2's label maps.
+
+    Args:
+        root (Path): The data set's folder.
+
+    Returns:
+        tuple: The names of the classes, and the splits.
+
+    Raises:
+        UserError: A file or column is missing.
+    """
+    annotations = {name: _read_annotations(locate(root, f'annotations/{name}.csv', f'{name}.csv'))
+                   for name in ('train', 'val')}
+    classes = sorted({label for rows in annotations.values() for _, label in rows})
+    index = {label: i for i, label in enumerate(classes)}
+    splits = []
+    for name, rows in annotations.items():
+        source = locate(root, f'videos_{name}', name)
+        videos = index_videos(source)
+        annotated = [(videos.get(video, f'{video}.mp4'), [index[label]]) for video, label in rows]
+        splits.append(make_split(f'{name}_list', f'videos_{name}', source, annotated))
+    return classes, splits
+
+
+def _read_annotations(path: Path) -> list[tuple[str, str]]:
+    """Return the name of each video, and of its class."""
+    with open(path, encoding='utf-8', newline='') as file:
+        rows = list(csv.DictReader(file))
+    try:
+        return [(f'{row["youtube_id"]}_{int(float(row["time_start"])):06d}_{int(float(row["time_end"])):06d}',
+                 row['label'].strip('"')) for row in rows]
+    except KeyError as error:
+        raise UserError(f'{path} has no column {error}') from None
