@@ -1,6 +1,6 @@
 # A VidTr small enough to train on a CPU. The quick start's motion data set, this size and this recipe are ours, not the
 # paper's. Cubic patches of two frames, as what moves from one frame to the next is then in a patch.
-_base_ = ['_base_/models/vidtr_s.py', '_base_/datasets/motion.py', '_base_/default_runtime.py']
+_base_ = ['_base_/models/vidtr_s.py', '_base_/datasets/motion.py', '_base_/motion_12e.py']
 
 model = dict(
     backbone=dict(
@@ -11,21 +11,8 @@ model = dict(
         attn_drop_rate=0.),
     cls_head=dict(num_classes=8, in_channels=96, dropout_ratio=0.))
 
-optim_wrapper = dict(
-    type='AmpOptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
-    paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.),
-    clip_grad=dict(max_norm=1.))
-
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=1, end=16, convert_to_iter_based=True)
 ]
-
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=16, val_begin=1, val_interval=1)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-
-default_hooks = dict(logger=dict(interval=25), checkpoint=dict(max_keep_ckpts=1))
-randomness = dict(seed=0)
-auto_scale_lr = dict(enable=False, base_batch_size=16)
+train_cfg = dict(max_epochs=16)
