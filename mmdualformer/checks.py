@@ -172,9 +172,9 @@ def _check_names(label_map: Path, num_classes: int) -> None:
     """Check a file with the name of a class a line, if it is there."""
     if label_map.is_file():
         names = label_map.read_text(encoding='utf-8').splitlines()
-        if len(names) != num_classes:
-            raise UserError(f'{label_map} names {len(names)} classes, the head has {num_classes} '
-                            '(model.cls_head.num_classes)')
+        if len(names) > num_classes:
+            raise UserError(f'{label_map} names {len(names)} classes, more than model.cls_head.num_classes='
+                            f'{num_classes}')
 
 
 def _origin(cfg: Config, value: str, overrides: dict) -> str:

@@ -67,7 +67,7 @@ def main() -> None:
         scores = inference_recognizer(model, video).pred_score
         print(video)
         for score, label in zip(*(part.tolist() for part in scores.topk(min(args.topk, len(scores))))):
-            print(f'  {score:7.2%}  {names[label] if names else label}')
+            print(f'  {score:7.2%}  {names[label] if names and label < len(names) else label}')
 
 
 if __name__ == '__main__':
