@@ -1,12 +1,10 @@
 """Decoding that survives: several decoders for a file, and a time limit for each."""
 
-import os.path as osp
 import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import NoReturn
 
-import decord
 import numpy as np
 from mmaction.datasets.transforms import (
     DecordDecode,
@@ -21,18 +19,8 @@ from mmcv.transforms import BaseTransform
 
 from mmdualformer.errors import UserError
 
-
-class OpenDecord(DecordInit):
-    """MMAction2's ``DecordInit`` without the two copies of a file that it makes in memory."""
-
-    def _get_video_reader(self, filename: str) -> decord.VideoReader:
-        if not osp.isfile(filename):  # a name without suffix, to which MMAction2 adds one
-            return super()._get_video_reader(filename)
-        return decord.VideoReader(filename, num_threads=self.num_threads)
-
-
 DECODERS = {
-    'decord': (OpenDecord, DecordDecode),
+    'decord': (DecordInit, DecordDecode),
     'pyav': (PyAVInit, PyAVDecode),
     'opencv': (OpenCVInit, OpenCVDecode),
 }
@@ -76,8 +64,8 @@ _local = threading.local()
 def call_within(seconds: float, function: Callable, *args) -> object:
     """Call a function, and give up on it when it takes too long.
 
-    It runs in another thread, which is kept for the next call: a new one each time costs a tenth of reading a clip. One
-    that does not return stays behind, as a decoder that waits in C code cannot be stopped.
+    It runs in another thread, which is kept for the next call: a new one each time would be slower. One that does not
+    return stays behind, as a decoder that waits in C code cannot be stopped.
 
     Args:
         seconds (float): Time limit.
