@@ -39,11 +39,33 @@ class VideoError(UserError):
         self.reason = reason
 
 
+class _Caller(threading.Thread):
+    """Makes calls one after another, so that who asks for them can stop waiting."""
+
+    def __init__(self) -> None:
+        super().__init__(name='decoding', daemon=True)  # one that hangs does not keep the process from ending
+        self.calls = SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        """Make calls until None comes."""
+        while (call := self.calls.get()) is not None:
+            function, args, outcome = call
+            try:
+                outcome.put((function(*args), None))
+            except Exception as error:
+                outcome.put((None, error))
+            del call, function, args, outcome  # they hold files
+
+
+_local = threading.local()
+
+
 def call_within(seconds: float, function: Callable, *args) -> object:
     """Call a function, and give up on it when it takes too long.
 
-    It runs in a thread of its own. One that never returns stays behind, as a decoder that waits in C code cannot be
-    stopped; it does not keep the process from ending.
+    It runs in another thread, which is kept for the next call: a new one each time would be slower. One that does not
+    return stays behind, as a decoder that waits in C code cannot be stopped.
 
     Args:
         seconds (float): Time limit.
@@ -56,18 +78,16 @@ def call_within(seconds: float, function: Callable, *args) -> object:
     Raises:
         TimeoutError: It took too long.
     """
+    caller = getattr(_local, 'caller', None)
+    if caller is None or not caller.is_alive():  # as after a fork
+        caller = _local.caller = _Caller()
     outcome = SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((function(*args), None))
-        except Exception as error:
-            outcome.put((None, error))
-
-    threading.Thread(target=run, daemon=True).start()
+    caller.calls.put((function, args, outcome))
     try:
         result, error = outcome.get(timeout=seconds)
     except Empty:
+        caller.calls.put(None)
+        _local.caller = None
         raise TimeoutError(f'no answer within {seconds:g} s') from None
     if error is not None:
         raise error

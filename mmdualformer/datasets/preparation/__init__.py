@@ -4,7 +4,7 @@ from .charades import read_charades
 from .check import check_videos
 from .counts import CLASSES, VIDEOS, compare_with_published
 from .diving48 import read_diving48
-from .encode import resize_splits, resize_video
+from .encode import resize_splits, resize_videos
 from .hmdb51 import read_hmdb51
 from .kinetics import read_kinetics
 from .layout import Split, link_folders
@@ -25,5 +25,5 @@ READERS = {
 
 __all__ = [
     'CLASSES', 'READERS', 'VIDEOS', 'Split', 'check_videos', 'compare_with_published', 'link_folders', 'resize_splits',
-    'resize_video', 'write_lists'
+    'resize_videos', 'write_lists'
 ]

@@ -1,0 +1,50 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmdualformer.analysis.data_speed import PIPELINES, build_loader, time_loaders, use_pipeline, write_sample_videos
+from tests.helpers import REPO
+
+
+@pytest.fixture(scope='module')
+def videos(tmp_path_factory):
+    return write_sample_videos(tmp_path_factory.mktemp('samples'), 2, seconds=2.5, workers=1)
+
+
+@pytest.fixture
+def loaders(videos, tmp_path):
+    """MMAction2's loader and ours of the training clips of Kinetics-400."""
+    init_default_scope('mmaction')
+    dataset = Config.fromfile(REPO / 'configs/_base_/datasets/k400.py').train_dataloader.dataset
+    return {name: build_loader(use_pipeline(dataset, name), videos, 4, 2, 0, tmp_path / f'{name}.txt')
+            for name in PIPELINES}
+
+
+def test_pixels_and_crops_are_mmaction2s_for_the_same_random_state(loaders):
+    for seed in range(3):
+        clips = {}
+        for name, loader in loaders.items():
+            np.random.seed(seed)
+            random.seed(seed)
+            clips[name] = loader.dataset[seed]['inputs']
+        assert clips['MMAction2'].shape == (1, 3, 32, 224, 224)
+        assert clips['MMAction2'].float().std() > 10
+        assert torch.equal(*clips.values())
+
+
+def test_all_clips_are_timed(loaders):
+    rates = time_loaders(loaders, rounds=2)
+    assert rates.keys() == PIPELINES.keys()
+    assert all(rate > 0 for rate in rates.values())
+
+
+def test_our_decoding_is_exchanged_for_mmaction2s_and_back():
+    dataset = Config.fromfile(REPO / 'configs/_base_/datasets/k400.py').train_dataloader.dataset
+    theirs = use_pipeline(dataset, 'MMAction2')
+    assert theirs['type'] == 'VideoDataset'
+    assert [step['type'] for step in theirs['pipeline']][:4] == ['DecordInit', 'SampleFrames', 'DecordDecode', 'Resize']
+    assert use_pipeline(theirs, 'mmdualformer') == dataset

@@ -1,0 +1,84 @@
+"""Measure how many clips a second come from disk, with MMAction2's decoding and with ours, before and after
+tools/data/prepare.py --resize, and whether a model would wait for them.
+
+Without --videos it writes ten-second files of 340 x 256 pixels, which are deleted afterwards.
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from mmengine.registry import init_default_scope
+
+import mmdualformer  # noqa: F401  (registers the data sets and mends the installed stack)
+from mmdualformer import cli
+from mmdualformer.analysis.data_speed import (
+    PIPELINES,
+    build_loader,
+    time_loaders,
+    time_training,
+    use_pipeline,
+    write_sample_videos,
+)
+from mmdualformer.checks import iterate_datasets
+from mmdualformer.datasets.preparation import resize_videos
+from mmdualformer.errors import UserError
+
+CONFIG = Path(__file__).parents[2] / 'configs' / 'dualformer_t_k400.py'  # clips of 32 frames, one in two
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--videos', type=Path, nargs='+', help='video files to read')
+    parser.add_argument('--model', help='config of a model to train; its pipeline is measured (default: '
+                        'dualformer_t_k400.py, without training)')
+    parser.add_argument('--workers', type=int, default=2, help='processes that read (default: 2)')
+    parser.add_argument('--rounds', type=int, default=7, help='measurements, of which the median is taken (default: 7)')
+    parser.add_argument('--clips', type=int, default=32, help='clips of a measurement (default: 32)')
+    parser.add_argument('--batch-size', type=int, default=4, help='clips of a batch (default: 4)')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    missing = [path for path in args.videos or () if not path.is_file()]
+    if missing:
+        raise UserError(f'--videos {missing[0]} does not exist')
+    cfg = cli.read_config(args.model or str(CONFIG))
+    init_default_scope('mmaction')
+    _, dataset = next(iterate_datasets('train_dataloader.dataset', cfg.train_dataloader.dataset))
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        given = [path.absolute() for path in args.videos or write_sample_videos(folder, 4, workers=os.cpu_count())]
+        resized = [folder / 'resized' / f'{i}.mp4' for i in range(len(given))]
+        broken = resize_videos(dict(zip(given, resized)), os.cpu_count())
+        if broken:
+            video, reason = next(iter(broken.items()))
+            raise UserError(f'--videos {video} is broken: {reason}')
+        files = {'as given': given, 'resized': resized}
+        loaders = {(kind, name): build_loader(
+            use_pipeline(dataset, name), videos, args.clips, args.batch_size, args.workers,
+            folder / f'{kind} {name}.txt') for kind, videos in files.items() for name in PIPELINES}
+        rates = time_loaders(loaders, args.rounds)
+
+        print(f'{len(given)} files, {args.workers} workers, median of {args.rounds} x {args.clips} clips')
+        size = {kind: sum(path.stat().st_size for path in videos) for kind, videos in files.items()}
+        for kind in files:
+            speed = ', '.join(f'{name} {rates[kind, name]:.1f} clips/s'
+                              f' (x{rates[kind, name] / rates["as given", "MMAction2"]:.2f})' for name in PIPELINES)
+            print(f'{kind}: {size[kind] / 1e6:.2f} MB (x{size[kind] / size["as given"]:.2f}); {speed}')
+        if args.model:
+            device = 'cuda' if torch.cuda.is_available() else 'cpu'
+            needed = time_training(cfg, next(iter(loaders['as given', 'mmdualformer'])), device)
+            print(f'{args.model}: trains {needed:.2f} clips/s on {device}, {args.batch_size} a batch')
+            for kind in files:
+                rate = rates[kind, 'mmdualformer']
+                verdict = 'does not wait for data' if rate >= needed else (
+                    f'waits for data; it needs {-(-needed * args.workers // rate):.0f} workers')
+                print(f'{kind}: {verdict}')
+
+
+if __name__ == '__main__':
+    cli.run(main)
