@@ -3,8 +3,9 @@
 ``paper_tables/*.yaml`` hold what is printed; a file has ``title``, ``url``, ``counted``, ``inconsistencies`` and
 ``tables``. What a table says holds for each of its rows, unless a row says otherwise:
 
-- ``row``, ``data``, ``input`` (frames x interval), ``views`` (clips x crops), ``pretrain``, ``setting`` (any other column)
-- ``config`` (ours, in ``configs/``), ``mmaction`` (somebody else's model: MMAction2's config in ``recognition/``)
+- ``row``, ``data``, ``input`` (frames x interval), ``views`` (clips x crops), ``pretrain``, ``setting`` (what else the
+  columns say)
+- ``config`` (ours, in ``configs/``), ``mmaction`` (of somebody else's model: MMAction2's, in ``configs/recognition/``)
 - ``gflops``, ``params`` (M), ``memory`` (GB), ``latency``, ``gpu_latency``, ``cpu_latency`` (ms), ``top1``, ``top5``,
   ``map`` (%): the numbers
 - ``gflops_of`` one ``view`` or the whole ``video``; ``counted``: the parameters of the ``backbone`` or of the ``model``
@@ -34,6 +35,7 @@ from .results import Result
 
 DIRECTORY = Path(__file__).parent / 'paper_tables'
 PAPERS = ('dualformer', 'vmf', 'vidtr')
+QUICKSTART = 'quickstart'  # no paper, but a table of the same form
 UNITS = {
     'gflops': 'GFLOPs',
     'params': 'parameters, M',
@@ -109,7 +111,7 @@ class Cell:
     def verdict(self) -> str:
         """What the difference means."""
         if not self.row.config:
-            return f'MMAction2: {self.row.mmaction}' if self.row.mmaction else 'not ours'
+            return 'not ours'
         if self.here is None:
             return 'not run'
         if self.name in METRICS:
@@ -160,7 +162,7 @@ def find_row(paper: str, table: str, name: str, data: str | None = None, pretrai
     found = [row for row in rows if row.row == name and data in (None, row.data) and pretrain in (None, row.pretrain)]
     if not found:
         names = ', '.join(dict.fromkeys(row.row for row in rows))
-        raise UserError(f'--row {name!r} must be one of {names}, with the --data and --pretrain that {paper}/{table} has')
+        raise UserError(f'--row {name!r} must be one of {names}, with a --data and --pretrain of {paper}/{table}')
     if len(found) > 1:
         choices = '; '.join(f'--data {row.data} --pretrain {row.pretrain}' for row in found)
         raise UserError(f'--row {name!r} means {len(found)} rows of {paper}/{table}; choose one of: {choices}')
@@ -184,6 +186,7 @@ class ModelCost:
 _COUNTED: dict[str, ModelCost] = {}
 
 
+@functools.cache
 def model_cost(config: str, counted: str) -> ModelCost:
     """Count the model of a config for the clip that its test pipeline makes; equal models are counted once.
 

@@ -26,7 +26,7 @@ class Result:
 def find_results(folder: Path) -> tuple[dict[str, Result], list[str]]:
     """Find the latest test of each of our configs.
 
-    A test leaves ``WORK_DIR/TIMESTAMP/TIMESTAMP.json`` with its metrics, its config in ``vis_data/config.py`` beside it,
+    A test leaves its metrics in ``WORK_DIR/TIMESTAMP/TIMESTAMP.json``, its config beside them in ``vis_data``,
     and the config under its own name in ``WORK_DIR``. A test of another model, or with other clips, views or steps than
     those of the config of that name, is not that config's result.
 
@@ -63,19 +63,17 @@ def _config_of(log: Path) -> str:
         ValueError: It is none of ours, or ours with other settings.
     """
     run = Config.fromfile(log.parent / 'vis_data' / 'config.py')
-    names = [path.stem for path in log.parents[1].glob('*.py')]
-    reasons = [f'{log.parents[1]} holds no config']
-    for name in names:
-        for candidate in (name, f'ablations/{name}'):
+    reason = f'{log.parents[1]} holds no config of mmdualformer'
+    for path in log.parents[1].glob('*.py'):
+        for name in (path.stem, f'ablations/{path.stem}'):
             try:
-                config = get_config(f'mmdualformer::{candidate}.py')
+                config = get_config(f'mmdualformer::{name}.py')
             except FileNotFoundError:
-                reasons.append(f'{name} is no config of mmdualformer')
                 continue
             if _tested(config) == _tested(run):
-                return candidate
-            reasons.append(f'it tests another model, or other clips or views, than {candidate}')
-    raise ValueError(reasons[-1])
+                return name
+            reason = f'it tests another model, or other clips or views, than {name}'
+    raise ValueError(reason)
 
 
 def _tested(cfg: Config) -> tuple[dict, list]:
