@@ -14,6 +14,7 @@
 """
 
 import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,19 @@ UNITS = {
     'map': 'mAP, %',
 }
 METRICS = {'top1': 'acc/top1', 'top5': 'acc/top5', 'map': 'acc/mean_average_precision'}
+DATASETS = {  # folder in data/ -> name
+    'kinetics400': 'Kinetics-400',
+    'kinetics600': 'Kinetics-600',
+    'kinetics700': 'Kinetics-700',
+    'diving48': 'Diving-48',
+    'hmdb51': 'HMDB-51',
+    'ucf101': 'UCF-101',
+    'sthv2': 'Something-Something V2',
+    'charades': 'Charades',
+    'imagenet': 'ImageNet-1K',
+    'imagenet21k': 'ImageNet-21K',
+    'motion': 'Motion',
+}
 TOLERANCE = 0.02  # of a cost; what differs by more has a reason
 POINTS = 0.5  # of an accuracy
 
@@ -172,6 +186,16 @@ def find_row(paper: str, table: str, name: str, data: str | None = None, pretrai
 def read_config(name: str) -> Config:
     """Read one of our configs by its name, such as ``ablations/dualformer_t_k400_conv``."""
     return get_config(f'mmdualformer::{name}.py')
+
+
+def data_folder(cfg: Config) -> str:
+    """Name of the folder in ``data/`` that a config trains on."""
+    return re.search(r"'data/(\w+)", repr(cfg.train_dataloader.dataset.to_dict()))[1]
+
+
+def dataset_of(cfg: Config) -> str:
+    """What a config trains on, as the papers call it."""
+    return DATASETS[data_folder(cfg)]
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,8 @@ def test_rows_of_ours_are_tested_as_they_say(row):
         assert sample.clip_len == int(frames)
         assert not interval or sample.frame_interval == int(interval)
     if row.data:
-        folder = {'ImageNet-1K': 'imagenet', 'Something-Something V2': 'sthv2'}.get(
-            row.data, row.data.lower().replace('-', ''))
-        assert f'data/{folder}/' in str(cfg.test_dataloader.dataset.to_dict())
+        assert papers.dataset_of(cfg) == row.data
+        assert f'data/{papers.data_folder(cfg)}/' in repr(cfg.test_dataloader.dataset.to_dict())
 
 
 def test_models_of_others_are_configs_of_mmaction():
