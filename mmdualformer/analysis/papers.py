@@ -10,7 +10,7 @@
   ``map`` (%): the numbers
 - ``gflops_of`` one ``view`` or the whole ``video``; ``counted``: the parameters of the ``backbone`` or of the ``model``
 - ``reason``: why a number of ours differs from the paper's by more than 2 %, by the number's name
-- ``gpu_hours``: what training took the authors, where they say so
+- ``gpu_hours``: what training took the authors on the file's ``gpu``, where they say so
 """
 
 import functools
@@ -166,21 +166,18 @@ def load_rows(paper: str, table: str | None = None) -> list[Row]:
     return rows
 
 
-def find_row(paper: str, table: str, name: str, data: str | None = None, pretrain: str | None = None) -> Row:
-    """Find the row of ours that a name, and where there are several a data set and a pretraining, mean.
+def find_rows(paper: str, table: str, name: str, data: str | None = None, pretrain: str | None = None) -> list[Row]:
+    """Find the rows of ours that a name, and where it is given a data set and a pretraining, mean.
 
     Raises:
-        UserError: No row or several rows, or a row of a model that has no config here.
+        UserError: There is none.
     """
     rows = [row for row in load_rows(paper, table) if row.config]
     found = [row for row in rows if row.row == name and data in (None, row.data) and pretrain in (None, row.pretrain)]
     if not found:
         names = ', '.join(dict.fromkeys(row.row for row in rows))
         raise UserError(f'--row {name!r} must be one of {names}, with a --data and --pretrain of {paper}/{table}')
-    if len(found) > 1:
-        choices = '; '.join(f'--data {row.data} --pretrain {row.pretrain}' for row in found)
-        raise UserError(f'--row {name!r} means {len(found)} rows of {paper}/{table}; choose one of: {choices}')
-    return found[0]
+    return found
 
 
 def read_config(name: str) -> Config:

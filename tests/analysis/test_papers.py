@@ -124,13 +124,13 @@ def test_vidtr_is_counted_in_both_conventions(cells):
 
 
 def test_a_row_is_found_by_what_tells_it_from_others():
-    assert papers.find_row('dualformer', '1', 'DualFormer-T').config == 'dualformer_t_k400_tokenlabel'
-    row = papers.find_row('dualformer', '1', 'DualFormer-B', 'Kinetics-600')
+    assert len(papers.find_rows('dualformer', '1', 'DualFormer-B')) == 3
+    row, = papers.find_rows('dualformer', '1', 'DualFormer-B', 'Kinetics-600')
     assert (row.config, row.num_views) == ('dualformer_b_k600_in21k', 4)
-    with pytest.raises(UserError, match='means 3 rows'):
-        papers.find_row('dualformer', '1', 'DualFormer-B')
+    row, = papers.find_rows('dualformer', '1', 'DualFormer-B', pretrain='ImageNet-1K')
+    assert row.config == 'dualformer_b_k400_in1k'
     with pytest.raises(UserError, match=r'must be one of .*DualFormer-S'):
-        papers.find_row('dualformer', '1', 'Swin-T')
+        papers.find_rows('dualformer', '1', 'Swin-T')
     with pytest.raises(UserError, match=r"table '8' of dualformer must be one of 1, 2"):
         papers.load_rows('dualformer', '8')
 
