@@ -68,4 +68,4 @@ def _model(collection: str, config: str, counted: str, row: Row | None) -> dict:
 
 
 def _to_yaml(content: dict) -> str:
-    return '# Written by tools/write_metafiles.py.\n' + yaml.safe_dump(content, sort_keys=False, width=120)
+    return '# Written by tools/write_generated.py.\n' + yaml.safe_dump(content, sort_keys=False, width=120)

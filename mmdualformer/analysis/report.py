@@ -33,9 +33,14 @@ def _rounded(number: float | None) -> str:
     return f'{number:.3f}' if number < 10 else f'{number:.1f}'
 
 
-def _markdown(title: str, columns: Sequence[str], lines: list[dict]) -> str:
+def markdown_table(columns: Sequence[str], lines: Sequence[dict[str, str]]) -> str:
+    """Write a table."""
     table = [columns, ['---'] * len(columns), *([line[column] for column in columns] for line in lines)]
-    return '\n'.join([f'### {title}', '', *(f'| {" | ".join(texts)} |' for texts in table), ''])
+    return ''.join(f'| {" | ".join(texts)} |\n' for texts in table)
+
+
+def _markdown(title: str, columns: Sequence[str], lines: list[dict]) -> str:
+    return f'### {title}\n\n{markdown_table(columns, lines)}'
 
 
 def _html(title: str, columns: Sequence[str], lines: list[dict]) -> str:

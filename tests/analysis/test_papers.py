@@ -3,10 +3,13 @@
 import csv
 
 import pytest
+import yaml
 from mmaction.registry import MODELS
 from mmengine.hub import get_config
 
 from mmdualformer.analysis import papers
+from mmdualformer.analysis.metafiles import write_metafiles
+from mmdualformer.analysis.page import write_page
 from mmdualformer.analysis.report import FORMATS
 from mmdualformer.errors import UserError
 from tests.helpers import REPO
@@ -143,3 +146,30 @@ def test_reports_say_every_number(name):
         assert row.row in text and row.config in text
         assert all(f'{number:g}' in text for number in row.published.values())
     assert text.count('not run') == 8
+
+
+def test_generated_files_are_what_the_script_writes():
+    """After a change of a config or of a paper's table: python tools/write_generated.py."""
+    files = write_metafiles(REPO)
+    for path, text in files.items():
+        assert (REPO / path).read_text(encoding='utf-8') == text, path
+    assert (REPO / 'docs/reproduction.md').read_text(encoding='utf-8') == write_page()
+
+
+def test_the_model_index_lists_what_there_is():
+    """As mim reads it: the index imports files whose models are in their collections and have a config."""
+    index = yaml.safe_load((REPO / 'model-index.yml').read_text())
+    names = []
+    for path in index['Import']:
+        content = yaml.safe_load((REPO / path).read_text())
+        collections = {collection['Name'] for collection in content['Collections']}
+        assert all((REPO / collection['README']).is_file() for collection in content['Collections'])
+        for model in content['Models']:
+            assert model['In Collection'] in collections
+            assert (REPO / model['Config']).is_file()
+            assert 'Weights' not in model  # there are none
+            for result in model.get('Results', ()):
+                assert all(metric.endswith('(paper)') for metric in result['Metrics'])
+            names.append(model['Name'])
+    assert sorted(names) == sorted(
+        path.stem for path in (REPO / 'configs').glob('*.py') if not path.stem.endswith('_motion'))

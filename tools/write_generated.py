@@ -5,12 +5,13 @@ from pathlib import Path
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.analysis.metafiles import write_metafiles
+from mmdualformer.analysis.page import write_page
 
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
-    for path, text in write_metafiles(ROOT).items():
+    for path, text in {**write_metafiles(ROOT), Path('docs/reproduction.md'): write_page()}.items():
         (ROOT / path).write_text(text, encoding='utf-8')
         print(path)
 
