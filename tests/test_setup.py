@@ -51,6 +51,7 @@ def test_the_wheel_carries_configs_and_tools(tmp_path):
     for name in ('configs/dualformer_t_k400.py', 'configs/_base_/datasets/k400.py', 'tools/train.py',
                  'tools/dist_train.sh', 'model-index.yml', 'configs/dualformer.metafile.yml'):
         assert f'mmdualformer/.mim/{name}' in names
-    assert {'mmdualformer/models/backbones/dualformer.py', 'mmdualformer/_startup.py', 'mmdualformer.pth'} <= names
+    assert {'mmdualformer/models/backbones/dualformer.py', 'mmdualformer/_startup.py', 'mmdualformer.pth',
+            'mmdualformer/analysis/paper_tables/dualformer.yaml'} <= names
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
     assert not (source / 'mmdualformer' / '.mim').exists()  # the checkout stays as it was

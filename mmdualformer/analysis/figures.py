@@ -1,0 +1,131 @@
+"""The papers' figures, from their tables and from sweeps of views."""
+
+import csv
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
+
+from mmdualformer.errors import UserError
+
+from .papers import Row, load_paper, load_rows
+
+FIGURES = {'dualformer': '1', 'vmf': '3'}  # paper -> the table that its Figure 1 draws
+HIGHLIGHT, REST = '#b2182b', '#4d4d4d'
+# where a label stands beside its point: to the right, up (in points), and its alignment
+PLACES = ((6, -3, 'left'), (-6, -3, 'right'), (0, 6, 'center'), (0, -13, 'center'), (6, 6, 'left'), (-6, 6, 'right'),
+          (6, -13, 'left'), (-6, -13, 'right'), (0, 16, 'center'), (0, -23, 'center'), (-6, 14, 'right'),
+          (-6, -21, 'right'))
+
+
+def _label(row: Row, rows: Sequence[Row]) -> str:
+    """Name of a point; where several have it, with what tells them apart."""
+    namesakes = [other for other in rows if other.row == row.row]
+    if len({other.pretrain for other in namesakes}) > 1:
+        return f'{row.row}, {row.pretrain.replace("ImageNet", "IN")}'
+    return f'{row.row}, {row.views} views' if len(namesakes) > 1 else row.row
+
+
+def _annotate(axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> None:
+    """Write a label beside each (x, y, label, colour): at the first of a few places where it covers nothing."""
+    renderer = FigureCanvasAgg(axes.figure).get_renderer()
+    axes.figure.draw(renderer)  # lays it out
+    marks = axes.transData.transform([point[:2] for point in points])
+    taken = []
+
+    def is_free(box: Bbox, own: int) -> bool:
+        others, box = np.delete(marks, own, axis=0), box.padded(3)
+        return (axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1 and not any(box.overlaps(other) for other in taken)
+                and not any(box.contains(*mark) for mark in others))
+
+    for own, (x, y, label, color) in enumerate(points):
+        text = axes.annotate(label, (x, y), PLACES[0][:2], textcoords='offset points', fontsize=8, color=color)
+        for *offset, side in PLACES:
+            text.set(position=offset, horizontalalignment=side)
+            if is_free(text.get_window_extent(renderer), own):
+                break
+        else:
+            text.set(position=PLACES[0][:2], horizontalalignment=PLACES[0][2])
+        taken.append(text.get_window_extent(renderer))
+
+
+def plot_accuracy(paper: str) -> Figure:
+    """Figure 1 of DualFormer or of Video Mobile-Former: Kinetics-400 accuracy against the GFLOPs of a video.
+
+    Args:
+        paper (str): A key of ``FIGURES``.
+
+    Returns:
+        Figure: All numbers are the paper's.
+    """
+    rows = [row for row in load_rows(paper, FIGURES[paper]) if row.data == 'Kinetics-400']
+    title = load_paper(paper)['title'].partition(':')[0]
+    figure = Figure(figsize=(8, 5.5), layout='constrained')
+    axes = figure.subplots()
+    others = [row for row in rows if not row.config]
+    ours = sorted((row for row in rows if row.config), key=lambda row: (row.published['gflops'], row.published['top1']))
+    for group, style in ((others, dict(color=REST, linestyle='', marker='o', markersize=4, label='other models')),
+                         (ours, dict(color=HIGHLIGHT, marker='o', markersize=6, label=title))):
+        axes.plot([row.published['gflops'] for row in group], [row.published['top1'] for row in group], **style)
+    axes.set(xscale='log', xlabel='GFLOPs of a video, all views', ylabel='top-1 accuracy on Kinetics-400, %',
+             title=f'{title}: accuracy and cost, as its Table {FIGURES[paper]} prints them')
+    axes.margins(x=0.12, y=0.08)
+    axes.grid(color='#e5e5e5')
+    axes.set_axisbelow(True)
+    axes.legend(loc='lower right')
+    _annotate(axes, [(row.published['gflops'], row.published['top1'], _label(row, rows), color)
+                     for group, color in ((ours, HIGHLIGHT), (others, REST)) for row in group])
+    return figure
+
+
+def read_views(path: Path) -> list[dict[str, float]]:
+    """Read what ``tools/analysis/sweep_views.py`` writes.
+
+    Raises:
+        UserError: It is no such file.
+    """
+    try:
+        with open(path, newline='') as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(f'{str(path)!r} is no file of tools/analysis/sweep_views.py: {error}') from None
+    if not rows or not {'clips', 'crops', 'top1'} <= rows[0].keys():
+        raise UserError(f'{str(path)!r} is no file of tools/analysis/sweep_views.py: it has no clips, crops or top1')
+    return rows
+
+
+def plot_views(files: dict[str, Path]) -> Figure:
+    """Figure 5 of DualFormer, measured: accuracy against the clips of a video, a line for each number of crops.
+
+    Args:
+        files (dict): What a part of the figure is called -> its views.csv.
+
+    Raises:
+        UserError: See :func:`read_views`.
+    """
+    figure = Figure(figsize=(4.5 * len(files), 3.8), layout='constrained')
+    for axes, (name, path) in zip(figure.subplots(1, len(files), squeeze=False)[0], files.items()):
+        rows = sorted(read_views(path), key=lambda row: (row['crops'], row['clips']))
+        for crops, line in groupby(rows, key=lambda row: row['crops']):
+            points = [(row['clips'], 100 * row['top1']) for row in line]
+            axes.plot(*zip(*points), marker='o', label=f'{crops:g} crop' + 's' * (crops > 1))
+        axes.set(xlabel='clips of a video', ylabel='top-1 accuracy, %', title=name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(color='#e5e5e5')
+        axes.legend()
+    return figure
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as PNG and SVG."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_name(f'{stem.name}.{kind}') for kind in ('png', 'svg')]
+    figure.savefig(paths[0], dpi=150)
+    figure.savefig(paths[1], metadata={'Date': None})
+    return paths

@@ -1,0 +1,97 @@
+"""``docs/reproduction.md``, from the papers' tables and the configs."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from .figures import FIGURES
+from .papers import METRICS, PAPERS, UNITS, Cell, Row, compare, load_paper, load_rows
+from .report import cell_texts, markdown_table
+
+SETTINGS = ('data', 'pretraining', 'input', 'views')
+HEAD = """# Reproduction
+
+<!-- Written by tools/write_generated.py; a test compares. -->
+
+The result and ablation tables of the three papers, with what the configs of this repository cost and, where it was run,
+what they reach.
+
+## What was verified here
+
+- **Costs.** Of the {costs} printed GFLOPs and parameter counts that a config of ours stands for, {met} are met within
+  2 %; each of the {differ} others has its reason below. All are counted again by a test.
+- **Equality with the released models.** DualFormer and VidTr compute what the authors' released implementations do, to
+  rounding in float64; tests compare them with recorded outputs. Video Mobile-Former was never released: ours is a model
+  that costs what its paper prints.
+- **Learning.** Small models learn the quick start's motion classes on a CPU (see the README and the families' pages);
+  DualFormers that see one frame, or the frames in random order, do not.
+- **The chain.** `tools/reproduce.py` goes through every step, from data to a cell, on the quick start's data set.
+
+## What needs GPUs and data
+
+Every accuracy below: none of the papers' data sets was trained on or tested here, so these cells are empty. Latencies
+and memory are the papers' machines'; `tools/analysis/benchmark_video_mobile_former.py` and
+`tools/analysis/attention_memory.py` measure them on yours. The authors report about 31 hours on 8 A100 for
+DualFormer-T, 3 days for DualFormer-B, and 12 hours on 64 V100 for VidTr-S.
+
+```bash
+python tools/reproduce.py --table dualformer/1 --row DualFormer-T            # prints all commands; --run runs them
+python tools/analysis/paper_tables.py --paper dualformer --table 1 --results work_dirs   # fills what was measured
+python tools/analysis/plot_papers.py --views Kinetics-400=work_dirs/dualformer_t_k400/views.csv    # the figures
+```
+
+A number of ours is taken from a test's log only if the test ran the model, the clips and the views of the config.
+"""
+
+
+def write_page() -> str:
+    """Write the page; costs are counted, accuracies are left empty."""
+    rows = [row for paper in PAPERS for row in load_rows(paper) if row.config]
+    cells = compare(rows)
+    verdicts = [cell.verdict for cell in cells if cell.here is not None]
+    met = verdicts.count('met')
+    parts = [HEAD.format(costs=len(verdicts), met=met, differ=len(verdicts) - met)]
+    for paper, of_paper in groupby(cells, key=lambda cell: cell.row.paper):
+        content = load_paper(paper)
+        parts.append(f'\n## {content["title"]}\n\n[{content["url"]}]({content["url"]})\n')
+        if paper in FIGURES:
+            parts.append(f'\n![accuracy against GFLOPs](figures/{paper}_accuracy.png)\n')
+        parts.append('\nWhere the paper contradicts itself or its released model, and what it leaves open:\n\n')
+        parts += [f'- {text.strip()}\n' for text in content['inconsistencies']]
+        titles = {entry['table']: entry['title'] for entry in content['tables']}
+        for table, of_table in groupby(of_paper, key=lambda cell: cell.row.table):
+            parts.append(f'\n### Table {table}: {titles[table]}\n\n{_table(list(of_table))}')
+    return ''.join(parts)
+
+
+def _table(cells: Sequence[Cell]) -> str:
+    """A line a row, each number of the paper's beside ours, and the reasons of differences."""
+    lines, reasons = [], {}
+    for _, group in groupby(cells, key=lambda cell: id(cell.row)):
+        of_row = list(group)
+        lines.append(_line(of_row[0].row, of_row))
+        for cell in of_row:
+            if cell.name in cell.row.reason:
+                named = reasons.setdefault((UNITS[cell.name], cell.row.reason[cell.name]), {})
+                named[cell.row.row] = None
+    columns = list(dict.fromkeys(column for line in lines for column in line))
+    texts = {column: [line.get(column, '') for line in lines] for column in columns}
+    shared = [column for column in SETTINGS if len(set(texts[column])) == 1]
+    caption = '; '.join(f'{column}: {texts[column][0]}' for column in shared if texts[column][0])
+    columns = [column for column in columns if column not in shared]
+    table = markdown_table(columns, [{column: line.get(column, '') for column in columns} for line in lines])
+    notes = ''.join(f'- {unit}, {", ".join(rows)}: {reason}.\n' for (unit, reason), rows in reasons.items())
+    return f'{caption}\n\n' * bool(caption) + table + f'\n{notes}' * bool(notes)
+
+
+def _line(row: Row, cells: Sequence[Cell]) -> dict[str, str]:
+    config = f'[`{row.config.rpartition("/")[2]}`](../configs/{row.config}.py)'
+    line = dict(zip(('row', *SETTINGS, 'config'), (row.row, row.data, row.pretrain, row.input, row.views, config)))
+    for cell in sorted(cells, key=lambda cell: list(UNITS).index(cell.name)):
+        texts = cell_texts(cell)
+        unit = UNITS[cell.name]
+        of_view = ' a view' if cell.name == 'gflops' and row.gflops_of == 'view' else ''
+        line[unit] = texts['paper'] + of_view
+        line[f'{unit}, here'] = texts['ours'] or ('not run' if cell.name in METRICS else 'not measured')
+        if row.paper == 'vidtr' and texts['multiply-adds, G']:
+            line['multiply-adds, G, here'] = texts['multiply-adds, G']
+    return line

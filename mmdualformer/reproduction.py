@@ -1,0 +1,178 @@
+"""The commands from a data set and no weights to a number in a paper's table."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import join, quote
+
+from mmengine.config import Config
+
+from mmdualformer import cli
+from mmdualformer.analysis.papers import PAPERS, Row, data_folder, load_paper, load_rows, read_config
+from mmdualformer.errors import UserError
+
+# checkpoint that a config starts from -> the config that makes it, where it is not of the same name
+MAKERS = {
+    **{f'dualformer_{size}_k400': f'dualformer_{size}_k400_in1k' for size in 'tsb'},
+    'dualformer_t_k400_16x4': 'ablations/dualformer_t_k400_16x4',
+}
+# what the paper starts from, where the config starts from random weights -> the checkpoint, and timm's file of it
+IMAGE_MODELS = {
+    'ImageNet-1K': ('checkpoints/dualformer_t_in1k.pth', None),  # all ablations are of DualFormer-T
+    'ViT-B': ('checkpoints/vit_b.pth', 'vit_base_patch16_224.pth'),
+    'ViT-L': ('checkpoints/vit_l.pth', 'vit_large_patch16_224.pth'),
+    'T2T-ViT': ('checkpoints/t2t_vit_19.pth', 'T2T_ViT_19.pth'),
+}
+NOT_INFLATED = 'ablations/dualformer_t_k400_conv'  # its kernels are of another shape than those of the image model
+WITHOUT_LIST = ('imagenet', 'imagenet21k')  # read from folders
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the chain.
+
+    Attributes:
+        title (str): What it does, and what it takes where the paper says so.
+        command (str): For bash, in the repository's root.
+    """
+
+    title: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the steps run on: ``launcher`` is 'pytorch', 'slurm' or, for one process, 'none'."""
+
+    gpus: int = 8
+    launcher: str = 'pytorch'
+    partition: str = 'PARTITION'
+
+    def command(self, kind: str, config: str, *arguments: str) -> str:
+        """Command that runs ``kind``, 'train' or 'test', on a config."""
+        paths = [f'configs/{config}.py', *arguments]
+        if self.launcher == 'none':
+            return join(['python', f'tools/{kind}.py', *paths])
+        if self.launcher == 'slurm':
+            gpus = f'GPUS={self.gpus} GPUS_PER_NODE={min(self.gpus, 8)}'
+            return f'{gpus} {join(["bash", f"tools/slurm_{kind}.sh", self.partition, Path(config).name, *paths])}'
+        return join(['bash', f'tools/dist_{kind}.sh', *paths, str(self.gpus)])
+
+
+def chain(row: Row, machine: Machine, options: Sequence[str] = ()) -> list[Step]:
+    """List the steps to a row's numbers.
+
+    Args:
+        row (Row): A row of ours.
+        machine (Machine): What they run on.
+        options (sequence): ``--cfg-options`` for every training and test.
+
+    Returns:
+        list[Step]: Data check, pretraining, training, test, cell. Checkpoints that are there are not made again.
+    """
+    steps = _train(row.config, row.pretrain, machine, options)
+    cfg = _read(row.config, options)
+    steps.append(
+        Step(f'test {row.config}: {row.views or "1x1"} views',
+             machine.command('test', row.config, _last_checkpoint(row.config, cfg)) + _cfg_options(options)))
+    steps.append(
+        Step(f'cell of {row.paper}/{row.table}, {row.row}',
+             f'python tools/analysis/paper_tables.py --paper {row.paper} --table {row.table} --results work_dirs'))
+    return list(dict.fromkeys(steps))
+
+
+def run(steps: Sequence[Step]) -> None:
+    """Run steps one after another, with the Python that this runs in.
+
+    Raises:
+        UserError: One fails; those after it are not run.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    for number, step in enumerate(steps, 1):
+        print(f'== {number}/{len(steps)} {step.title}\n{step.command}', flush=True)
+        status = subprocess.run(['bash', '-c', step.command], env={**os.environ, 'PATH': path}).returncode
+        if status != 0:
+            raise UserError(f'step {number} of {len(steps)}, {step.title!r}, ended with status {status}')
+
+
+def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str]) -> list[Step]:
+    """Steps up to the last checkpoint of a config, in the order of what needs what."""
+    cfg = _read(config, options)
+    own_options = list(options)
+    steps = [_check_data(cfg)]
+    checkpoints = [cfg.model.backbone.get('init_cfg', {}).get('checkpoint'), cfg.load_from,
+                   cfg.model.get('teacher', {}).get('checkpoint')]
+    if not any(checkpoints) and pretrain in IMAGE_MODELS and config != NOT_INFLATED:
+        checkpoint, released = IMAGE_MODELS[pretrain]
+        if released is None:
+            checkpoints.append(checkpoint)
+        elif not Path(checkpoint).exists():
+            steps.append(Step(f'pretraining: convert {released}, {pretrain} as its authors released it',
+                              f'python tools/convert_checkpoint.py vit {released} {checkpoint}'))
+        own_options += ['model.backbone.init_cfg.type=Inflated', f'model.backbone.init_cfg.checkpoint={checkpoint}']
+    for checkpoint in filter(None, checkpoints):
+        steps += _make_checkpoint(checkpoint, machine, options)
+
+    processes = 1 if machine.launcher == 'none' else machine.gpus
+    scaled = processes * cfg.train_dataloader.batch_size != cfg.auto_scale_lr.base_batch_size
+    command = machine.command('train', config) + ' --auto-scale-lr' * scaled + _cfg_options(own_options)
+    return [*steps, Step(f'train {config}: {cfg.train_cfg.max_epochs} epochs{_hours(config, machine)}', command)]
+
+
+def _make_checkpoint(checkpoint: str, machine: Machine, options: Sequence[str]) -> list[Step]:
+    """Steps to a checkpoint that a config starts from; none if it is there."""
+    if Path(checkpoint).exists():
+        return []
+    maker = MAKERS.get(Path(checkpoint).stem, Path(checkpoint).stem)
+    row = next((row for row in _all_rows() if row.config == maker), None)
+    trained = _last_checkpoint(maker, _read(maker, options))
+    return [
+        *_train(maker, row.pretrain if row else '', machine, options),
+        Step(f'pretraining: keep {maker} as {checkpoint}',
+             f'mkdir -p {Path(checkpoint).parent} && cp {trained} {checkpoint}')
+    ]
+
+
+def _check_data(cfg: Config) -> Step:
+    folder = data_folder(cfg)
+    root = f'data/{folder}'
+    if folder == 'motion':
+        command = f'test -f {root}/label_map.txt || python tools/data/make_motion_clips.py --root {root}'
+    elif folder in WITHOUT_LIST:
+        command = f'test -d {root}/train'
+    else:
+        command = f'python tools/data/prepare.py {folder} --root {root} --check'
+    return Step(f'data: {root}', command)
+
+
+def _hours(config: str, machine: Machine) -> str:
+    row = next((row for row in _all_rows() if row.config == config and row.gpu_hours), None)
+    if row is None:
+        return ''
+    return (f'; the authors took about {row.gpu_hours} {load_paper(row.paper)["gpu"]} hours, '
+            f'{row.gpu_hours / machine.gpus:.0f} on {machine.gpus}')
+
+
+def _all_rows() -> list[Row]:
+    return [row for paper in PAPERS for row in load_rows(paper)]
+
+
+def _read(config: str, options: Sequence[str]) -> Config:
+    cfg = read_config(config)
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='*', action=cli.Options)
+    parsed = parser.parse_args(['--cfg-options', *options]).cfg_options
+    cli.merge_options(cfg, parsed or {}, f'configs/{config}.py')
+    return cfg
+
+
+def _last_checkpoint(config: str, cfg: Config) -> str:
+    return f'work_dirs/{Path(config).name}/epoch_{cfg.train_cfg.max_epochs}.pth'
+
+
+def _cfg_options(options: Sequence[str]) -> str:
+    return ' --cfg-options ' + ' '.join(map(quote, options)) if options else ''

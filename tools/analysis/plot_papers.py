@@ -1,0 +1,44 @@
+"""Draw the papers' figures as PNG and SVG.
+
+Accuracy against GFLOPs (Figure 1 of DualFormer and of Video Mobile-Former) is drawn from the papers' tables; accuracy
+against views (Figure 5 of DualFormer) from files that tools/analysis/sweep_views.py wrote.
+"""
+
+import argparse
+from pathlib import Path
+
+import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
+from mmdualformer import cli
+from mmdualformer.analysis.figures import FIGURES, plot_accuracy, plot_views, save
+from mmdualformer.errors import UserError
+
+
+def named_file(text: str) -> tuple[str, Path]:
+    """Split NAME=FILE."""
+    name, _, path = text.partition('=')
+    if not path:
+        raise argparse.ArgumentTypeError(f'{text!r} must be NAME=FILE')
+    return name, Path(path)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--out', type=Path, default=Path('docs/figures'), help='folder (default: %(default)s)')
+    parser.add_argument(
+        '--views', nargs='+', type=named_file, metavar='NAME=FILE', help='sweeps of views, as Kinetics-400=views.csv')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    if args.out.is_file():
+        raise UserError(f'--out {str(args.out)!r} is a file; it must be a folder')
+    figures = {f'{paper}_accuracy': plot_accuracy(paper) for paper in FIGURES}
+    if args.views:
+        figures['views'] = plot_views(dict(args.views))
+    for name, figure in figures.items():
+        print(*save(figure, args.out / name))
+
+
+if __name__ == '__main__':
+    cli.run(main)

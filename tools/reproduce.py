@@ -1,0 +1,56 @@
+"""Print, or run, all commands from a data set and no weights to a number in a paper's table.
+
+Run it in the root of the repository. Checkpoints that are in checkpoints/ are not made again: to leave out a
+pretraining, put there a released one that tools/convert_checkpoint.py converted.
+"""
+
+import argparse
+
+import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
+from mmdualformer import cli, reproduction
+from mmdualformer.analysis.papers import PAPERS, QUICKSTART, find_rows
+from mmdualformer.errors import UserError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--table', required=True, metavar='PAPER/TABLE', help='such as dualformer/1 or vidtr/5a')
+    parser.add_argument('--row', required=True, help='name of the row, such as DualFormer-B')
+    parser.add_argument('--data', help='data set, where several rows have the name')
+    parser.add_argument('--pretrain', help='pretraining, where several rows have the name')
+    parser.add_argument('--gpus', type=int, default=8, help='GPUs (default: %(default)s)')
+    parser.add_argument('--launcher', choices=['pytorch', 'slurm', 'none'], default='pytorch', help='job launcher')
+    parser.add_argument('--partition', help="Slurm's partition")
+    parser.add_argument('--cfg-options', nargs='+', default=[], help='settings for all runs, as key=value')
+    parser.add_argument('--run', action='store_true', help='run the commands')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    paper, _, table = args.table.partition('/')
+    if paper not in (*PAPERS, QUICKSTART) or not table:
+        raise UserError(f'--table {args.table!r} must be {", ".join(PAPERS)} or {QUICKSTART}, a slash and a table')
+    if args.gpus < 1:
+        raise UserError(f'--gpus {args.gpus} must be at least 1')
+    rows = find_rows(paper, table, args.row, args.data, args.pretrain)
+    choices = [f'--data {row.data}' + f' --pretrain {row.pretrain}' * bool(row.pretrain) for row in rows]
+    if args.run and len(rows) > 1:
+        raise UserError(f'--row {args.row!r} means {len(rows)} rows; choose one of: {"; ".join(choices)}')
+    if args.run and args.launcher == 'slurm' and not args.partition:
+        raise UserError('--launcher slurm needs --partition')
+
+    machine = reproduction.Machine(args.gpus, args.launcher, args.partition or 'PARTITION')
+    steps = reproduction.chain(rows[0], machine, args.cfg_options)
+    if args.run:
+        reproduction.run(steps)
+        return
+    print(f'# {args.table}, {args.row}: {choices[0]}')
+    for choice in choices[1:]:
+        print(f'# another row of this name: {choice}')
+    for number, step in enumerate(steps, 1):
+        print(f'\n# {number}. {step.title}\n{step.command}')
+
+
+if __name__ == '__main__':
+    cli.run(main)
