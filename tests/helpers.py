@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import av
@@ -52,6 +53,13 @@ def randomize_norms(model: nn.Module) -> None:
             nn.init.normal_(module.bias, std=0.3)
             nn.init.normal_(module.running_mean, std=0.3)
             nn.init.uniform_(module.running_var, 0.5, 2)
+
+
+def let_go(pipe: Path) -> None:
+    """Let go whoever waits for a named pipe to be written, and remove it."""
+    writer = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    pipe.unlink()
+    os.close(writer)
 
 
 def write_video(path, codec='libx264', frames=24, **options) -> str:

@@ -1,4 +1,4 @@
-"""Decoding that survives: several decoders for a file, and a time limit for each."""
+"""Decoding that survives: several decoders for a file, and a time limit for what may hang."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -99,24 +99,22 @@ class _Decoding(BaseTransform):
 
     Args:
         decoders (sequence): Names in ``DECODERS``, in the order in which they are tried.
-        time_limit (float): Seconds that a decoder may take to open a file, and again to decode it.
 
     Raises:
         UserError: A decoder is unknown.
     """
 
-    def __init__(self, decoders: Sequence[str] = tuple(DECODERS), time_limit: float = 20.) -> None:
+    def __init__(self, decoders: Sequence[str] = tuple(DECODERS)) -> None:
         unknown = [name for name in decoders if name not in DECODERS]
         if unknown or not decoders:
             raise UserError(f'decoders={decoders} must be of {", ".join(DECODERS)}')
         self.decoders = tuple(decoders)
-        self.time_limit = time_limit
         self.steps = {name: tuple(step() for step in DECODERS[name]) for name in decoders}
 
     def open(self, results: dict, decoder: str) -> dict:
         """Open a file with one decoder."""
         init, _ = self.steps[decoder]
-        results = call_within(self.time_limit, init, results)
+        results = init(results)
         if results['total_frames'] < 1:
             raise ValueError('no frames')
         return dict(results, decoder=decoder)
@@ -124,7 +122,7 @@ class _Decoding(BaseTransform):
     def decode(self, results: dict) -> dict:
         """Decode the frames that are wanted, with the decoder that has opened the file."""
         _, decode = self.steps[results['decoder']]
-        return call_within(self.time_limit, decode, results)
+        return decode(results)
 
     @staticmethod
     def fail(results: dict, errors: dict[str, Exception]) -> NoReturn:
@@ -134,7 +132,7 @@ class _Decoding(BaseTransform):
         raise VideoError(f'video {results["filename"]!r} cannot be read: {reason}', reason)
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(decoders={self.decoders}, time_limit={self.time_limit})'
+        return f'{type(self).__name__}(decoders={self.decoders})'
 
 
 @TRANSFORMS.register_module()

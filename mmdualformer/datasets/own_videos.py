@@ -14,9 +14,10 @@ from rich.progress import track
 from mmdualformer.errors import UserError
 
 from .annotations import format_line
-from .decoding import VideoDecode, VideoError, VideoInit
+from .decoding import VideoDecode, VideoError, VideoInit, call_within
 
 SUFFIXES = ('.3gp', '.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
+READING_LIMIT = 60.  # seconds
 
 Video = tuple[Path, int]  # file and label
 
@@ -165,8 +166,14 @@ def _need_every_class(classes: Sequence[str], videos: Sequence[Video], reason: s
 
 def _why_unreadable(path: Path) -> str | None:
     try:
-        results = VideoInit()(dict(filename=str(path)))
-        VideoDecode()(dict(results, frame_inds=np.array([0, results['total_frames'] // 2])))
+        call_within(READING_LIMIT, _read, path)
     except VideoError as error:
         return error.reason
+    except TimeoutError as error:
+        return str(error)
     return None
+
+
+def _read(path: Path) -> None:
+    results = VideoInit()(dict(filename=str(path)))
+    VideoDecode()(dict(results, frame_inds=np.array([0, results['total_frames'] // 2])))

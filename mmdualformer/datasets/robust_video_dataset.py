@@ -11,7 +11,7 @@ from mmengine.fileio import list_from_file
 from mmdualformer.errors import UserError
 
 from .annotations import parse_line
-from .decoding import VideoError
+from .decoding import VideoError, call_within
 
 LEAST_FAILURES = 10  # fewer say nothing of a share
 
@@ -33,6 +33,8 @@ class RobustVideoDataset(VideoDataset):
     to the ledger that an ``UnreadableVideosHook`` sets.
 
     Args:
+        time_limit (float): Seconds that a video may take from the file to the clip; one that takes longer counts as
+            unreadable. Defaults to 60.
         label_map (str, optional): File with the name of a class a line. The names go into ``metainfo['classes']``, and
             so into checkpoints. Defaults to None, ``label_map.txt`` beside the list if it is there.
         max_unreadable (float): Share of training videos that may be unreadable, as one worker of a data loader sees
@@ -44,9 +46,15 @@ class RobustVideoDataset(VideoDataset):
         FileNotFoundError: ``label_map`` does not exist.
     """
 
-    def __init__(self, *args, label_map: str | None = None, max_unreadable: float = 0.05, **kwargs) -> None:
+    def __init__(self,
+                 *args,
+                 time_limit: float = 60.,
+                 label_map: str | None = None,
+                 max_unreadable: float = 0.05,
+                 **kwargs) -> None:
         if not 0 <= max_unreadable <= 1:
             raise UserError(f'max_unreadable={max_unreadable} must lie between 0 and 1')
+        self.time_limit = time_limit
         self.max_unreadable = max_unreadable
         self.ledger = None
         self._reads = 0
@@ -82,9 +90,12 @@ class RobustVideoDataset(VideoDataset):
         self._reads += 1
         if video not in self._unreadable:
             try:
-                return self.pipeline(info)
+                # the whole pipeline: one that changes threads in the middle moves its frames to another core's cache
+                return call_within(self.time_limit, self.pipeline, info)
             except VideoError as error:
                 self._note(video, error.reason)
+            except TimeoutError as error:
+                self._note(video, str(error))
         if not self.test_mode:
             return None
         data = self.pipeline(dict(self.get_data_info(idx), unreadable=True))

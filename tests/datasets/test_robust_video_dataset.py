@@ -1,4 +1,5 @@
 import multiprocessing
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mmdualformer.datasets.robust_video_dataset import record_unreadable
 from mmdualformer.errors import UserError
 from mmdualformer.evaluation import RobustAccMetric
-from tests.helpers import REPO
+from tests.helpers import REPO, let_go
 
 
 @pytest.fixture
@@ -86,6 +87,15 @@ def test_a_readable_test_says_nothing_of_unreadable_videos():
     metric = RobustAccMetric()
     metric.process(None, [dict(gt_label=torch.tensor([1]), pred_score=torch.tensor([0.1, 0.9]))])
     assert 'acc/unreadable' not in metric.evaluate(1)
+
+
+def test_a_video_that_never_answers_is_unreadable(broken_root):
+    pipe = broken_root / 'videos' / '0.mp4'
+    pipe.unlink()
+    os.mkfifo(pipe)
+    assert build(broken_root, 'train_dataloader', time_limit=0.05).prepare_data(0) is None
+    let_go(pipe)
+    assert ledger(broken_root) == {str(pipe): 'no answer within 0.05 s'}
 
 
 def test_too_many_failures_stop_training(broken_root):
