@@ -4,14 +4,11 @@ import argparse
 import os
 import re
 import sys
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-import torch.nn as nn
-from mmaction.registry import MODELS
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS, init_default_scope
+from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
@@ -111,20 +108,6 @@ def _last_line(error: Exception) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     lines = text.strip().splitlines() or ['']
     return lines[-1].rpartition(f'{UserError.__name__}: ')[2]
-
-
-def build_scorer(cfg: Config) -> nn.Module:
-    """Build backbone and head of a config's recognizer, from a normalised clip to logits, in eval mode."""
-    init_default_scope(cfg.default_scope)
-    model = MODELS.build(cfg.model).eval()
-    return nn.Sequential(OrderedDict(backbone=model.backbone, cls_head=model.cls_head))  # the recognizer's names
-
-
-def clip_shape(cfg: Config) -> tuple[int, int, int, int, int]:
-    """Shape of the single clip and view that a config's test pipeline makes, batch included."""
-    frames = next(step.clip_len for step in cfg.test_pipeline if 'clip_len' in step)
-    size = next(step.crop_size for step in cfg.test_pipeline if 'crop_size' in step)
-    return 1, 3, frames, size, size
 
 
 def run(main: Callable[[], None]) -> None:

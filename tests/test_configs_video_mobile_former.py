@@ -11,8 +11,7 @@ from mmengine.analysis import FlopAnalyzer
 from mmengine.config import Config
 from mmengine.fileio import load
 
-from mmdualformer.analysis import count_cost
-from mmdualformer.cli import build_scorer, clip_shape
+from mmdualformer.analysis import build_scorer, clip_shape, count_cost
 from tests.helpers import REPO
 
 ABLATIONS = REPO / 'configs/ablations'

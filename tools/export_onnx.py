@@ -4,12 +4,11 @@ import argparse
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 from mmengine.runner import load_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.analysis import median_times
+from mmdualformer.analysis import build_scorer, clip_shape, median_times
 from mmdualformer.checks import check_checkpoint
 from mmdualformer.errors import UserError
 from mmdualformer.export import check_installed, export_onnx, load_onnx
@@ -32,15 +31,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     check_installed()
-    if not Path(args.config).is_file():
-        raise UserError(f'config {args.config!r} does not exist (looked in {Path.cwd()})')
-    cfg = Config.fromfile(args.config)
-    model = cli.build_scorer(cfg)
+    cfg = cli.read_config(args.config)
+    model = build_scorer(cfg)
     if args.checkpoint != 'none':
         check_checkpoint(model, args.checkpoint)
         load_checkpoint(model, args.checkpoint, map_location='cpu')
 
-    batch, channels, frames, *size = cli.clip_shape(cfg)
+    batch, channels, frames, *size = clip_shape(cfg)
     shape = (batch, channels, args.frames or frames, *([args.size] * 2 if args.size else size))
     args.output.parent.mkdir(parents=True, exist_ok=True)
     export_onnx(model, shape, args.output)

@@ -7,9 +7,10 @@ pretraining, put there a released one that tools/convert_checkpoint.py converted
 import argparse
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
-from mmdualformer import cli, reproduction
-from mmdualformer.analysis.papers import PAPERS, QUICKSTART, find_rows
+from mmdualformer import cli
 from mmdualformer.errors import UserError
+from mmdualformer.papers import reproduction
+from mmdualformer.papers.tables import PAPERS, QUICKSTART, find_rows
 
 
 def parse_args() -> argparse.Namespace:

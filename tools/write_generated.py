@@ -4,8 +4,8 @@ from pathlib import Path
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.analysis.metafiles import write_metafiles
-from mmdualformer.analysis.page import write_page
+from mmdualformer.papers.metafiles import write_metafiles
+from mmdualformer.papers.page import write_page
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,9 +1,10 @@
 from .cost import Cost, count_cost, count_vidtr_paper_macs
 from .ensemble import average_scores, evaluate_scores, load_predictions
 from .memory import PeakMemory
+from .scorer import build_scorer, clip_shape
 from .speed import median_times
 
 __all__ = [
-    'Cost', 'PeakMemory', 'average_scores', 'count_cost', 'count_vidtr_paper_macs', 'evaluate_scores',
-    'load_predictions', 'median_times'
+    'Cost', 'PeakMemory', 'average_scores', 'build_scorer', 'clip_shape', 'count_cost', 'count_vidtr_paper_macs',
+    'evaluate_scores', 'load_predictions', 'median_times'
 ]

@@ -4,14 +4,13 @@ import shutil
 
 import pytest
 
-from mmdualformer import reproduction
-from mmdualformer.analysis import papers
+from mmdualformer.papers import reproduction, tables
 from tests.helpers import REPO, assert_one_line
 
-OURS = [row for paper in papers.PAPERS for row in papers.load_rows(paper) if row.config]
+OURS = [row for paper in tables.PAPERS for row in tables.load_rows(paper) if row.config]
 
 
-def commands(row: papers.Row, **machine) -> list[str]:
+def commands(row: tables.Row, **machine) -> list[str]:
     return [step.command for step in reproduction.chain(row, reproduction.Machine(**machine))]
 
 
@@ -30,7 +29,7 @@ def test_files_of_a_chain_are_made_before_they_are_used(row, tmp_path, monkeypat
         trained = [word for word in words if word.startswith('configs/')]
         assert all((REPO / path).is_file() for path in trained)
         if 'tools/dist_train.sh' in words:
-            cfg = papers.read_config(trained[0].removeprefix('configs/').removesuffix('.py'))
+            cfg = tables.read_config(trained[0].removeprefix('configs/').removesuffix('.py'))
             wanted = [cfg.load_from, cfg.model.get('teacher', {}).get('checkpoint')]
             assert set(filter(None, wanted)) <= made
             stem = trained[0].rpartition('/')[2].removesuffix('.py')
@@ -57,7 +56,7 @@ def test_slurm_other_numbers_of_gpus_and_checkpoints_that_are_there(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'checkpoints').mkdir()
     (tmp_path / 'checkpoints/vidtr_l_k400.pth').touch()
-    row, = papers.find_rows('vidtr', '6', 'VidTr-L', 'UCF-101')
+    row, = tables.find_rows('vidtr', '6', 'VidTr-L', 'UCF-101')
     assert commands(row, gpus=64, launcher='slurm', partition='gpu') == [
         'python tools/data/prepare.py ucf101 --root data/ucf101 --check',
         'GPUS=64 GPUS_PER_NODE=8 bash tools/slurm_train.sh gpu vidtr_l_ucf101 configs/vidtr_l_ucf101.py',  # 64 x 6

@@ -16,7 +16,7 @@ from rich.table import Table
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.analysis import median_times
+from mmdualformer.analysis import build_scorer, clip_shape, median_times
 from mmdualformer.export import check_installed, export_onnx, load_onnx
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -40,8 +40,8 @@ def parse_args() -> argparse.Namespace:
 def build_forms(arch: str, forms: list[str], threads: int, folder: str) -> tuple[torch.Tensor, dict]:
     """A clip and the functions to time on it."""
     cfg = Config.fromfile(CONFIGS / f'vmf_{arch}_k400.py')
-    model = cli.build_scorer(cfg)
-    clip = torch.randn(cli.clip_shape(cfg))
+    model = build_scorer(cfg)
+    clip = torch.randn(clip_shape(cfg))
     functions = {'default': model}
     if 'plain' in forms:
         functions['plain'] = torch.jit.trace(model, clip, check_trace=False)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.analysis import papers
-from mmdualformer.analysis.report import FORMATS
-from mmdualformer.analysis.results import find_results
 from mmdualformer.errors import UserError
+from mmdualformer.papers import tables
+from mmdualformer.papers.report import FORMATS
+from mmdualformer.papers.results import find_results
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--paper', choices=[*papers.PAPERS, papers.QUICKSTART], help='only this paper')
+    parser.add_argument('--paper', choices=[*tables.PAPERS, tables.QUICKSTART], help='only this paper')
     parser.add_argument('--table', help='only this table of the paper, such as 1, 5a or S1')
     parser.add_argument('--results', type=Path, metavar='DIR', help='folder with work dirs of tests')
     parser.add_argument('--format', choices=FORMATS, default='md', help='Markdown, csv or HTML (default: %(default)s)')
@@ -28,13 +28,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     if args.table and not args.paper:
-        raise UserError(f'--table {args.table!r} needs --paper, one of {", ".join(papers.PAPERS)}')
+        raise UserError(f'--table {args.table!r} needs --paper, one of {", ".join(tables.PAPERS)}')
     results, left_out = find_results(args.results) if args.results else ({}, [])
     for line in left_out:
         print(f'left out: {line}', file=sys.stderr)
-    rows = [row for paper in ([args.paper] if args.paper else papers.PAPERS)
-            for row in papers.load_rows(paper, args.table)]
-    print(FORMATS[args.format](papers.compare(rows, results)), end='')
+    rows = [row for paper in ([args.paper] if args.paper else tables.PAPERS)
+            for row in tables.load_rows(paper, args.table)]
+    print(FORMATS[args.format](tables.compare(rows, results)), end='')
     for config in dict.fromkeys(row.config for row in rows if row.config in results):
         print(f'{config}: {results[config].log}', file=sys.stderr)
 

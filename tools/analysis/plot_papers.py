@@ -9,8 +9,8 @@ from pathlib import Path
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.analysis.figures import FIGURES, plot_accuracy, plot_views, save
 from mmdualformer.errors import UserError
+from mmdualformer.papers.figures import FIGURES, plot_accuracy, plot_views, save
 
 
 def named_file(text: str) -> tuple[str, Path]:

@@ -18,7 +18,7 @@ from mmengine.registry import init_default_scope
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.analysis import count_cost
+from mmdualformer.analysis import clip_shape, count_cost
 from mmdualformer.checks import check_checkpoint, check_datasets, check_file
 from mmdualformer.errors import UserError
 
@@ -35,11 +35,8 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def set_views(cfg: Config, clips: int, crops: int) -> tuple[int, int]:
+def set_views(cfg: Config, clips: int, crops: int) -> None:
     """Set the views of the test pipeline.
-
-    Returns:
-        tuple: Frames of a clip, and pixels of a crop's side.
 
     Raises:
         UserError: The pipeline has no step that samples frames, or none that crops.
@@ -52,7 +49,6 @@ def set_views(cfg: Config, clips: int, crops: int) -> tuple[int, int]:
                         f'{", ".join(step.type for step in pipeline)}')
     sample.num_clips = clips
     crop.type = CROPS[crops]
-    return sample.clip_len, crop.crop_size
 
 
 def main() -> None:
@@ -63,10 +59,9 @@ def main() -> None:
     check_datasets(cfg, ('test_dataloader', ), args.cfg_options)
     check_file('checkpoint', args.checkpoint)
     cfg.load_from = args.checkpoint
-    frames, side = set_views(copy.deepcopy(cfg), 1, 1)
     init_default_scope(cfg.default_scope)
     with torch.device('meta'):
-        gflops = count_cost(MODELS.build(cfg.model.backbone), (1, 3, frames, side, side)).flops / 1e9
+        gflops = count_cost(MODELS.build(cfg.model.backbone), clip_shape(cfg)).flops / 1e9
 
     rows = []
     for clips, crops in itertools.product(args.clips, args.crops):

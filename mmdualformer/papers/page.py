@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from .figures import FIGURES
-from .papers import METRICS, PAPERS, UNITS, Cell, Row, compare, load_paper, load_rows
 from .report import cell_texts, markdown_table
+from .tables import METRICS, PAPERS, UNITS, Cell, Row, compare, load_paper, load_rows
 
 SETTINGS = ('data', 'pretraining', 'input', 'views')
 HEAD = """# Reproduction

@@ -12,8 +12,8 @@ from shlex import join, quote
 from mmengine.config import Config
 
 from mmdualformer import cli
-from mmdualformer.analysis.papers import PAPERS, Row, data_folder, load_paper, load_rows, read_config
 from mmdualformer.errors import UserError
+from mmdualformer.papers.tables import PAPERS, Row, data_folder, load_paper, load_rows, read_config
 
 # checkpoint that a config starts from -> the config that makes it, where it is not of the same name
 MAKERS = {

@@ -1,6 +1,6 @@
 """The tables of the papers as data, and what their cells are here.
 
-``paper_tables/*.yaml`` hold what is printed; a file has ``title``, ``url``, ``counted``, ``inconsistencies`` and
+``published/*.yaml`` hold what is printed; a file has ``title``, ``url``, ``counted``, ``inconsistencies`` and
 ``tables``. What a table says holds for each of its rows, unless a row says otherwise:
 
 - ``row``, ``data``, ``input`` (frames x interval), ``views`` (clips x crops), ``pretrain``, ``setting`` (what else the
@@ -27,14 +27,13 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 
-from mmdualformer import cli
+from mmdualformer.analysis import clip_shape, count_cost, count_vidtr_paper_macs
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
 
-from .cost import count_cost, count_vidtr_paper_macs
 from .results import Result
 
-DIRECTORY = Path(__file__).parent / 'paper_tables'
+DIRECTORY = Path(__file__).parent / 'published'
 PAPERS = ('dualformer', 'vmf', 'vidtr')
 QUICKSTART = 'quickstart'  # no paper, but a table of the same form
 UNITS = {
@@ -219,7 +218,7 @@ def model_cost(config: str, counted: str) -> ModelCost:
     init_default_scope(cfg.default_scope)
     parts = [cfg.model.backbone] if counted == 'backbone' else [cfg.model.backbone, cfg.model.cls_head]
     parts[0].pop('init_cfg', None)
-    shape = cli.clip_shape(cfg)
+    shape = clip_shape(cfg)
     key = repr((parts, shape))
     if key not in _COUNTED:
         with torch.device('meta'):
@@ -235,7 +234,7 @@ def compare(rows: Sequence[Row], results: dict[str, Result] | None = None) -> li
 
     Args:
         rows (sequence): Rows of the papers.
-        results (dict, optional): Test results by config; see :func:`~mmdualformer.analysis.results.find_results`.
+        results (dict, optional): Test results by config; see :func:`~mmdualformer.papers.results.find_results`.
 
     Returns:
         list: A cell for each number of the rows; what was not run is empty.

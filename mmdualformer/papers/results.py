@@ -34,7 +34,7 @@ def find_results(folder: Path) -> tuple[dict[str, Result], list[str]]:
         folder (Path): Searched with all its folders.
 
     Returns:
-        tuple: Name of the config, as :func:`~mmdualformer.analysis.papers.read_config` takes it -> its latest result;
+        tuple: Name of the config, as :func:`~mmdualformer.papers.tables.read_config` takes it -> its latest result;
         and a line for each test that was left out, which says why.
 
     Raises:

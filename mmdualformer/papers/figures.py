@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 
 from mmdualformer.errors import UserError
 
-from .papers import Row, load_paper, load_rows
+from .tables import Row, load_paper, load_rows
 
 FIGURES = {'dualformer': '1', 'vmf': '3'}  # paper -> the table that its Figure 1 draws
 HIGHLIGHT, REST = '#b2182b', '#4d4d4d'

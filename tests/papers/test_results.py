@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mmdualformer.analysis import papers
-from mmdualformer.analysis.results import find_results
 from mmdualformer.errors import UserError
+from mmdualformer.papers import tables
+from mmdualformer.papers.results import find_results
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def log_test(tmp_path):
     """Leave what a test with MMEngine leaves in ``tmp_path/work/NAME``."""
 
     def log(config: str, timestamp: str, top1: float, change=lambda cfg: None) -> Path:
-        cfg = papers.read_config(config)
+        cfg = tables.read_config(config)
         change(cfg)
         work_dir = tmp_path / 'work' / config.replace('/', '_')
         run = work_dir / timestamp
@@ -37,8 +37,8 @@ def test_the_latest_test_fills_the_cells(log_test, tmp_path):
     assert results.keys() == {'dualformer_s_k400_in1k', 'ablations/dualformer_t_k400_no_peg'}
     assert results['dualformer_s_k400_in1k'].log == latest and left_out == []
 
-    rows = [row for row in papers.load_rows('dualformer', '9') if row.row.startswith('DualFormer-S')]
-    verdicts = {(cell.row.config, cell.name): (cell.here, cell.verdict) for cell in papers.compare(rows, results)}
+    rows = [row for row in tables.load_rows('dualformer', '9') if row.row.startswith('DualFormer-S')]
+    verdicts = {(cell.row.config, cell.name): (cell.here, cell.verdict) for cell in tables.compare(rows, results)}
     assert verdicts == {
         ('dualformer_s_k400_in1k', 'top1'): (pytest.approx(80.1), 'met'),
         ('dualformer_s_k400_in1k', 'top5'): (pytest.approx(90), 'lower'),

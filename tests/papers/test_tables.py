@@ -7,11 +7,11 @@ import yaml
 from mmaction.registry import MODELS
 from mmengine.hub import get_config
 
-from mmdualformer.analysis import papers
-from mmdualformer.analysis.metafiles import write_metafiles
-from mmdualformer.analysis.page import write_page
-from mmdualformer.analysis.report import FORMATS
 from mmdualformer.errors import UserError
+from mmdualformer.papers import tables
+from mmdualformer.papers.metafiles import write_metafiles
+from mmdualformer.papers.page import write_page
+from mmdualformer.papers.report import FORMATS
 from tests.helpers import REPO
 
 TABLES = {
@@ -19,7 +19,7 @@ TABLES = {
     'vmf': [str(number) for number in range(1, 13)],
     'vidtr': ['2', '3', '5a', '5b', '5c', '5d', '5e', '5f', '6'],
 }
-ROWS = [row for paper in papers.PAPERS for row in papers.load_rows(paper)]
+ROWS = [row for paper in tables.PAPERS for row in tables.load_rows(paper)]
 OURS = [row for row in ROWS if row.config]
 
 # What the released DualFormer costs, in 1e9 for all views: the sizes, and the settings of Tables 3, 4, 5 and 7
@@ -33,14 +33,14 @@ RELEASED = {
 }  # yapf: disable
 
 
-@pytest.mark.parametrize('paper', papers.PAPERS)
+@pytest.mark.parametrize('paper', tables.PAPERS)
 def test_every_table_is_there_and_every_number_plausible(paper):
-    rows = papers.load_rows(paper)
+    rows = tables.load_rows(paper)
     assert list(dict.fromkeys(row.table for row in rows)) == TABLES[paper]
     for row in rows:
-        assert row.published and not row.published.keys() - papers.UNITS.keys()
+        assert row.published and not row.published.keys() - tables.UNITS.keys()
         assert all(number > 0 for number in row.published.values())
-        assert all(0 < row.published.get(name, 1) < 100 for name in papers.METRICS)
+        assert all(0 < row.published.get(name, 1) < 100 for name in tables.METRICS)
         if {'top1', 'top5'} <= row.published.keys():
             assert row.published['top1'] < row.published['top5']
         assert row.data or row.published.keys() <= {'gflops', 'params'}
@@ -53,7 +53,7 @@ def test_rows_of_ours_are_tested_as_they_say(row):
     """The views, the frames and the data set of a row are those of its config."""
     path = REPO / f'configs/{row.config}.py'
     assert path.is_file()
-    cfg = papers.read_config(row.config)
+    cfg = tables.read_config(row.config)
     sample = next((step for step in cfg.test_pipeline if 'clip_len' in step), None)
     if row.views and row.data != 'ImageNet-1K':
         crops = 3 if any(step.type == 'ThreeCrop' for step in cfg.test_pipeline) else 1
@@ -63,8 +63,8 @@ def test_rows_of_ours_are_tested_as_they_say(row):
         assert sample.clip_len == int(frames)
         assert not interval or sample.frame_interval == int(interval)
     if row.data:
-        assert papers.dataset_of(cfg) == row.data
-        assert f'data/{papers.data_folder(cfg)}/' in repr(cfg.test_dataloader.dataset.to_dict())
+        assert tables.dataset_of(cfg) == row.data
+        assert f'data/{tables.data_folder(cfg)}/' in repr(cfg.test_dataloader.dataset.to_dict())
 
 
 def test_models_of_others_are_configs_of_mmaction():
@@ -77,7 +77,7 @@ def test_models_of_others_are_configs_of_mmaction():
 
 @pytest.fixture(scope='module')
 def cells():
-    return papers.compare(ROWS)
+    return tables.compare(ROWS)
 
 
 def test_no_cost_moves(cells):
@@ -86,7 +86,7 @@ def test_no_cost_moves(cells):
     counted = {(cell.row.config, cell.row.counted) for cell in cells if cell.name in ('gflops', 'params') and cell.here}
     assert counted == expected.keys()
     for key, row in expected.items():
-        cost = papers.model_cost(*key)
+        cost = tables.model_cost(*key)
         for name in ('gflops', 'macs', 'params'):
             assert getattr(cost, name) == pytest.approx(float(row[name]), abs=1e-5), key
 
@@ -127,21 +127,21 @@ def test_vidtr_is_counted_in_both_conventions(cells):
 
 
 def test_a_row_is_found_by_what_tells_it_from_others():
-    assert len(papers.find_rows('dualformer', '1', 'DualFormer-B')) == 3
-    row, = papers.find_rows('dualformer', '1', 'DualFormer-B', 'Kinetics-600')
+    assert len(tables.find_rows('dualformer', '1', 'DualFormer-B')) == 3
+    row, = tables.find_rows('dualformer', '1', 'DualFormer-B', 'Kinetics-600')
     assert (row.config, row.num_views) == ('dualformer_b_k600_in21k', 4)
-    row, = papers.find_rows('dualformer', '1', 'DualFormer-B', pretrain='ImageNet-1K')
+    row, = tables.find_rows('dualformer', '1', 'DualFormer-B', pretrain='ImageNet-1K')
     assert row.config == 'dualformer_b_k400_in1k'
     with pytest.raises(UserError, match=r'must be one of .*DualFormer-S'):
-        papers.find_rows('dualformer', '1', 'Swin-T')
+        tables.find_rows('dualformer', '1', 'Swin-T')
     with pytest.raises(UserError, match=r"table '8' of dualformer must be one of 1, 2"):
-        papers.load_rows('dualformer', '8')
+        tables.load_rows('dualformer', '8')
 
 
 @pytest.mark.parametrize('name', FORMATS)
 def test_reports_say_every_number(name):
-    rows = papers.load_rows('vidtr', '5b')
-    text = FORMATS[name](papers.compare(rows))
+    rows = tables.load_rows('vidtr', '5b')
+    text = FORMATS[name](tables.compare(rows))
     for row in rows:
         assert row.row in text and row.config in text
         assert all(f'{number:g}' in text for number in row.published.values())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from .papers import Row, dataset_of, load_paper, load_rows, model_cost, read_config
+from .tables import Row, dataset_of, load_paper, load_rows, model_cost, read_config
 
 # paper -> name of the collection, of its metafile and page, and its configs
 FAMILIES = {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmdualformer.analysis import papers
-from mmdualformer.analysis.figures import FIGURES, plot_accuracy, plot_views
+from mmdualformer.papers import tables
+from mmdualformer.papers.figures import FIGURES, plot_accuracy, plot_views
 from tests.helpers import assert_one_line
 
 VIEWS = 'clips,crops,gflops,top1,top5\n4,1,4.0,0.79,0.94\n1,1,1.0,0.75,0.92\n1,3,3.0,0.76,0.92\n4,3,12.0,0.795,0.94\n'
@@ -14,7 +14,7 @@ VIEWS = 'clips,crops,gflops,top1,top5\n4,1,4.0,0.79,0.94\n1,1,1.0,0.75,0.92\n1,3
 @pytest.mark.parametrize('paper', FIGURES)
 def test_points_are_the_papers(paper):
     axes = plot_accuracy(paper).axes[0]
-    rows = [row for row in papers.load_rows(paper, FIGURES[paper]) if row.data == 'Kinetics-400']
+    rows = [row for row in tables.load_rows(paper, FIGURES[paper]) if row.data == 'Kinetics-400']
     points = sorted(point for line in axes.lines for point in zip(*line.get_data()))
     assert points == sorted((row.published['gflops'], row.published['top1']) for row in rows)
     labels = [text.get_text() for text in axes.texts]

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from .papers import METRICS, UNITS, Cell, load_paper
+from .tables import METRICS, UNITS, Cell, load_paper
 
 COLUMNS = ('row', 'data', 'pretrain', 'input', 'views', 'setting', 'config', 'number', 'paper', 'ours', 'difference',
            'multiply-adds, G', 'verdict')

@@ -1,0 +1,32 @@
+"""The part of a config's recognizer that is measured and exported, and the clip it is measured with."""
+
+from collections import OrderedDict
+
+import torch.nn as nn
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmdualformer.errors import UserError
+
+
+def build_scorer(cfg: Config) -> nn.Module:
+    """Build backbone and head of a config's recognizer, from a normalised clip to logits, in eval mode."""
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(cfg.model).eval()
+    return nn.Sequential(OrderedDict(backbone=model.backbone, cls_head=model.cls_head))  # the recognizer's names
+
+
+def clip_shape(cfg: Config) -> tuple[int, int, int, int, int]:
+    """Shape of the single clip and view that a config's test pipeline makes, batch included.
+
+    Raises:
+        UserError: No step of the pipeline samples frames, or none crops.
+    """
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    frames = next((step.clip_len for step in pipeline if 'clip_len' in step), None)
+    size = next((step.crop_size for step in pipeline if 'crop_size' in step), None)
+    if frames is None or size is None:
+        raise UserError(f"the test pipeline must have steps with 'clip_len' and 'crop_size', not "
+                        f'{", ".join(step.type for step in pipeline)}')
+    return 1, 3, frames, size, size
