@@ -4,10 +4,10 @@ from .conv3d import ConvNorm3d, DepthwiseConv3d, FactorizedConv3d, PointwiseConv
 from .dynamic_relu import DynamicReLU, frame_means
 from .mlp import Mlp
 from .token_conv import TokenConv3d
-from .windows import Size, merge_windows, pad_to_multiple, partition_windows
+from .windows import Size, merge_windows, partition_windows
 
 __all__ = [
     'ConvNorm3d', 'DepthwiseConv3d', 'DynamicReLU', 'FactorizedConv3d', 'Mlp', 'PointwiseConv3d',
     'RelativePositionBias', 'Size', 'TokenConv3d', 'frame_means', 'merge_windows', 'multi_head_attention',
-    'pad_to_multiple', 'partition_windows', 'run_checkpointed'
+    'partition_windows', 'run_checkpointed'
 ]

@@ -1,8 +1,9 @@
+import torch
 import torch.nn as nn
 from einops import rearrange
 from torch import Tensor
 
-from .windows import Size, pad_to_multiple
+from .windows import Size
 
 
 class TokenConv3d(nn.Conv3d):
@@ -15,6 +16,11 @@ class TokenConv3d(nn.Conv3d):
         super().__init__(in_channels, out_channels, kernel_size, stride=kernel_size, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``[B, T, H, W, in_channels]`` to ``[B, T/t, H/h, W/w, out_channels]``."""
-        x = pad_to_multiple(rearrange(x, 'B T H W C -> B C T H W'), self.kernel_size, mode='replicate')
-        return rearrange(super().forward(x), 'B C T H W -> B T H W C')
+        """Map ``[B, T, H, W, in_channels]`` to ``[B, T/t, H/h, W/w, out_channels]``, each rounded up."""
+        for axis, step in enumerate(self.kernel_size, 1):
+            length = x.shape[axis]
+            if length % step:
+                # not F.pad: on a GPU the gradient of its 'replicate' is not deterministic
+                x = torch.cat([x, *[x.narrow(axis, length - 1, 1)] * (-length % step)], dim=axis)
+        x = super().forward(rearrange(x, 'B T H W C -> B C T H W'))
+        return rearrange(x, 'B C T H W -> B T H W C')

@@ -1,29 +1,11 @@
 """Cutting a map of tokens into boxes of a fixed size, when the box does not divide the map."""
 
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
 Size = tuple[int, int, int]
-
-
-def pad_to_multiple(x: Tensor, size: Size, mode: str = 'constant') -> Tensor:
-    """Pad the last three axes at their ends until ``size`` divides them.
-
-    Args:
-        x (Tensor): ``[B, C, T, H, W]``.
-        size (tuple): The divisors ``(t, h, w)``.
-        mode (str): ``'constant'`` pads zeros, ``'replicate'`` repeats the last frame, row and column.
-
-    Returns:
-        Tensor: ``[B, C, T', H', W']``; ``x`` itself when there is nothing to pad.
-    """
-    pad_t, pad_h, pad_w = (-length % step for length, step in zip(x.shape[2:], size))
-    if not (pad_t or pad_h or pad_w):
-        return x
-    return F.pad(x, (0, pad_w, 0, pad_h, 0, pad_t), mode=mode)
 
 
 def partition_windows(x: Tensor, window: Size) -> tuple[Tensor, Tensor | None]:

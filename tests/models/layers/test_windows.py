@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mmdualformer.models.backbones.dualformer import LocalWindowAttention
-from mmdualformer.models.layers import merge_windows, multi_head_attention, pad_to_multiple, partition_windows
+from mmdualformer.models.layers import merge_windows, multi_head_attention, partition_windows
 
 
 @pytest.mark.parametrize('size', [(4, 8, 6), (5, 7, 9), (1, 1, 1)])
@@ -32,10 +32,3 @@ def test_padded_windows_attend_as_windows_of_their_real_tokens():
     attention = LocalWindowAttention(4, 2, (1, 4, 3)).double()
     x = torch.randn(1, 1, 5, 3, 4, dtype=torch.float64)
     torch.testing.assert_close(attention(x)[:, :, 4:], attention(x[:, :, 4:]))
-
-
-def test_replicated_padding_repeats_the_border():
-    x = torch.arange(6.).view(1, 1, 1, 2, 3)
-    padded = pad_to_multiple(x, (1, 2, 2), mode='replicate')
-    assert padded[0, 0, 0].tolist() == [[0, 1, 2, 2], [3, 4, 5, 5]]
-    assert pad_to_multiple(x, (1, 2, 3)) is x
