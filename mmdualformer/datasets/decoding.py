@@ -24,6 +24,7 @@ DECODERS = {
     'pyav': (PyAVInit, PyAVDecode),
     'opencv': (OpenCVInit, OpenCVDecode),
 }
+VIDEO_SUFFIXES = ('.3gp', '.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
 BLANK = np.zeros((256, 340, 3), np.uint8)  # a frame of what cannot be read
 
 

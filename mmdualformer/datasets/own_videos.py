@@ -14,9 +14,8 @@ from rich.progress import track
 from mmdualformer.errors import UserError
 
 from .annotations import format_line
-from .decoding import VideoDecode, VideoError, VideoInit, call_within
+from .decoding import VIDEO_SUFFIXES, VideoDecode, VideoError, VideoInit, call_within
 
-SUFFIXES = ('.3gp', '.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
 READING_LIMIT = 60.  # seconds
 
 Video = tuple[Path, int]  # file and label
@@ -49,7 +48,7 @@ def find_videos(source: Path) -> OwnVideos:
         folders = sorted(path for path in source.iterdir() if path.is_dir() and path.name[0] != '.')
         classes = [folder.name for folder in folders]
         videos = [(path, label) for label, folder in enumerate(folders) for path in sorted(folder.rglob('*'))
-                  if path.suffix.lower() in SUFFIXES]
+                  if path.suffix.lower() in VIDEO_SUFFIXES]
     elif source.is_file():
         classes, videos = _read_csv(source)
     else:
@@ -57,7 +56,7 @@ def find_videos(source: Path) -> OwnVideos:
     if len(classes) < 2:
         raise UserError(f'{str(source)!r} has {len(classes)} classes ({", ".join(classes) or "no sub-folders"}); it '
                         'must have at least two, one sub-folder each')
-    _need_every_class(classes, videos, 'no video; known are the endings ' + ' '.join(SUFFIXES))
+    _need_every_class(classes, videos, 'no video; known are the endings ' + ' '.join(VIDEO_SUFFIXES))
     return OwnVideos(classes, videos)
 
 

@@ -21,5 +21,5 @@ def test_a_pipeline_without_clips_is_refused(key):
     cfg = Config.fromfile(REPO / 'configs/dualformer_micro_motion.py')
     pipeline = cfg.test_dataloader.dataset.pipeline
     pipeline[:] = [step for step in pipeline if key not in step]
-    with pytest.raises(UserError, match="steps with 'clip_len' and 'crop_size', not .*VideoDecode"):
+    with pytest.raises(UserError, match=r"steps with 'clip_len' and 'crop_size', not .*VideoDecode"):
         clip_shape(cfg)

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmdualformer.datasets.decoding import VIDEO_SUFFIXES
 from mmdualformer.errors import UserError
-
-VIDEO_SUFFIXES = ('.mp4', '.avi', '.webm', '.mkv')
 
 
 @dataclass
