@@ -44,7 +44,7 @@ def apply() -> None:
         find_our_configs()
         distribute_on_cpu()
         train_amp_configs_on_cpu()
-        resume_without_running_configs()
+    resume_without_running_configs()
     shift_hue_beyond_uint8()
     train_in_bfloat16()
     show_predictions_of_clips()
@@ -211,9 +211,9 @@ def train_amp_configs_on_cpu() -> None:
 
 
 def resume_without_running_configs() -> None:
-    """mmengine <= 0.10.7 executes the config text in a checkpoint that is resumed, to read a setting of 0.x from it.
+    """mmengine 0.10.7 executes the config text in a checkpoint that is resumed, to read a setting of 0.x from it.
 
-    The text is dropped when a runner loads a checkpoint: no code of a checkpoint runs.
+    The text is dropped when a runner of any version loads a checkpoint: no code of a checkpoint runs.
     """
 
     def load(original):
