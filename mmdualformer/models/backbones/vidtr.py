@@ -58,8 +58,27 @@ def resize_grid(grid: Tensor, old: Sequence[Sequence[int]], new: Sequence[Sequen
     return grid
 
 
+def sinusoids(lengths: Sequence[int], channels: int) -> Tensor:
+    """Sines and cosines of the places on a grid, with wavelengths of 6 to 600 tokens.
+
+    Args:
+        lengths (sequence): Lengths of the grid's axes.
+        channels (int): Channels for each axis, an even number.
+
+    Returns:
+        Tensor: ``[prod(lengths), len(lengths) * channels]``.
+    """
+    places = torch.cartesian_prod(*map(torch.arange, lengths)).view(-1, len(lengths), 1)
+    angles = places * 100**-torch.linspace(0, 1, channels // 2)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(1)
+
+
 class GridEmbed(nn.Module):
     """Class tokens around the patches of a clip, and a position embedding for every cell (Sections 3.1 and 3.2.1).
+
+    The position embedding begins as sines and cosines of a cell's place on each axis of the clip, and as zeros where
+    a class token stands for the whole axis. The paper's models take it from ViT. From small random values it learns
+    places so slowly that a compact VidTr, which has no class token for each place, hardly does.
 
     Args:
         dim (int): Channels.
@@ -75,14 +94,23 @@ class GridEmbed(nn.Module):
         # those at the head of an axis, for all tokens of the axes before and all cells of the axes after it
         self.cls_tokens = nn.ParameterList(
             torch.empty(*lengths[:i], 1, *(length + 1 for length in lengths[i + 1:]), dim) for i in range(len(axes)))
-        self.position = nn.Parameter(torch.empty(*(length + 1 for length in lengths), dim))
-        for parameter in self.parameters():
-            nn.init.trunc_normal_(parameter, std=0.02)
+        for tokens in self.cls_tokens:
+            nn.init.trunc_normal_(tokens, std=0.02)
+        self.position = nn.Parameter(self.initial_position(dim))
 
     def axis_sizes(self, size: Size) -> list[tuple[int, ...]]:
         """Lengths of the clip's axes behind each axis of the grid, for patches ``(t, h, w)``."""
         lengths = dict(zip('THW', size))
         return [tuple(lengths[name] for name in axis) for axis in self.axes]
+
+    def initial_position(self, dim: int) -> Tensor:
+        """Sinusoids of all cells, ``[n1 + 1, n2 + 1, ..., dim]``."""
+        sizes = self.axis_sizes(self.size)
+        channels = dim // sum(map(len, sizes)) // 2 * 2
+        tables = [F.pad(sinusoids(size, channels), (0, 0, 1, 0)) for size in sizes]  # class token, then places
+        cells = torch.cartesian_prod(*(torch.arange(len(table)) for table in tables)).view(-1, len(tables))
+        position = torch.cat([table[places] for table, places in zip(tables, cells.unbind(dim=1))], dim=1)
+        return F.pad(position, (0, dim - position.shape[1])).view(*map(len, tables), dim)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map patches ``[B, T, H, W, C]`` to a grid ``[B, n1, n2, ..., C]`` and its position embedding."""
