@@ -9,7 +9,13 @@ from mmdualformer.analysis import count_cost
 from mmdualformer.checkpoints.vidtr import convert_vidtr
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
-from mmdualformer.models.backbones.vidtr import HalvingPooling, TemporalAttention, TopKStdPooling, resize_grid
+from mmdualformer.models.backbones.vidtr import (
+    GridEmbed,
+    HalvingPooling,
+    TemporalAttention,
+    TopKStdPooling,
+    resize_grid,
+)
 from tests.reference import Reference
 
 COMPACT = dict(pool_layers=(0, 1), pool_frames=(4, 2))
@@ -188,6 +194,23 @@ class TestPooling:
         torch.testing.assert_close(given[:, 0], changed[:, 0])
         y = x[:, 0] + layer.norm1(x[:, 0])
         torch.testing.assert_close(given[:, 0], y + layer.mlp(layer.norm2(y)))
+
+
+@pytest.mark.parametrize('axes', [('THW', ), ('T', 'HW'), ('T', 'H', 'W'), ('HW', )])
+def test_positions_begin_as_places(axes):
+    """Cells are alike as they are near on every axis; a class token has no place on its own axis."""
+    size = (4, 3, 5)
+    embed = GridEmbed(96, axes, size)
+    assert not embed.position[(0, ) * len(axes)].any()
+    for axis, length in enumerate(embed.position.shape[:-1]):
+        tokens = embed.position.movedim(axis, 0)
+        cls, places = tokens[0], tokens[1:]
+        offsets = (places - cls).reshape(length - 1, -1, 96)  # what this axis adds is the same whatever the others
+        torch.testing.assert_close(offsets, offsets[:, :1].expand_as(offsets))
+        assert len(offsets[:, 0].unique(dim=0)) == length - 1  # and tells every place from the others
+    position = GridEmbed(96, ('THW', ), size).position[1:].view(*size, -1)
+    near, far = ((position[1, 1, 1] - position[t, h, w]).norm() for t, h, w in ((1, 1, 2), (1, 1, 4)))
+    assert 0 < near < far
 
 
 def test_embeddings_of_other_clips_are_interpolated():
