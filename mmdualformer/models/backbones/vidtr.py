@@ -138,11 +138,13 @@ class AxisAttention(nn.Module):
         self.drop_rate = drop_rate
 
     def attend(self, axis: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend along an axis of ``[B, n1, n2, ..., C]``."""
-        q, k, v = (x.movedim(axis, -2) for x in (q, k, v))
+        """Attend along an axis of ``[B, n1, n2, ..., C]``: those before it are a batch, the places after it heads."""
+        batch, places = q.shape[:axis].numel(), q.shape[axis + 1:-1].numel()
         x = multi_head_attention(
-            *(x.flatten(0, -3) for x in (q, k, v)), self.num_heads, dropout=self.drop_rate if self.training else 0.)
-        return x.view_as(v).movedim(-2, axis)
+            *(x.reshape(batch, x.shape[axis], -1) for x in (q, k, v)),
+            places * self.num_heads,
+            dropout=self.drop_rate if self.training else 0.)
+        return x.reshape(v.shape)
 
 
 class JointAttention(AxisAttention):
@@ -158,6 +160,10 @@ class JointAttention(AxisAttention):
         super().__init__(num_heads, drop_rate)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
+
+    def project(self, x: Tensor, grid: Sequence[int]) -> tuple[Tensor, ...]:
+        """Queries, keys and values of a grid of tokens, each contiguous, so that no axis needs copies of its own."""
+        return tuple(part.contiguous() for part in self.qkv(x).unflatten(1, grid).chunk(3, dim=-1))
 
     def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Attend.
@@ -183,7 +189,7 @@ class SeparableAttention(JointAttention):
 
     def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See :meth:`JointAttention.forward`."""
-        q, k, v = self.qkv(x).unflatten(1, grid).chunk(3, dim=-1)  # [B, T+1, H*W+1, C]
+        q, k, v = self.project(x, grid)  # [B, T+1, H*W+1, C]
         for axis in range(1, len(grid) + 1):
             v = self.attend(axis, q, k, v)
         return self.proj(v.flatten(1, -2)), residual
@@ -290,7 +296,7 @@ class CompactAttention(JointAttention):
 
     def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See :meth:`JointAttention.forward`; the grid is that of the tokens after the class token."""
-        q, k, v = self.qkv(x[:, 1:]).unflatten(1, grid).chunk(3, dim=-1)  # [B, T, H*W, C]
+        q, k, v = self.project(x[:, 1:], grid)  # [B, T, H*W, C]
         q, k, v, tokens = self.temporal(q, k, v, residual[:, 1:].unflatten(1, grid))
         v = self.proj(self.attend(2, q, k, v))
         return torch.cat([x[:, :1], v.flatten(1, 2)], dim=1), torch.cat([residual[:, :1], tokens.flatten(1, 2)], dim=1)

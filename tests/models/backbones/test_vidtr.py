@@ -1,3 +1,5 @@
+from math import prod
+
 import pytest
 import torch
 from mmaction.registry import MODELS
@@ -5,7 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mmdualformer.analysis import count_cost
+from mmdualformer.analysis import PeakMemory, count_cost
 from mmdualformer.checkpoints.vidtr import convert_vidtr
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
@@ -296,6 +298,20 @@ class LargestTensor(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         self.numel = max(self.numel, *(x.numel() for x in tree_leaves(out) if isinstance(x, torch.Tensor)), 0)
         return out
+
+
+@pytest.mark.parametrize(('settings', 'grid'), [(dict(), (9, 17)), (dict(attention='axial'), (9, 5, 5))], ids=str)
+def test_attention_copies_nothing_for_its_axes(settings, grid):
+    """For the backward pass a clip of a batch holds what a clip alone holds: tokens put in another order were more."""
+    attn = tiny_model(**settings).layers[0].attn
+    sizes = []
+    for batch in (1, 4):
+        x = torch.rand(batch, prod(grid), 16, requires_grad=True)
+        with PeakMemory([x, *attn.parameters()]) as memory:
+            held = memory.current
+            out = attn(x, x, (-1, *grid[1:]))  # noqa: F841  (holds the graph)
+            sizes.append((memory.current - held) / batch)
+    assert sizes[1] <= 1.02 * sizes[0]
 
 
 def test_separable_attention_makes_no_matrix_of_all_tokens():
