@@ -10,10 +10,12 @@ from pathlib import Path
 import torch.nn as nn
 from mmengine.config import Config
 from mmengine.model import is_model_wrapper
+from torch import Tensor
 
 from mmdualformer.checkpoints.convert import load_safely
 from mmdualformer.datasets.annotations import parse_line
 from mmdualformer.datasets.image_folder import find_classes
+from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
 from mmdualformer.models.layers import Mlp
 
@@ -33,7 +35,7 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
     for loader in loaders:
         if not isinstance(cfg.get(loader), dict):  # none, or the several loaders of a multi-loader loop
             continue
-        for key, dataset in iterate_datasets(f'{loader}.dataset', cfg[loader]['dataset']):
+        for key, dataset in iterate_configs(f'{loader}.dataset', cfg[loader]['dataset']):
             root = dataset.get('data_root') or ''
             if root and '://' not in root and not Path(root).exists():
                 raise UserError(f'{key}.data_root={root!r}, set in {_origin(cfg, root, overrides or {})}, does not '
@@ -88,7 +90,8 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
         raise UserError(f'checkpoint {path!r} holds no state of training to go on from; start from its weights with '
                         f'--cfg-options load_from={path}')
     model = model.module if is_model_wrapper(model) else model
-    given = {name.removeprefix('module.'): value for name, value in given.items()}  # as mmengine does
+    given = {name.removeprefix('module.'): value for name, value in given.items()  # as mmengine does
+             if isinstance(value, Tensor)}
     wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefix)}
     missing = [name for name in wanted if name not in given]
     reshaped = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
@@ -129,22 +132,6 @@ def check_model(cfg: Config, overrides: dict | None = None) -> None:
         if 'data_preprocessor.blending' in key and num_classes and blended != num_classes:
             raise UserError(f'{key}.num_classes={blended} must be that of the head, model.cls_head.num_classes='
                             f'{num_classes}; set it with --cfg-options {key}.num_classes={num_classes}')
-
-
-def iterate_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
-    """Yield the configs of datasets with data of their own, from under wrappers such as RepeatDataset, and their keys.
-
-    Args:
-        key (str): Where the dataset stands in the config, such as ``'train_dataloader.dataset'``.
-        dataset (dict): Its config.
-    """
-    if 'dataset' in dataset:
-        yield from iterate_datasets(f'{key}.dataset', dataset['dataset'])
-    elif 'datasets' in dataset:
-        for i, part in enumerate(dataset['datasets']):
-            yield from iterate_datasets(f'{key}.datasets.{i}', part)
-    else:
-        yield key, dataset
 
 
 def _check_labels(ann_file: Path, num_classes: int, delimiter: str, multi_class: bool, may_lack: bool) -> None:

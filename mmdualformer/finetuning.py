@@ -84,7 +84,7 @@ def find_batch_size(cfg: Config, limit: int) -> int:
     batch = 1
     if torch.cuda.is_available():
         model.cuda()
-        room = torch.cuda.mem_get_info()[1]
+        room = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()  # free, and this process's
         # twice the batch, and a margin for the optimizer and what is fragmented
         while batch < limit and 2.5 * _step_memory(model, data, batch) < room:
             batch *= 2

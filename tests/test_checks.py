@@ -114,6 +114,9 @@ class TestCheckpoint:
             check_checkpoint(nn.Sequential(nn.Linear(5, 3)), path)
         with pytest.raises(UserError, match=r'2 of 4 tensors are missing, first 1\.weight'):
             check_checkpoint(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3)), path)
+        path = self.save(tmp_path / 'b.pth', {'weight': torch.ones(3, 2), 'bias': 5})
+        with pytest.raises(UserError, match='1 of 2 tensors are missing, first bias'):
+            check_checkpoint(nn.Linear(2, 3), path)
 
     def test_a_new_head_is_allowed_where_only_the_backbone_must_fit(self, tmp_path):
         model = nn.ModuleDict(dict(backbone=nn.Linear(2, 3), cls_head=nn.Linear(3, 4)))

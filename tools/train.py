@@ -1,6 +1,7 @@
 """Train a recognizer; the arguments are those of MMAction2's tool."""
 
 import argparse
+import os
 
 from mmengine.runner import find_latest_checkpoint
 
@@ -24,13 +25,18 @@ def parse_args() -> argparse.Namespace:
         '--auto-scale-lr', action='store_true', help='scale the learning rate to the real batch size')
     parser.add_argument('--seed', type=int, help='random seed')
     parser.add_argument('--diff-rank-seed', action='store_true', help='another seed for each process')
-    parser.add_argument('--deterministic', action='store_true', help='deterministic cuDNN')
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='deterministic algorithms; PyTorch refuses operators that have none')
     cli.add_runner_arguments(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
+    if args.deterministic:
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # without it PyTorch refuses cuBLAS
     cfg = cli.load_config(args)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None

@@ -19,8 +19,9 @@ from torch.utils.data import DataLoader, Dataset
 
 import mmdualformer  # noqa: F401  (registers the transforms and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checks import check_datasets, iterate_datasets
+from mmdualformer.checks import check_datasets
 from mmdualformer.datasets.token_labels import label_file, write_token_labels
+from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
 from mmdualformer.models import TokenTeacher
 
@@ -79,7 +80,7 @@ def main() -> None:
         raise UserError(f"--num-labels {args.num_labels} must lie between 1 and the teacher's {teacher.num_classes} "
                         'classes')
     failed = 0
-    for _, dataset_cfg in iterate_datasets('train_dataloader.dataset', cfg.train_dataloader.dataset):
+    for _, dataset_cfg in iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset):
         sample = next(step for step in dataset_cfg.pipeline if step.type == 'SampleFrames')
         pipeline = [
             dict(type='VideoInit'),

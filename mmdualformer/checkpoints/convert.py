@@ -150,5 +150,8 @@ def write_checkpoint(converted: Converted, source: str | Path, target: str | Pat
     """Write what MMEngine's runners and MMAction2's ``init_recognizer`` load, with a record of where it is from."""
     digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
     meta = dict(converted.meta, source=Path(source).name, source_sha256=digest, mmdualformer_version=__version__)
-    Path(target).parent.mkdir(parents=True, exist_ok=True)
-    torch.save(dict(meta=meta, state_dict=converted.weights), target)
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f'{target.name}.part')
+    torch.save(dict(meta=meta, state_dict=converted.weights), partial)
+    partial.replace(target)  # it appears when it is complete

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS as ENGINE_MODELS
 from mmengine.registry import TRANSFORMS as ENGINE_TRANSFORMS
 
+from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
 
 from .convert import load_safely
@@ -21,15 +22,22 @@ def describe_recognizer(cfg: Config) -> dict:
     """Describe the recognizer of a config in plain values, which weights-only loading takes.
 
     Args:
-        cfg (Config): With ``model`` and ``test_dataloader``.
+        cfg (Config): With ``model`` and ``test_dataloader``; of several test data sets the first counts.
 
     Returns:
         dict: ``model`` and ``test_pipeline``.
 
     Raises:
-        TypeError: The config holds something else than strings, numbers, lists, tuples and dicts.
+        TypeError: The config has no test pipeline, or holds something else than strings, numbers, lists, tuples and
+            dicts.
     """
-    return dict(model=_plain(cfg.model), test_pipeline=_plain(cfg.test_dataloader.dataset.pipeline))
+    loader = cfg.get('test_dataloader')
+    if not isinstance(loader, Mapping):
+        raise TypeError(f'its test_dataloader is a {type(loader).__name__}')
+    _, dataset = next(iterate_configs('test_dataloader.dataset', loader['dataset']), (None, {}))
+    if 'pipeline' not in dataset:
+        raise TypeError('its test data has no pipeline')
+    return dict(model=_plain(cfg.model), test_pipeline=_plain(dataset['pipeline']))
 
 
 def load_recognizer(path: str, device: str | torch.device = 'cpu') -> nn.Module:
@@ -49,12 +57,12 @@ def load_recognizer(path: str, device: str | torch.device = 'cpu') -> nn.Module:
     """
     checkpoint = load_safely(path)
     meta = checkpoint.get('meta', {}) if isinstance(checkpoint, Mapping) else {}
-    if KEY not in meta:
+    if not {'model', 'test_pipeline'} <= meta.get(KEY, {}).keys():
         raise UserError(f'checkpoint {path!r} does not say what its model is; give its config too')
     known = {name for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS)
              for name in registry.module_dict}
-    unknown = sorted(name for name in set(_types(meta[KEY])) - known)
-    if unknown:  # a registry would import it
+    unknown = sorted(set(_types(meta[KEY])) - known)
+    if unknown:  # a registry would import it, and the package of a scope
         raise UserError(f'checkpoint {path!r} asks for {unknown[0]!r}, which no registry knows')
     pipeline = meta[KEY]['test_pipeline']
     cfg = Config(
@@ -64,7 +72,10 @@ def load_recognizer(path: str, device: str | torch.device = 'cpu') -> nn.Module:
             test_dataloader=dict(dataset=dict(pipeline=pipeline)),
             default_scope='mmaction'))
     model = init_recognizer(cfg, device=device)
-    model.load_state_dict(checkpoint['state_dict'])
+    missing, unexpected = model.load_state_dict(checkpoint.get('state_dict', {}), strict=False)
+    if missing or unexpected:
+        raise UserError(f'checkpoint {path!r} has other weights than the model that it describes, first '
+                        f'{(missing + unexpected)[0]}')
     model.dataset_meta = meta.get('dataset_meta', {})
     return model
 
@@ -81,10 +92,9 @@ def _plain(value: object) -> object:
 
 
 def _types(value: object) -> Iterator[str]:
-    """Yield every ``type`` in nested values."""
+    """Yield every ``type``, and every ``_scope_`` that one is to be looked up in, of nested values."""
     if isinstance(value, Mapping):
-        if 'type' in value:
-            yield str(value['type'])
+        yield from (str(value[key]) for key in ('type', '_scope_') if key in value)
         value = list(value.values())
     if isinstance(value, (list, tuple)):
         for part in value:

@@ -95,6 +95,12 @@ def call_within(seconds: float, function: Callable, *args) -> object:
     return result
 
 
+def _last_line(error: Exception) -> str:
+    """What an error says, without the error, whose traceback would hold the file."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip()
+
+
 class _Decoding(BaseTransform):
     """What opening and decoding have in common.
 
@@ -126,10 +132,9 @@ class _Decoding(BaseTransform):
         return decode(results)
 
     @staticmethod
-    def fail(results: dict, errors: dict[str, Exception]) -> NoReturn:
-        """Raise a VideoError with the last line of what each decoder said."""
-        said = {name: str(error).strip().splitlines() or [type(error).__name__] for name, error in errors.items()}
-        reason = '; '.join(f'{name}: {lines[-1].strip()}' for name, lines in said.items())
+    def fail(results: dict, errors: dict[str, str]) -> NoReturn:
+        """Raise a VideoError with what each decoder said."""
+        reason = '; '.join(f'{name}: {said}' for name, said in errors.items())
         raise VideoError(f'video {results["filename"]!r} cannot be read: {reason}', reason)
 
     def __repr__(self) -> str:
@@ -157,7 +162,7 @@ class VideoInit(_Decoding):
             try:
                 return self.open(results, decoder)
             except Exception as error:  # decoders raise what they like
-                errors[decoder] = error
+                errors[decoder] = _last_line(error)
         self.fail(results, errors)
 
 
@@ -188,5 +193,5 @@ class VideoDecode(_Decoding):
                                    frame_inds=results['frame_inds'] % reopened['total_frames'])
                 return self.decode(results)
             except Exception as error:
-                errors[decoder] = error
+                errors[decoder] = _last_line(error)
         self.fail(results, errors)

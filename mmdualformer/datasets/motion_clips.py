@@ -60,9 +60,9 @@ def write_dataset(root: Path, num_train: int, num_val: int, workers: int = 2) ->
             for _ in track(written, description=f'writing {folder}', total=count):
                 pass
         lines = [f'{name} {i % len(CLASSES)}\n' for i, name in enumerate(names)]
-        (root / f'{split}.txt').write_text(''.join(lines))
+        (root / f'{split}.txt').write_text(''.join(lines), encoding='utf-8')
         seed += count
-    (root / 'label_map.txt').write_text(''.join(f'{name}\n' for name in CLASSES))
+    (root / 'label_map.txt').write_text(''.join(f'{name}\n' for name in CLASSES), encoding='utf-8')
 
 
 def write_video(path: Path, frames: np.ndarray, fps: int = 15) -> None:

@@ -135,7 +135,7 @@ def write_lists(root: Path, classes: Sequence[str], train: Sequence[Video], val:
 
 
 def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
-    with open(source, newline='', encoding='utf-8') as file:
+    with open(source, newline='', encoding='utf-8-sig') as file:  # Excel's UTF-8 starts with a mark
         rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
     if rows and not (source.parent / rows[0][0]).exists() and rows[0][1:2] in (['label'], ['class']):
         rows = rows[1:]

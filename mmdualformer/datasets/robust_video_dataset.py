@@ -1,6 +1,7 @@
 """A data set that goes on when videos are broken, and says so."""
 
 import os.path as osp
+import warnings
 from pathlib import Path
 
 from filelock import FileLock
@@ -13,15 +14,22 @@ from mmdualformer.errors import UserError
 from .annotations import parse_line
 from .decoding import VideoError, call_within
 
+LOCK_LIMIT = 10.  # seconds
 LEAST_FAILURES = 10  # fewer say nothing of a share
 
 
 def record_unreadable(ledger: Path, video: str, reason: str) -> None:
-    """Add a line ``video<tab>reason`` to a ledger that other processes write too, unless the video is in it."""
-    with FileLock(f'{ledger}.lock'), open(ledger, 'a+', encoding='utf-8') as file:
-        file.seek(0)
-        if not any(line.partition('\t')[0] == video for line in file):
-            file.write(f'{video}\t{reason}\n')
+    """Add a line ``video<tab>reason`` to a ledger that other processes write too, unless the video is in it.
+
+    Where the file cannot be locked or written in time, a warning takes its place: the ledger is only a report.
+    """
+    try:
+        with FileLock(f'{ledger}.lock', timeout=LOCK_LIMIT), open(ledger, 'a+', encoding='utf-8') as file:
+            file.seek(0)
+            if not any(line.partition('\t')[0] == video for line in file):
+                file.write(f'{video}\t{reason}\n')
+    except OSError as error:  # filelock's Timeout is one
+        warnings.warn(f'{ledger} lacks {video}, which cannot be read ({reason}): {error}', stacklevel=2)
 
 
 @DATASETS.register_module()

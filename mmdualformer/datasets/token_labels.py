@@ -43,7 +43,7 @@ def write_token_labels(path: Path, logits: Tensor, frame_inds: np.ndarray, num_l
             labels=labels.cpu().numpy().astype(np.uint16),
             logits=values.cpu().numpy().astype(np.float16),
             frames=np.array(frames, dtype=np.float32))
-    partial.rename(path)
+    partial.replace(path)
 
 
 @TRANSFORMS.register_module()

@@ -12,11 +12,15 @@ class SelfContainedCheckpointHook(Hook):
     The class names are in the checkpoint already, with the data set's metainfo.
     """
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add the description to ``checkpoint['meta']``, if the config is plain data."""
-        if not runner.cfg.get('test_dataloader'):
-            return
+    def before_train(self, runner: Runner) -> None:
+        """Describe the recognizer, if the config lets it; a run does without rather than end."""
         try:
-            checkpoint['meta'][KEY] = describe_recognizer(runner.cfg)
+            self.description = describe_recognizer(runner.cfg)
         except TypeError as error:
-            runner.logger.warning(f'checkpoints need their config to be used, as it is more than plain data: {error}')
+            self.description = None
+            runner.logger.warning(f'checkpoints will need their config to be used: {error}')
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the description to ``checkpoint['meta']``."""
+        if self.description is not None:
+            checkpoint['meta'][KEY] = self.description

@@ -1,12 +1,12 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from mmdualformer.datasets import RobustVideoDataset
+from mmdualformer.datasets.wrappers import iterate_datasets
 
 
 @HOOKS.register_module()
@@ -15,7 +15,8 @@ class UnreadableVideosHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Tell the training data where the ledger is."""
-        self._set_ledger(runner, runner.train_dataloader)
+        # MMAction2's multi-loader loop has several
+        self._set_ledger(runner, *getattr(runner.train_loop, 'multi_loaders', [runner.train_dataloader]))
 
     def before_val(self, runner: Runner) -> None:
         """Tell the validation data where the ledger is."""
@@ -36,14 +37,8 @@ class UnreadableVideosHook(Hook):
     def _ledger(runner: Runner) -> Path:
         return Path(runner.log_dir, 'unreadable_videos.tsv')
 
-    def _set_ledger(self, runner: Runner, loader: DataLoader) -> None:
-        for dataset in _robust_datasets(loader.dataset):
-            dataset.ledger = self._ledger(runner)
-
-
-def _robust_datasets(dataset: Dataset) -> Iterator[RobustVideoDataset]:
-    """Yield the data sets of our kind, from under wrappers such as RepeatDataset and ConcatDataset."""
-    if isinstance(dataset, RobustVideoDataset):
-        yield dataset
-    for part in (*getattr(dataset, 'datasets', ()), *([dataset.dataset] if hasattr(dataset, 'dataset') else [])):
-        yield from _robust_datasets(part)
+    def _set_ledger(self, runner: Runner, *loaders: DataLoader) -> None:
+        for loader in loaders:
+            for dataset in iterate_datasets(loader.dataset):
+                if isinstance(dataset, RobustVideoDataset):
+                    dataset.ledger = self._ledger(runner)

@@ -37,7 +37,7 @@ def write_metafiles(root: Path) -> dict[Path, str]:
             if not config.endswith('_motion')  # the quick start's, of no paper
         ]
         files[Path(f'configs/{stem}.metafile.yml')] = _to_yaml(dict(Collections=[collection], Models=models))
-    return {Path('model-index.yml'): _to_yaml(dict(Import=[str(path) for path in files])), **files}
+    return {Path('model-index.yml'): _to_yaml(dict(Import=[path.as_posix() for path in files])), **files}
 
 
 def _model(collection: str, config: str, counted: str, row: Row | None) -> dict:

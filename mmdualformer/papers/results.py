@@ -7,6 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.hub import get_config
 
+from mmdualformer import cli
 from mmdualformer.errors import UserError
 
 
@@ -47,8 +48,8 @@ def find_results(folder: Path) -> tuple[dict[str, Result], list[str]]:
     for log in sorted(logs, key=lambda path: path.stem):
         try:
             name = _config_of(log)
-            metrics = json.loads(log.read_text())
-        except (OSError, ValueError) as error:
+            metrics = json.loads(log.read_text(encoding='utf-8'))
+        except (OSError, ValueError, UserError) as error:
             left_out.append(f'{log}: {error}')
         else:
             results[name] = Result(log, metrics)
@@ -59,10 +60,10 @@ def _config_of(log: Path) -> str:
     """Name of the config that a test's log belongs to.
 
     Raises:
-        OSError: The config is not where MMEngine leaves it.
+        UserError: The config is not where MMEngine leaves it, or is broken.
         ValueError: It is none of ours, or ours with other settings.
     """
-    run = Config.fromfile(log.parent / 'vis_data' / 'config.py')
+    run = cli.read_config(str(log.parent / 'vis_data' / 'config.py'))
     reason = f'{log.parents[1]} holds no config of mmdualformer'
     for path in log.parents[1].glob('*.py'):
         for name in (path.stem, f'ablations/{path.stem}'):

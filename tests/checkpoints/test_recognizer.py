@@ -82,6 +82,54 @@ def test_a_checkpoint_cannot_name_code(checkpoint, tmp_path, place):
     assert not (tmp_path / 'ran').exists()
 
 
+def test_a_checkpoint_cannot_name_a_package(checkpoint, tmp_path, monkeypatch):
+    """MMEngine imports the package of a scope."""
+    (tmp_path / 'evil').mkdir()
+    (tmp_path / 'evil' / '__init__.py').touch()
+    (tmp_path / 'evil' / 'registry.py').write_text(f'open({str(tmp_path / "ran")!r}, "w")')
+    monkeypatch.syspath_prepend(tmp_path)
+    checkpoint['meta']['recognizer']['model']['_scope_'] = 'evil'
+    with pytest.raises(UserError, match="asks for 'evil', which no registry knows"):
+        load_recognizer(save(checkpoint, tmp_path))
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_weights_of_another_model_are_refused(checkpoint, tmp_path):
+    del checkpoint['state_dict']['cls_head.fc_cls.bias']
+    with pytest.raises(UserError, match=r"than the model that it describes, first cls_head\.fc_cls\.bias"):
+        load_recognizer(save(checkpoint, tmp_path))
+
+
+@pytest.mark.parametrize('wrap', [
+    lambda dataset: dict(type='RepeatDataset', times=2, dataset=dataset),
+    lambda dataset: dict(type='ConcatDataset', datasets=[dataset, dataset]),
+])
+def test_the_pipeline_of_wrapped_test_data_is_described(wrap):
+    cfg = Config.fromfile(CONFIG)
+    expected = describe_recognizer(cfg)
+    cfg.test_dataloader.dataset = wrap(cfg.test_dataloader.dataset)
+    assert describe_recognizer(cfg) == expected
+
+
+def test_training_goes_on_without_test_data(fork_tool, data_options, tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text(f'_base_ = {str(CONFIG)!r}\ntest_dataloader = test_cfg = test_evaluator = None\n')
+    options = [option for option in data_options if not option.startswith('test_dataloader')]
+    result = fork_tool('tools/train.py', config, '--work-dir', tmp_path / 'work', '--cfg-options', *options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'checkpoints will need their config' in result.stdout + result.stderr
+    assert (tmp_path / 'work' / 'epoch_1.pth').exists()
+
+
+@pytest.mark.parametrize(('loader', 'message'), [
+    ([dict()], 'its test_dataloader is a list'),
+    (dict(dataset=dict(type='Own')), 'its test data has no pipeline'),
+])
+def test_unknown_test_data_is_not_described(loader, message):
+    with pytest.raises(TypeError, match=message):
+        describe_recognizer(Config(dict(model=dict(), test_dataloader=loader)))
+
+
 def test_configs_that_are_no_plain_data_are_not_described():
     cfg = ConfigDict(model=dict(type=torch.nn.Linear), test_dataloader=dict(dataset=dict(pipeline=[])))
     with pytest.raises(TypeError, match='is a type'):

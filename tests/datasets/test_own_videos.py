@@ -46,6 +46,12 @@ def test_a_csv_of_names_or_numbers(folder, header):
     assert find_videos(table).videos == found.videos
 
 
+def test_a_csv_of_a_spreadsheet(folder):
+    """Excel marks UTF-8 at the start of the file."""
+    (folder / 'list.csv').write_text('run/0 a.MP4,run\r\njump/0 a.MP4,jump\r\n', encoding='utf-8-sig')
+    assert find_videos(folder / 'list.csv').videos[0] == (folder / 'run/0 a.MP4', 1)
+
+
 @pytest.mark.parametrize(('rows', 'message'), [
     ('run/0 a.MP4,2\njump/0 a.MP4,1\n', r'has labels of 1 to 2; as numbers they must be 0 to 1, without a gap'),
     ('run/0 a.MP4,0\njump/0 a.MP4,2\n', 'has labels of 0 to 2'),

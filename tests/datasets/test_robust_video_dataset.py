@@ -4,10 +4,12 @@ import os
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmdualformer.datasets import robust_video_dataset
 from mmdualformer.datasets.robust_video_dataset import record_unreadable
 from mmdualformer.errors import UserError
 from mmdualformer.evaluation import RobustAccMetric
@@ -117,6 +119,13 @@ def test_the_ledger_is_one_line_a_video_from_many_processes(tmp_path):
     for process in processes:
         process.join()
     assert sorted(ledger(tmp_path)) == sorted(f'{i}.mp4' for i in range(100))
+
+
+def test_a_ledger_that_stays_locked_is_gone_without(tmp_path, monkeypatch):
+    monkeypatch.setattr(robust_video_dataset, 'LOCK_LIMIT', 0.)
+    with FileLock(tmp_path / 'ledger.tsv.lock'), pytest.warns(UserWarning, match=r'lacks a\.mp4.*gone'):
+        record_unreadable(tmp_path / 'ledger.tsv', 'a.mp4', 'gone')
+    assert not (tmp_path / 'ledger.tsv').exists()
 
 
 def _record_hundred(path):

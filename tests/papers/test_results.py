@@ -75,3 +75,10 @@ def test_other_data_and_other_initialisations_do_count(log_test, tmp_path):
 def test_a_missing_folder_is_said(tmp_path):
     with pytest.raises(UserError, match=r"--results '.*nowhere' is no folder"):
         find_results(tmp_path / 'nowhere')
+
+
+def test_a_broken_config_is_left_out(log_test, tmp_path):
+    log = log_test('dualformer_t_k400', '20260101_000000', 0.9)
+    (log.parent / 'vis_data' / 'config.py').write_text('model = dict(')
+    results, left_out = find_results(tmp_path)
+    assert results == {} and len(left_out) == 1 and 'line 1' in left_out[0]

@@ -93,3 +93,13 @@ def test_the_batch_follows_the_memory(cfg, monkeypatch):
     assert find_batch_size(cfg, limit=5) == 5
     monkeypatch.setattr(psutil, 'virtual_memory', lambda: type('Memory', (), dict(available=1)))
     assert find_batch_size(cfg, limit=64) == 1
+
+
+@pytest.mark.parametrize('config', ['vmf_micro_motion', 'vidtr_micro_motion', 'cvidtr_micro_motion'])
+def test_every_family_trains_on_a_single_clip(folder, tmp_path, config):
+    """The batch may come to one clip, and so may the last of an epoch."""
+    found = find_videos(folder)
+    write_lists(tmp_path / 'lists', found.classes, found.videos, found.videos)
+    cfg = Config.fromfile(REPO / f'configs/{config}.py')
+    cfg = finetuning_config(cfg, tmp_path / 'lists', epochs=1, checkpoint=None, num_workers=0)
+    assert find_batch_size(cfg, limit=1) == 1

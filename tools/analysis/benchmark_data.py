@@ -22,8 +22,8 @@ from mmdualformer.analysis.data_speed import (
     use_pipeline,
     write_sample_videos,
 )
-from mmdualformer.checks import iterate_datasets
 from mmdualformer.datasets.preparation import resize_videos
+from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'dualformer_t_k400.py'  # clips of 32 frames, one in two
@@ -48,7 +48,7 @@ def main() -> None:
         raise UserError(f'--videos {missing[0]} does not exist')
     cfg = cli.read_config(args.model or str(CONFIG))
     init_default_scope('mmaction')
-    _, dataset = next(iterate_datasets('train_dataloader.dataset', cfg.train_dataloader.dataset))
+    _, dataset = next(iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset))
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         given = [path.absolute() for path in args.videos or write_sample_videos(folder, 4, workers=os.cpu_count())]

@@ -9,6 +9,8 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
+from mmdualformer.errors import UserError
+
 from .check import decode_frames, find_broken
 from .layout import Split
 
@@ -37,7 +39,7 @@ def resize_video(source: Path, target: Path) -> None:
     partial = target.with_name(f'{target.name}.part')
     try:
         _encode(source, partial)
-        partial.rename(target)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -66,9 +68,16 @@ def resize_splits(splits: Iterable[Split], out: Path, workers: int) -> tuple[lis
 
     Returns:
         tuple: The splits of the new data set, and the broken videos, which it lacks, with what is wrong with each.
+
+    Raises:
+        UserError: Two videos differ in their ending only, and so would become one.
     """
     targets = {split.source / video: out / split.folder / _resized(video)
                for split in splits for video, _ in split.samples}
+    sources = {target: source for source, target in targets.items()}
+    for source, target in targets.items():
+        if sources[target] != source:
+            raise UserError(f'{source} and {sources[target]} would both become {target}; rename one')
     broken = resize_videos(targets, workers)
     resized = []
     for split in splits:
@@ -82,7 +91,7 @@ def _resize_pair(pair: tuple[Path, Path]) -> None:
 
 
 def _resized(video: str) -> str:
-    return str(Path(video).with_suffix('.mp4'))
+    return Path(video).with_suffix('.mp4').as_posix()
 
 
 def _encode(source: Path, target: Path) -> None:

@@ -32,8 +32,8 @@ def read_hmdb51(root: Path) -> tuple[list[str], list[Split]]:
     for number in (1, 2, 3):
         videos = {TRAIN: [], TEST: []}
         for label, name in enumerate(classes):
-            for line in locate(marks, f'{name}_test_split{number}.txt').read_text().splitlines():
-                video, mark = line.rsplit(maxsplit=1)
+            lines = locate(marks, f'{name}_test_split{number}.txt').read_text(encoding='utf-8').splitlines()
+            for video, mark in (line.rsplit(maxsplit=1) for line in lines if line.strip()):
                 videos.get(mark, []).append((f'{name}/{video}', [label]))
         splits.append(make_split(f'train_split_{number}', 'videos', source, videos[TRAIN]))
         splits.append(make_split(f'val_split_{number}', 'videos', source, videos[TEST]))

@@ -21,13 +21,14 @@ def read_ucf101(root: Path) -> tuple[list[str], list[Split]]:
         UserError: A file is missing.
     """
     lists = locate(root, 'ucfTrainTestlist', 'annotations')
-    numbered = (line.split() for line in locate(lists, 'classInd.txt').read_text().splitlines() if line.strip())
+    index = locate(lists, 'classInd.txt').read_text(encoding='utf-8')
+    numbered = (line.split() for line in index.splitlines() if line.strip())
     classes = [name for _, name in sorted((int(number), name) for number, name in numbered)]
     source = locate(root, 'videos', 'UCF-101')
     splits = []
     for number in (1, 2, 3):
         for name, part in (('train', 'trainlist'), ('val', 'testlist')):
-            lines = locate(lists, f'{part}{number:02d}.txt').read_text().splitlines()
+            lines = locate(lists, f'{part}{number:02d}.txt').read_text(encoding='utf-8').splitlines()
             videos = [parse_line(line)[0] for line in lines if line.strip()]  # test lists have no labels
             annotated = [(video, [classes.index(video.partition('/')[0])]) for video in videos]
             splits.append(make_split(f'{name}_split_{number}', 'videos', source, annotated))

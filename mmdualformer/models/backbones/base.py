@@ -60,6 +60,20 @@ class VideoBackbone(BaseModule):
                             'dict')
         return cls.arch_zoo[arch]
 
+    @staticmethod
+    def check_sizes(sizes: Mapping[str, object]) -> None:
+        """Check arguments that are sizes.
+
+        Args:
+            sizes (mapping): Name of the argument -> its value.
+
+        Raises:
+            UserError: One is not three positive integers.
+        """
+        for name, size in sizes.items():
+            if not (isinstance(size, Sequence) and len(size) == 3 and all(isinstance(x, int) and x > 0 for x in size)):
+                raise UserError(f'{name}={size!r} must be three positive integers, (t, h, w)')
+
     def check_clip(self, x: Tensor) -> None:
         """Check clips ``[B, in_channels, T, H, W]``.
 

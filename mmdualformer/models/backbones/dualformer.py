@@ -257,10 +257,6 @@ class DualFormerStage(nn.Module):
         return x
 
 
-def _is_size(size: object) -> bool:
-    return isinstance(size, Sequence) and len(size) == 3 and all(isinstance(x, int) and x > 0 for x in size)
-
-
 @MODELS.register_module()
 class DualFormer(VideoBackbone):
     """The DualFormer video backbone.
@@ -358,9 +354,9 @@ class DualFormer(VideoBackbone):
         sizes = dict(clip_size=clip_size, patch_size=patch_size, window_size=window_size)
         sizes.update({f'fine_sizes[{i}]': size for i, size in enumerate(fine_sizes) if size not in ('whole', None)})
         sizes.update({f'coarse_sizes[{i}]': size for i, size in enumerate(coarse_sizes) if size is not None})
-        for name, size in sizes.items():
-            if not _is_size(size):
-                raise UserError(f'{name}={size!r} must be three positive integers, (t, h, w)')
+        self.check_sizes(sizes)
+        if min(temporal_strides, default=1) < 1:
+            raise UserError(f'temporal_strides={temporal_strides} must be positive')
 
         patch_size = tuple(map(min, patch_size, clip_size))
         # a clip shorter than a patch is a still one

@@ -35,6 +35,8 @@ from mmdualformer.models.layers import (
 
 from .base import VideoBackbone
 
+FORMER_HEADS = 4
+
 
 def round_width(width: float) -> int:
     """The multiple of 8 nearest to ``width``, at least 8, and not less than 0.9 of it (X3D)."""
@@ -254,7 +256,7 @@ class VideoMobileFormerBlock(nn.Module):
     def __init__(self, mobile: MobileBlock, in_dim: int, dim: int, token_dim: int) -> None:
         super().__init__()
         self.local_to_global = LocalToGlobal(in_dim, token_dim, num_heads=2)
-        self.former = Former(token_dim, num_heads=4, mlp_ratio=2)
+        self.former = Former(token_dim, FORMER_HEADS, mlp_ratio=2)
         self.mobile = mobile
         self.global_to_local = GlobalToLocal(dim, token_dim, num_heads=2)
 
@@ -397,6 +399,8 @@ class VideoMobileFormer(MobileBackbone):
                  init_cfg: dict | list[dict] | None = DEFAULT_INIT) -> None:
         if num_tokens < 1:
             raise UserError(f'num_tokens={num_tokens} must be at least 1')
+        if token_dim < 1 or token_dim % FORMER_HEADS:
+            raise UserError(f'token_dim={token_dim} must be a multiple of {FORMER_HEADS}, the heads of the Former')
 
         def build_block(in_dim: int, dim: int, inner_dim: int, stride: Size, excite: bool) -> VideoMobileFormerBlock:
             if tokens_per_frame and stride[0] != 1:

@@ -234,7 +234,7 @@ class TopKStdPooling(TemporalAttention):
             return super().forward(q, k, v, residual)
         q, k, v, residual = (
             rearrange(x, 'B T N (heads d) -> B N heads T d', heads=self.num_heads) for x in (q, k, v, residual))
-        attn = (q @ k.mT * q.shape[-1]**-0.5).softmax(dim=-1)  # [B, N, heads, T, T]
+        attn = (q * q.shape[-1]**-0.5 @ k.mT).softmax(dim=-1)  # [B, N, heads, T, T]
         frames = attn.std(dim=-1).topk(kept).indices.sort().values[..., None]  # [B, N, heads, T', 1]
 
         def keep(x: Tensor) -> Tensor:
@@ -437,6 +437,7 @@ class VidTr(VideoBackbone):
             raise UserError(f"position={position!r} must be 'first' or 'every'")
         if pool_layers and position == 'every':
             raise UserError("position='every' does not fit tokens that pooling has shortened; it must be 'first'")
+        self.check_sizes(dict(clip_size=clip_size, patch_size=patch_size))
         if any(length < patch for length, patch in zip(clip_size, patch_size)):
             raise UserError(f'clip_size={clip_size} must be at least patch_size={tuple(patch_size)}')
 
@@ -473,6 +474,8 @@ class VidTr(VideoBackbone):
             arch = {**cls.arch_zoo['small'], **cls.look_up_arch(arch, tuple(cls._vit_base))}
         else:
             arch = cls.look_up_arch(arch, ())
+        if min(arch[key] for key in cls._vit_base) < 1:
+            raise UserError(f'arch={arch} must have positive numbers only')
         if arch['embed_dims'] % arch['num_heads']:
             raise UserError(f'embed_dims={arch["embed_dims"]} must be a multiple of num_heads={arch["num_heads"]}')
         return arch

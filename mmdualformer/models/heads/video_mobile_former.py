@@ -8,6 +8,19 @@ from torch import Tensor
 from mmdualformer.models.layers import ConvNorm3d, PointwiseConv3d, frame_means
 
 
+class ClipNorm(nn.BatchNorm1d):
+    """Batch normalisation that trains on a single clip too, such as the last one of an epoch.
+
+    One clip has no variance; it is normalised by the running statistics, which it leaves as they are.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, C]`` to ``[B, C]``."""
+        if self.training and len(x) == 1:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
 @MODELS.register_module()
 class VideoMobileFormerHead(BaseHead):
     """Classifies the pair that :class:`VideoMobileFormer` puts out, from pooled features and the first token.
@@ -41,7 +54,7 @@ class VideoMobileFormerHead(BaseHead):
         pooled_dim = expansion * in_channels
         self.expand = ConvNorm3d(PointwiseConv3d(in_channels, pooled_dim))
         self.fc = nn.Linear(pooled_dim + token_dim, hidden_dim)
-        self.norm = nn.BatchNorm1d(hidden_dim)
+        self.norm = ClipNorm(hidden_dim)
         self.dropout = nn.Dropout(dropout_ratio)
         self.fc_cls = nn.Linear(hidden_dim, num_classes)
 

@@ -20,7 +20,7 @@ def _count_batches_once(module: nn.Module) -> tuple:
 
 @contextmanager
 def _running_statistics_kept(module: nn.Module):
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm3d) and m.training]
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.

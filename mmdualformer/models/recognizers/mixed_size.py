@@ -12,7 +12,8 @@ class MixedSizeRecognizer3D(Recognizer3D):
     """MMAction2's ``Recognizer3D``, which also takes a batch of clips of different sizes.
 
     Clips of one size go through the model together, so that each scores as it does alone: nothing is padded. The
-    arguments are those of ``Recognizer3D``; a ``MixedSizeDataPreprocessor`` makes such batches.
+    arguments are those of ``Recognizer3D``; a ``MixedSizeDataPreprocessor`` makes such batches. Processes may have
+    different numbers of sizes, so training on several must not have ``sync_bn``: they would wait for each other.
     """
 
     def forward(self,

@@ -68,7 +68,7 @@ def make_hmdb51(root, folder='hmdb51_org'):
         write_videos(root / folder / name, *videos, codec='mpeg4')
         for number, marks in ((1, '1120'), (2, '2210'), (3, '0122')):
             write(root / 'testTrainMulti_7030_splits' / f'{name}_test_split{number}.txt',
-                  ''.join(f'{video} {mark} \n' for video, mark in zip(videos, marks)))
+                  ''.join(f'{video} {mark} \n' for video, mark in zip(videos, marks)) + '\n')
     return ['brush_hair', 'wave']
 
 

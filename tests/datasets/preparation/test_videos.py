@@ -10,7 +10,9 @@ from mmaction.datasets.transforms import DecordDecode, DecordInit
 
 from mmdualformer.datasets.motion_clips import draw_clip
 from mmdualformer.datasets.preparation.check import check_video, find_broken
-from mmdualformer.datasets.preparation.encode import resize_video
+from mmdualformer.datasets.preparation.encode import resize_splits, resize_video
+from mmdualformer.datasets.preparation.layout import make_split
+from mmdualformer.errors import UserError
 from tests.helpers import write_video
 
 
@@ -141,3 +143,11 @@ def test_what_is_complete_stays_and_what_fails_leaves_nothing(tmp_path):
     with pytest.raises(av.FFmpegError, match='Invalid data'):
         resize_video(source, tmp_path / 'c.mp4')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['a.mp4', 'b.mp4']
+
+
+def test_videos_that_would_become_one_are_refused(tmp_path):
+    for name in ('a.mp4', 'a.avi'):
+        write_scene(tmp_path / name, codec='mpeg4', frames=2)
+    split = make_split('train_list', 'videos', tmp_path, [('a.mp4', [0]), ('a.avi', [1])])
+    with pytest.raises(UserError, match=r'a\.mp4 and .*a\.avi would both become .*a\.mp4; rename one'):
+        resize_splits([split], tmp_path / 'out', workers=1)

@@ -196,6 +196,7 @@ def test_the_same_model_in_torchscript_tracing_and_on_the_meta_device():
     (dict(fine_sizes=((8, 7, 7), 'all', None, 'whole')), r"fine_sizes\[1\]='all' must be three"),
     (dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
     (dict(coarse_sizes=(None, )), 'coarse_sizes=.* 4 entries'),
+    (dict(temporal_strides=(0, 1, 1)), r'temporal_strides=\(0, 1, 1\) must be positive'),
     (dict(block_types=('LG', 'LX', 'LG', 'LG')), "block_types=.* must be of 'LG'"),
     (dict(downsampling='max'), "downsampling='max' must be"),
     (dict(position='absolute'), "position='absolute' must be"),

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from mmdualformer.errors import UserError
 from mmdualformer.models import Mobile3D, VideoMobileFormer, VideoMobileFormerHead
+from mmdualformer.models.layers.checkpoint import _running_statistics_kept
 from tests.helpers import randomize_norms
 
 ARCH = dict(dim=8, num_blocks=(1, 2, 1), expansion=2.25, temporal_strides=(2, 1, 1, 1))
@@ -220,6 +221,15 @@ def test_checkpointed_equals_plain(cls):
         torch.testing.assert_close(plain, checkpointed)
 
 
+def test_checkpointing_leaves_the_statistics_of_synchronised_norms():
+    """They are of another class than the norms they take the place of, and need a GPU to run."""
+    norm = nn.SyncBatchNorm(4)
+    with _running_statistics_kept(norm):
+        assert norm.momentum == 0
+        norm.num_batches_tracked += 1
+    assert norm.momentum == 0.1 and norm.num_batches_tracked == 0
+
+
 def test_frozen_stages_stay_frozen_and_in_eval_mode():
     model = tiny_model(frozen_stages=1)
     assert model.train() is model
@@ -268,6 +278,7 @@ def test_head_scores_pooled_features_and_the_first_token():
     (VideoMobileFormer, dict(out_indices=(4, )), 'out_indices=.* 0 to 3'),
     (Mobile3D, dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
     (VideoMobileFormer, dict(stem_kernel=4), 'stem_kernel=4 must be an odd number'),
+    (VideoMobileFormer, dict(token_dim=6), 'token_dim=6 must be a multiple of 4'),
     (VideoMobileFormer, dict(num_tokens=0), 'num_tokens=0 must be at least 1'),
     (VideoMobileFormer, dict(activation='gelu'), "activation='gelu' must be 'frame_dyrelu'"),
     (Mobile3D, dict(conv_type='1d'), "conv_type='1d' must be '2d'"),
