@@ -11,6 +11,7 @@ import torch.nn as nn
 from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from mmdualformer.checkpoints.convert import load_safely
 from mmdualformer.datasets.annotations import parse_line
@@ -21,7 +22,7 @@ from mmdualformer.models.layers import Mlp
 
 
 def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None = None) -> None:
-    """Check that the data of a config is there and that its labels fit the head.
+    """Check that the data of a config is there, that its labels fit the head, and that batches have clips.
 
     Args:
         cfg (Config): The merged config.
@@ -35,6 +36,9 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
     for loader in loaders:
         if not isinstance(cfg.get(loader), dict):  # none, or the several loaders of a multi-loader loop
             continue
+        batch = cfg[loader].get('batch_size', 1)
+        if not isinstance(batch, int) or batch < 1:
+            raise UserError(f'{loader}.batch_size={batch!r} must be a number of clips, at least 1')
         for key, dataset in iterate_configs(f'{loader}.dataset', cfg[loader]['dataset']):
             root = dataset.get('data_root') or ''
             if root and '://' not in root and not Path(root).exists():
@@ -107,6 +111,27 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
     if activation and given - {activation}:
         raise UserError(f'checkpoint {path!r} was trained with {activation}, the config has {", ".join(given)}; set '
                         f'model.backbone.act_cfg.type={activation}')
+
+
+def check_classes(dataset: Dataset, path: str) -> None:
+    """Check that the classes of data have the labels that a checkpoint knows them by.
+
+    A class that only one of the two names is left alone: the same class may be written in two ways.
+
+    Args:
+        dataset (Dataset): Built data, whose ``metainfo`` may have ``classes``.
+        path (str): A checkpoint, which may name its classes.
+
+    Raises:
+        UserError: A class has another label.
+    """
+    trained = (load_safely(path).get('meta', {}).get('dataset_meta') or {}).get('classes') or ()
+    given = dataset.metainfo.get('classes') or ()
+    labels = {name: label for label, name in enumerate(trained)}
+    for label, name in enumerate(given):
+        if labels.get(name, label) != label:
+            raise UserError(f'the data has class {name!r} as label {label}, checkpoint {path!r} was trained with it as '
+                            f'label {labels[name]}; put the lines of label_map.txt and the labels in one order')
 
 
 def check_model(cfg: Config, overrides: dict | None = None) -> None:

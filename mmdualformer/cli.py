@@ -1,6 +1,7 @@
 """What the command-line tools share: arguments, the config, and errors in one line."""
 
 import argparse
+import inspect
 import os
 import re
 import sys
@@ -14,6 +15,14 @@ from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from mmdualformer import compat
 from mmdualformer.errors import UserError
+
+# What a runner reads of a config: its arguments, and what it looks up itself.
+RUNNER_KEYS = {
+    *inspect.signature(Runner).parameters, 'activation_checkpointing', 'compile', 'detect_anomalous_params',
+    'efficient_conv_bn_eval', 'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn'
+}
+# Variables of OpenMMLab's configs, which are of no more use when a config has been read.
+VARIABLES = re.compile('(train|val|test)_pipeline|data_root.*|ann_file.*|dataset_type')
 
 
 class Options(DictAction):
@@ -79,9 +88,15 @@ def merge_options(cfg: Config, options: dict, path: str) -> None:
     """Merge ``--cfg-options`` into the config that ``path`` names.
 
     Raises:
-        UserError: An option does not fit.
+        UserError: An option does not fit, or nothing would read it.
     """
     for key, value in options.items():
+        root = key.partition('.')[0]
+        if root not in cfg and root not in RUNNER_KEYS:
+            raise UserError(f'--cfg-options {key}={value} does not fit {path}: nothing reads {root!r}')
+        if VARIABLES.fullmatch(root):
+            raise UserError(f'--cfg-options {key}={value} would change nothing: {path} has put {root!r} into the data '
+                            'already; set it there, in keys such as train_dataloader.dataset.pipeline')
         try:
             cfg.merge_from_dict({key: value})
         except (AttributeError, KeyError, TypeError) as error:

@@ -1,7 +1,7 @@
 """ONNX files of recognizers, and a check of them with ONNX Runtime. Both need the optional extra ``export``."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -24,19 +24,23 @@ def check_installed() -> None:
         raise UserError(f'ONNX export needs {", ".join(missing)}: pip install -c constraints.txt ".[export]"')
 
 
-def export_onnx(model: nn.Module, shape: Sequence[int], path: str | Path) -> None:
+def export_onnx(
+        model: nn.Module, shape: Sequence[int], path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write a model, with its weights, as an ONNX file for one shape of input.
 
     Args:
         model (nn.Module): From a clip to logits, on the CPU and in eval mode.
         shape (sequence): Shape of the clip, batch included.
         path (str or Path): The file.
+        metadata (mapping, optional): What the file is to say of itself. Defaults to None.
 
     Raises:
-        UserError: A package is missing.
+        UserError: A package is missing, or the model takes no such input.
     """
     check_installed()
+    import onnx
     with torch.no_grad():
+        model(torch.zeros(*shape))  # what it refuses is clearer here than from within the export
         torch.onnx.export(
             model, (torch.zeros(*shape), ),
             str(path),
@@ -45,6 +49,10 @@ def export_onnx(model: nn.Module, shape: Sequence[int], path: str | Path) -> Non
             verbose=False,
             input_names=['clip'],
             output_names=['logits'])
+    if metadata:
+        exported = onnx.load(path)
+        onnx.helper.set_model_props(exported, metadata)
+        onnx.save(exported, path)
 
 
 def load_onnx(path: str | Path, num_threads: int = 0) -> Callable[[Tensor], Tensor]:

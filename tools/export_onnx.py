@@ -1,9 +1,11 @@
 """Write a recognizer as an ONNX file, and check that ONNX Runtime scores a random clip as PyTorch does."""
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.runner import load_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
@@ -28,6 +30,13 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def describe_input(cfg: Config) -> dict[str, str]:
+    """What a program needs to make the model's clips from a video, as JSON."""
+    preprocessor = cfg.model.data_preprocessor
+    return dict(mean=json.dumps(preprocessor.mean), std=json.dumps(preprocessor.std),
+                test_pipeline=json.dumps(cfg.test_dataloader.dataset.pipeline))
+
+
 def main() -> None:
     args = parse_args()
     check_installed()
@@ -37,10 +46,15 @@ def main() -> None:
         check_checkpoint(model, args.checkpoint)
         load_checkpoint(model, args.checkpoint, map_location='cpu')
 
+    for name, value in (('--frames', args.frames), ('--size', args.size)):
+        if value is not None and value < 1:
+            raise UserError(f'{name} {value} must be at least 1')
+    if args.output.is_dir():
+        raise UserError(f'output {str(args.output)!r} is a folder; it must be a file, such as model.onnx')
     batch, channels, frames, *size = clip_shape(cfg)
     shape = (batch, channels, args.frames or frames, *([args.size] * 2 if args.size else size))
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    export_onnx(model, shape, args.output)
+    export_onnx(model, shape, args.output, describe_input(cfg))
 
     torch.set_num_threads(args.threads)
     clip = torch.randn(shape)

@@ -4,7 +4,7 @@ import argparse
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checks import check_checkpoint, check_datasets, check_file
+from mmdualformer.checks import check_checkpoint, check_classes, check_datasets, check_file
 from mmdualformer.errors import UserError
 
 
@@ -43,6 +43,7 @@ def main() -> None:
     check_file('checkpoint', args.checkpoint)
     runner = cli.build_runner(cfg)
     check_checkpoint(runner.model, args.checkpoint)
+    check_classes(runner.test_dataloader.dataset, args.checkpoint)
     runner.test()
 
 

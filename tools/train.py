@@ -7,7 +7,7 @@ from mmengine.runner import find_latest_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checks import check_checkpoint, check_datasets, check_file, check_model
+from mmdualformer.checks import check_checkpoint, check_classes, check_datasets, check_file, check_model
 from mmdualformer.errors import UserError
 
 
@@ -44,9 +44,16 @@ def main() -> None:
         if cfg.optim_wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
             raise UserError(f'--amp takes an OptimWrapper, not optim_wrapper.type={cfg.optim_wrapper.type!r}')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.resume == 'auto':
+        latest = find_latest_checkpoint(cfg.work_dir)
+        if latest:
+            cfg.resume, cfg.load_from = True, latest
+        else:  # MMEngine would forget load_from too, and start from random weights
+            cfg.resume = False
+            start = f'the weights of {cfg.load_from}' if cfg.get('load_from') else "the model's initialisation"
+            print(f'there is no checkpoint in {cfg.work_dir} to go on from; training starts from {start}')
+    elif args.resume:
+        cfg.resume, cfg.load_from = True, args.resume
     if args.auto_scale_lr:
         if not cfg.get('auto_scale_lr'):
             raise UserError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
@@ -70,6 +77,8 @@ def main() -> None:
     if checkpoint:
         # a new head on a trained backbone is fine-tuning; another backbone is a mistake
         check_checkpoint(runner.model, checkpoint, prefix='' if resume else 'backbone.', resume=resume)
+        if resume:
+            check_classes(runner.train_dataloader.dataset, checkpoint)
     runner.train()
 
 

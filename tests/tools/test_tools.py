@@ -10,6 +10,7 @@ from pathlib import Path
 import mmaction
 import pytest
 import torch
+from mmaction.apis import init_recognizer
 
 from tests.helpers import REPO, assert_one_line
 
@@ -112,6 +113,19 @@ def test_the_command_line_wins_over_the_config(fork_tool, data_options, tmp_path
     assert scalars(tmp_path / 'work')[0]['lr'] == pytest.approx(1e-3 * 8 / 16)
 
 
+def test_resume_without_a_checkpoint_starts_from_load_from(fork_tool, data_options, tmp_path):
+    model = init_recognizer(str(CONFIG), device='cpu')
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'model.pth')
+    result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--resume', '--cfg-options',
+                       *data_options, 'load_from=model.pth', 'optim_wrapper.optimizer.lr=0.')
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert 'no checkpoint in' in output and 'training starts from the weights of model.pth' in output
+    trained = torch.load(tmp_path / 'work' / 'epoch_1.pth', weights_only=False)['state_dict']
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(trained[name], parameter.data)
+
+
 class TestBadInput:
     """One clear line and a non-zero exit."""
 
@@ -142,6 +156,14 @@ class TestBadInput:
             result = run_tool(*tool, '--work-dir', tmp_path, '--cfg-options', *data_options)
             assert_one_line(result, "checkpoint 'other.pth' is of another architecture", 'tensors are missing')
 
+    def test_classes_in_another_order(self, fork_tool, data_options, motion_root, tmp_path):
+        classes = (motion_root / 'label_map.txt').read_text().splitlines()
+        meta = dict(dataset_meta=dict(classes=[classes[1], classes[0], *classes[2:]]))
+        model = init_recognizer(str(CONFIG), device='cpu')
+        torch.save(dict(meta=meta, state_dict=model.state_dict()), tmp_path / 'model.pth')
+        result = fork_tool('tools/test.py', CONFIG, 'model.pth', '--work-dir', tmp_path, '--cfg-options', *data_options)
+        assert_one_line(result, f'class {classes[0]!r} as label 0', 'trained with it as label 1')
+
     def test_a_number_of_processes_that_is_none(self, run_tool):
         assert_one_line(run_tool('tools/dist_train.sh', CONFIG, 'many'), 'nproc_per_node', 'many')
         assert_one_line(run_tool('tools/dist_train.sh', CONFIG, 0), '(GPUS) 0 must be at least 1')
@@ -167,6 +189,10 @@ class TestBadInput:
         assert_one_line(fork_tool(*train, 'model.backbone.type.x=1'), '--cfg-options model.backbone.type.x=1 does not')
         assert_one_line(fork_tool(*train, 'model.backbone.depth=1'), "unexpected keyword argument 'depth'")
         assert_one_line(fork_tool(*train, 'model.backbone.type=Dual'), 'Dual is not in the', 'registry')
+        assert_one_line(fork_tool(*train, 'optim_wraper.optimizer.lr=1'), "nothing reads 'optim_wraper'")
+        assert_one_line(fork_tool(*train, 'train_pipeline.1.clip_len=8'), 'would change nothing',
+                        'train_dataloader.dataset.pipeline')
+        assert_one_line(fork_tool(*train, 'train_dataloader.batch_size=0'), 'train_dataloader.batch_size=0 must be')
         assert_one_line(fork_tool(*train, 'optim_wrapper.type=Other', '--amp'), '--amp takes an OptimWrapper')
         assert_one_line(fork_tool(*train, 'auto_scale_lr=None', '--auto-scale-lr'), 'base_batch_size')
 
