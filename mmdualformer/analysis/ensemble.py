@@ -46,11 +46,12 @@ def load_predictions(path: str | Path) -> list[dict]:
             samples = _PredictionsUnpickler(file).load()
     except FileNotFoundError:
         raise UserError(f'{str(path)!r} does not exist (looked in {Path.cwd()})') from None
-    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError) as error:
-        reason = str(error).partition('\n')[0]
+    except Exception as error:  # a pickle is a program: anything can go wrong in it
+        reason = str(error).partition('\n')[0] or type(error).__name__
         raise UserError(f'{str(path)!r} holds no predictions: {reason}') from None
     if not (isinstance(samples, list) and samples and all(
-            isinstance(sample, dict) and {'pred_score', 'gt_label'} <= sample.keys() for sample in samples)):
+            isinstance(sample, dict) and all(isinstance(sample.get(key), torch.Tensor) and sample[key].ndim == 1
+                                             for key in ('pred_score', 'gt_label')) for sample in samples)):
         raise UserError(f'{str(path)!r} holds no predictions; save them with tools/test.py --dump')
     return samples
 

@@ -79,3 +79,23 @@ def test_predictions_run_nothing(tmp_path, call):
         load_predictions(tmp_path / 'bad.pkl')
     assert not (tmp_path / 'ran').exists()
     assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('content', [
+    None,  # a folder
+    b'',
+    b'garbage',
+    b'ctorch._utils\n_rebuild_tensor_v2\n)R.',  # a tensor of nothing
+    pickle.dumps(dict(pred_score=torch.tensor([0.5]))),
+    pickle.dumps([dict(pred_score=[0.5, 0.5], gt_label=0)]),
+    pickle.dumps([dict(pred_score=torch.tensor(0.5), gt_label=torch.tensor([0]))]),
+])
+def test_files_that_hold_no_predictions(tmp_path, content):
+    path = tmp_path / 'other.pkl'
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r'other\.pkl. holds no predictions') as error:
+        load_predictions(path)
+    assert '\n' not in str(error.value)
