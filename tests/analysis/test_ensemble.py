@@ -35,11 +35,22 @@ def test_several_labels_are_measured_by_average_precision():
     (samples([[0.5, 0.5]] * 2, [[0], [0]]), None, 'the labels of video 1 differ'),
     (samples([[0.5, 0.2, 0.3]] * 2, [[0], [1]]), None, 'of 2 and 3 classes'),
     (samples([[0.5, 0.5]] * 2, [[0], [1]]), [1., 1., 1.], '3 weights do not fit 2'),
+    *((samples([[0.5, 0.5]] * 2, [[0], [1]]), weights, 'must not be negative, and have a positive, finite sum')
+      for weights in ([0., 0.], [2., -1.], [float('nan'), 1.], [float('inf'), 1.])),
 ])
 def test_predictions_of_something_else_are_refused(second, weights, message):
     first = samples([[0.5, 0.5]] * 2, [[0], [1]])
     with pytest.raises(UserError, match=message):
         average_scores([first, second], weights)
+
+
+def test_what_one_model_could_not_read_is_unreadable_in_the_average():
+    first = samples([[0.9, 0.1]] * 3, [[0]] * 3)
+    second = [dict(sample) for sample in first]
+    first[0]['unreadable'], second[1]['unreadable'] = 'a.mp4: gone', 'b.mp4: gone'
+    ensemble = average_scores([first, second])
+    assert [sample.get('unreadable') for sample in ensemble] == ['a.mp4: gone', 'b.mp4: gone', None]
+    assert evaluate_scores(ensemble)['acc/top1'] == pytest.approx(1 / 3)
 
 
 def test_the_command_over_saved_predictions(fork_tool, data_options, tmp_path):
