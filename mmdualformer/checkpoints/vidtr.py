@@ -65,7 +65,7 @@ def convert_vidtr(weights: Mapping[str, Tensor]) -> Converted:
     wanted = model.state_dict()
     backbone = {rename(key, _NAMES, 'the released VidTrs'): value for key, value in weights.items()
                 if not key.startswith('fc.')}
-    backbone = _shape_embeddings(backbone, wanted)
+    backbone = _shape_embeddings(backbone, wanted, name)
     check_shapes(backbone, wanted, name)
     classes = check_classifier(classifier, model.norm.normalized_shape[0], name)
 
@@ -100,7 +100,7 @@ def convert_vit(weights: Mapping[str, Tensor]) -> Converted:
     with torch.device('meta'):
         model = VidTr(arch, clip_size, patch_size, attention='spatial')
     wanted = model.state_dict()
-    backbone = _shape_embeddings(backbone, wanted)
+    backbone = _shape_embeddings(backbone, wanted, name)
     made = []
     if name.startswith('T2T'):
         made = [key for key in wanted if key.startswith('patch_embed.') or key.endswith('attn.qkv.bias')]
@@ -156,11 +156,16 @@ def spread_over_time(weights: Mapping[str, Tensor], model: VidTr) -> dict[str, T
     return spread
 
 
-def _shape_embeddings(backbone: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Released embeddings are the same numbers in the same order as ours, in other shapes."""
-    return {name: value.reshape(wanted[name].shape)
-            if name.startswith('grid_embed.') and name in wanted and value.numel() == wanted[name].numel() else value
-            for name, value in backbone.items()}
+def _shape_embeddings(backbone: Mapping[str, Tensor], wanted: Mapping[str, Tensor], model: str) -> dict[str, Tensor]:
+    """Released positions and first class tokens are the same numbers in the same order as ours, in rows ``[1, L, C]``.
+
+    Raises:
+        UserError: One is missing or of another shape.
+    """
+    rows = {name: wanted[name].flatten(0, -2).unsqueeze(0) for name in ('grid_embed.cls_tokens.0',
+                                                                       'grid_embed.position')}
+    check_shapes({name: backbone[name] for name in rows if name in backbone}, rows, model)
+    return {**backbone, **{name: backbone[name].reshape(wanted[name].shape) for name in rows}}
 
 
 def _side(patches: int) -> int:

@@ -36,6 +36,12 @@ def compact() -> dict:
 
 
 def image_model(name: str, size: int = 14, patch: int = 16, device: str = 'meta') -> dict:
+def test_embeddings_of_compact_models_in_another_order_are_refused(compact):
+    for name in ('cls', 'pos_embedding'):
+        with pytest.raises(UserError, match=r'has shape .* not'):
+            convert_vidtr({**compact, name: compact[name].permute(2, 1, 0)})
+
+
     """Names and shapes of a ViT of timm's, or of a T2T-ViT."""
     dim, layers, hidden = IMAGE_MODELS[name]
     shapes = dict(cls_token=(1, 1, dim), pos_embed=(1, size**2 + 1, dim))
@@ -112,6 +118,12 @@ def test_a_bare_backbone(compact):
     (lambda w: w.pop('fc.bias'), 'the classifier of VidTr-S'),
     (lambda w: w.pop('cls_t'), 'no released VidTr: it lacks'),
 ])
+    (lambda w: w.update(pos_embedding=w['pos_embedding'].permute(2, 1, 0)),
+     r'position has shape \(768, 1773, 1\), not \(1, 1773, 768\)'),
+    (lambda w: w.update(cls_t=w['cls_t'].mT), r'cls_tokens\.0 has shape \(1, 768, 197\), not \(1, 197, 768\)'),
+    (lambda w: w.update(cls_s=w['cls_s'].mT), r'cls_tokens\.1 has shape \(8, 768, 1\), not \(8, 1, 768\)'),
+    (lambda w: w.update(cls_s=torch.tensor(1.)), r'cls_tokens\.1 has shape \(\), not'),
+    (lambda w: w.update({'fc.weight': torch.tensor(1.)}), r'the classifier of VidTr-S but its weight has shape \(\)'),
 def test_anything_else_is_refused(released, change, message):
     weights = dict(released)
     change(weights)
@@ -142,6 +154,12 @@ def test_image_models_are_told_apart(name):
     (lambda w: w.update({'blocks.0.ls1.gamma': torch.ones(768)}), "no tensor 'blocks.0.ls1.gamma'"),
     (lambda w: w.pop('pos_embed'), 'no ViT or T2T-ViT'),
 ])
+    (lambda w: w.update(pos_embed=torch.tensor(1.)), 'no ViT or T2T-ViT'),
+    (lambda w: w.update(pos_embed=w['pos_embed'].permute(2, 1, 0)), r'position has shape .*, not \(1, 197, 768\)'),
+    (lambda w: w.update(pos_embed=torch.ones(1, 0, 768)), '-1 patches, which are no square'),
+    (lambda w: w.update(cls_token=torch.ones(768, 1, 1)), r'cls_tokens\.0 has shape .*, not \(1, 1, 768\)'),
+    (lambda w: w.update({'blocks.0.mlp.fc1.weight': torch.tensor(1.)}), 'no ViT or T2T-ViT'),
+    (lambda w: w.update({'patch_embed.proj.weight': torch.tensor(1.)}), r'patch_embed\.proj\.weight has shape \(\)'),
 def test_other_image_models_are_refused(change, message):
     weights = image_model('ViT-B')
     change(weights)
