@@ -130,12 +130,16 @@ def spread_over_time(weights: Mapping[str, Tensor], model: VidTr) -> dict[str, T
         dict: ``weights`` with other embeddings.
 
     Raises:
-        UserError: They lack the embeddings of images.
+        UserError: They lack the embeddings of images, or are of another width.
     """
     cls, position = weights.get('grid_embed.cls_tokens.0'), weights.get('grid_embed.position')
-    if cls is None or position is None or position.ndim != 2:
+    if cls is None or position is None or position.ndim != 2 or cls.shape != (1, position.shape[1]):
         raise UserError('the checkpoint is no VidTr of images: it lacks a class token or position embeddings')
     grid, wanted = model.grid_embed, model.state_dict()
+    channels = grid.position.shape[-1]
+    if position.shape[1] != channels:
+        raise UserError(f'the checkpoint is a VidTr of images with {position.shape[1]} channels, the model has '
+                        f'{channels}')
     _, *image = grid.size
     side = _side(len(position) - 1)
     position = resize_grid(position, [(side, side)], [image], [True])
@@ -170,8 +174,8 @@ def _shape_embeddings(backbone: Mapping[str, Tensor], wanted: Mapping[str, Tenso
 
 def _side(patches: int) -> int:
     """Patches along the side of a square image."""
-    side = isqrt(patches)
-    if side**2 != patches:
+    side = isqrt(max(patches, 0))
+    if side < 1 or side**2 != patches:
         raise UserError(f'the checkpoint has position embeddings of {patches} patches, which are no square')
     return side
 
@@ -193,9 +197,11 @@ def _detect(weights: Mapping[str, Tensor]) -> tuple[str, int]:
 def _detect_image_model(backbone: Mapping[str, Tensor]) -> tuple[str, dict, int, int]:
     """Find the model, the patches of a side of its images and their size in its shapes."""
     position, hidden = backbone.get('grid_embed.position'), backbone.get('layers.0.mlp.fc1.weight')
-    if position is None or hidden is None or position.ndim != 3:
+    if position is None or hidden is None or (position.ndim, hidden.ndim) != (3, 2):
         raise UserError('the checkpoint is no ViT or T2T-ViT: it lacks pos_embed or blocks.0.mlp.fc1.weight')
     stem = backbone.get('patch_embed.weight')
+    if stem is not None and (stem.ndim != 4 or stem.shape[-1] < 1):
+        raise UserError(f'the checkpoint is no ViT: patch_embed.proj.weight has shape {tuple(stem.shape)}')
     layers = sum(name.endswith('.norm1.weight') for name in backbone)
     for name, arch in _IMAGE_ARCHS.items():
         wanted = (arch['num_layers'], arch['feedforward_channels'], arch['embed_dims'])
