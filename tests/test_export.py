@@ -55,4 +55,6 @@ def test_tool_exports_and_checks(run_tool, tmp_path):
     assert result.returncode == 0, result.stderr
     assert (tmp_path / 'out/smaller.onnx').is_file()
     assert 'clip 1 x 3 x 18 x 32 x 32' in result.stdout and 'logits differ by' in result.stdout
+    result = run_tool('tools/export_onnx.py', 'smaller.py', 'none', 'x.onnx', '--cfg-options', 'model.type.x=1')
+    assert_one_line(result, '--cfg-options model.type.x=1 does not fit smaller.py')
     assert_one_line(run_tool('tools/export_onnx.py', 'none.py', 'none', 'x.onnx'), "config 'none.py' does not exist")
