@@ -7,11 +7,12 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
 from mmdualformer.checkpoints.convert import read_weights
-from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit
+from mmdualformer.checkpoints.inflate import inflate
+from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit, spread_over_time
 from mmdualformer.checks import check_checkpoint
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
-from tests.helpers import assert_one_line
+from tests.helpers import REPO, assert_one_line, build_backbone
 from tests.reference import Reference
 
 IMAGE_MODELS = {
@@ -223,6 +224,19 @@ def test_with_all_rows_alike_the_video_model_is_the_image_model(vit):
     torch.save(dict(state_dict={f'backbone.{name}': value for name, value in image.state_dict().items()}), path)
     clip = torch.randn(1, 3, 4, 32, 32)
     torch.testing.assert_close(video_model(path)(clip), image(clip[:, :, :1]))
+
+
+@pytest.mark.parametrize('patch', [16, 32])
+def test_large_patches_start_from_the_vit_that_has_them(patch):
+    backbone = build_backbone(Config.fromfile(REPO / 'configs/ablations/vidtr_s_k400_patch_1x32x32.py'))
+    converted = convert_vit(image_model('ViT-B', 224 // patch, patch)).weights
+    weights = {name.removeprefix('backbone.'): value for name, value in converted.items()}
+    wanted = backbone.state_dict()
+    if patch == 32:
+        assert inflate(spread_over_time(weights, backbone), wanted).keys() == wanted.keys()
+    else:
+        with pytest.raises(UserError, match=r'patch_embed\.weight of shape .* cannot be inflated'):
+            inflate(spread_over_time(weights, backbone), wanted)
 
 
 def test_cubic_patches_and_other_resolutions_are_inflated(vit):
