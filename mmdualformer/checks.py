@@ -13,7 +13,7 @@ from mmengine.model import is_model_wrapper
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mmdualformer.checkpoints.convert import load_safely
+from mmdualformer.checkpoints.convert import check_names, load_safely
 from mmdualformer.datasets.annotations import parse_line
 from mmdualformer.datasets.image_folder import find_classes
 from mmdualformer.datasets.wrappers import iterate_configs
@@ -83,8 +83,8 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
         resume (bool): Whether training is to go on from it. Defaults to False.
 
     Raises:
-        UserError: The file is missing or unsafe to load, a tensor is missing or has another shape, a converter recorded
-            another activation than the model's, or there is no state of training to go on from.
+        UserError: The file is missing or unsafe to load, a tensor is missing, has no name or another shape, a converter
+            recorded another activation than the model's, or there is no state of training to go on from.
     """
     checkpoint = load_safely(path)
     given = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else checkpoint
@@ -94,8 +94,9 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
         raise UserError(f'checkpoint {path!r} holds no state of training to go on from; start from its weights with '
                         f'--cfg-options load_from={path}')
     model = model.module if is_model_wrapper(model) else model
-    given = {name.removeprefix('module.'): value for name, value in given.items()  # as mmengine does
-             if isinstance(value, Tensor)}
+    given = {name: value for name, value in given.items() if isinstance(value, Tensor)}
+    check_names(given, path)
+    given = {name.removeprefix('module.'): value for name, value in given.items()}  # as mmengine does
     wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefix)}
     missing = [name for name in wanted if name not in given]
     reshaped = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]

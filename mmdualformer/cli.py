@@ -39,25 +39,29 @@ class Options(DictAction):
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that MMAction2's train and test tools have in common."""
     parser.add_argument('--work-dir', help='where logs, checkpoints and metrics go (default: work_dirs/CONFIG_NAME)')
+    add_options_argument(parser)
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_options_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=Options,
         help='settings to override, as key=value; a list is key="[a,b]" or key=a,b, without white space')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def load_config(args: argparse.Namespace) -> Config:
     """Load ``args.config`` with ``args.cfg_options``, the launcher and the work dir in place.
 
     Raises:
-        UserError: See :func:`read_config`; or an option does not fit the config.
+        UserError: See :func:`read_config`.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    merge_options(cfg, args.cfg_options or {}, args.config)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     if cfg.get('work_dir') is None:
@@ -65,11 +69,11 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def read_config(path: str) -> Config:
-    """Read a config.
+def read_config(path: str, options: dict | None = None) -> Config:
+    """Read a config, and merge ``--cfg-options`` into it.
 
     Raises:
-        UserError: The file does not exist, is no config or has no model.
+        UserError: The file does not exist, is no config or has no model, or an option does not fit.
     """
     if not Path(path).is_file():
         raise UserError(f'config {path!r} does not exist (looked in {Path.cwd()})')
@@ -81,6 +85,7 @@ def read_config(path: str) -> Config:
         raise UserError(f'config {path!r}: {type(error).__name__}: {_last_line(error)}') from None
     if 'model' not in cfg:
         raise UserError(f'config {path!r} has no model; choose one such as configs/dualformer_t_k400.py')
+    merge_options(cfg, options or {}, path)
     return cfg
 
 

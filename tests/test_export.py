@@ -65,4 +65,5 @@ def test_tool_exports_and_checks(run_tool, fork_tool, tmp_path):
     assert_one_line(fork_tool(*export, '--size', 0), '--size 0 must be at least 1')
     assert_one_line(fork_tool(*export, '--frames', -1), '--frames -1 must be at least 1')
     assert_one_line(fork_tool('tools/export_onnx.py', 'smaller.py', 'none', 'out'), "output 'out' is a folder")
+    assert_one_line(fork_tool(*export, '--cfg-options', 'model.type.x=1'), '--cfg-options model.type.x=1 does not fit')
     assert_one_line(run_tool('tools/export_onnx.py', 'none.py', 'none', 'x.onnx'), "config 'none.py' does not exist")

@@ -27,6 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--size', type=int, help="height and width of a clip (default: the test pipeline's)")
     parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help='threads of the comparison')
     parser.add_argument('--runs', type=int, default=5, help='timed runs of each (default: 5)')
+    cli.add_options_argument(parser)
     return parser.parse_args()
 
 
@@ -40,7 +41,7 @@ def describe_input(cfg: Config) -> dict[str, str]:
 def main() -> None:
     args = parse_args()
     check_installed()
-    cfg = cli.read_config(args.config)
+    cfg = cli.read_config(args.config, args.cfg_options)
     model = build_scorer(cfg)
     if args.checkpoint != 'none':
         check_checkpoint(model, args.checkpoint)

@@ -25,10 +25,13 @@ def parse_args() -> argparse.Namespace:
                         'none')
     parser.add_argument('--topk', type=int, default=5, help='classes to print (default: 5)')
     parser.add_argument('--device', default='cuda:0' if torch.cuda.is_available() else 'cpu')
+    cli.add_options_argument(parser)
     args = parser.parse_args()
     args.config = args.files.pop(0) if args.files[0].endswith('.py') else None
     if len(args.files) < 2:
         parser.error('a checkpoint and at least one video are needed')
+    if args.cfg_options and not args.config:
+        parser.error('--cfg-options needs a config')
     args.checkpoint, *args.videos = args.files
     return args
 
@@ -36,7 +39,7 @@ def parse_args() -> argparse.Namespace:
 def load_model(args: argparse.Namespace) -> torch.nn.Module:
     if not args.config:
         return load_recognizer(args.checkpoint, args.device)
-    model = init_recognizer(cli.read_config(args.config), device=args.device)
+    model = init_recognizer(cli.read_config(args.config, args.cfg_options), device=args.device)
     if args.checkpoint != 'none':
         check_checkpoint(model, args.checkpoint)
         checkpoint = load_checkpoint(model, args.checkpoint, map_location='cpu', logger='silent')

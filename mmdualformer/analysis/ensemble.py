@@ -46,11 +46,12 @@ def load_predictions(path: str | Path) -> list[dict]:
             samples = _PredictionsUnpickler(file).load()
     except FileNotFoundError:
         raise UserError(f'{str(path)!r} does not exist (looked in {Path.cwd()})') from None
-    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError) as error:
-        reason = str(error).partition('\n')[0]
+    except Exception as error:  # a pickle is a program: anything can go wrong in it
+        reason = str(error).partition('\n')[0] or type(error).__name__
         raise UserError(f'{str(path)!r} holds no predictions: {reason}') from None
     if not (isinstance(samples, list) and samples and all(
-            isinstance(sample, dict) and {'pred_score', 'gt_label'} <= sample.keys() for sample in samples)):
+            isinstance(sample, dict) and all(isinstance(sample.get(key), torch.Tensor) and sample[key].ndim == 1
+                                             for key in ('pred_score', 'gt_label')) for sample in samples)):
         raise UserError(f'{str(path)!r} holds no predictions; save them with tools/test.py --dump')
     return samples
 
@@ -61,17 +62,19 @@ def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[floa
     Args:
         predictions (sequence): For each model its samples in one order, as ``tools/test.py --dump`` saves them: dicts
             with ``pred_score`` and ``gt_label``.
-        weights (sequence, optional): Of each model. Defaults to None, equal ones.
+        weights (sequence, optional): Of each model, not negative, with a positive sum. Defaults to None, equal ones.
 
     Returns:
-        list[dict]: Samples with the averaged ``pred_score``.
+        list[dict]: Samples with the averaged ``pred_score``. A video that one model could not read is ``unreadable``.
 
     Raises:
-        UserError: The models were tested on different videos or classes.
+        UserError: The models were tested on different videos or classes, or the weights are unusable.
     """
     weights = torch.tensor(weights or [1.] * len(predictions))
     if len(weights) != len(predictions):
         raise UserError(f'{len(weights)} weights do not fit {len(predictions)} predictions')
+    if not (weights.min() >= 0 and 0 < weights.sum() < float('inf')):
+        raise UserError(f'weights={weights.tolist()} must not be negative, and have a positive, finite sum')
     lengths = {len(samples) for samples in predictions}
     if len(lengths) > 1:
         raise UserError(f'the predictions are of {", ".join(map(str, sorted(lengths)))} videos, not of the same')
@@ -84,6 +87,9 @@ def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[floa
             raise UserError(f'the predictions are of {" and ".join(str(len(score)) for score in scores)} classes')
         score = torch.einsum('m,mc->c', weights / weights.sum(), torch.stack(scores))
         averaged.append(dict(samples[0], pred_score=score))
+        reasons = [sample['unreadable'] for sample in samples if 'unreadable' in sample]
+        if reasons:
+            averaged[-1]['unreadable'] = reasons[0]
     return averaged
 
 

@@ -76,9 +76,21 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     weights = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     if not weights:
         raise UserError(f'checkpoint {str(path)!r} holds no weights')
+    check_names(weights, str(path))
     if all(name.startswith('module.') for name in weights):
         weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     return weights
+
+
+def check_names(weights: Mapping, path: str) -> None:
+    """Check that all tensors have names.
+
+    Raises:
+        UserError: One has something else in place of a name.
+    """
+    for name in weights:
+        if not isinstance(name, str):
+            raise UserError(f'checkpoint {path!r} holds a tensor under {name!r}, which is no name')
 
 
 def rename(name: str, table: Sequence[tuple[str, str]], models: str) -> str:
@@ -139,7 +151,8 @@ def check_classifier(classifier: Mapping[str, Tensor], channels: int, model: str
     """
     if not classifier:
         return None
-    classes = len(classifier.get('weight', ()))
+    weight = classifier.get('weight', torch.empty(0))
+    classes = weight.shape[0] if weight.ndim else 0
     wanted = {name: torch.empty(shape, device='meta')
               for name, shape in (('weight', (classes, channels)), ('bias', (classes, )))}
     check_shapes(classifier, wanted, f'the classifier of {model}')

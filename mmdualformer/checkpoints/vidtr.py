@@ -65,7 +65,7 @@ def convert_vidtr(weights: Mapping[str, Tensor]) -> Converted:
     wanted = model.state_dict()
     backbone = {rename(key, _NAMES, 'the released VidTrs'): value for key, value in weights.items()
                 if not key.startswith('fc.')}
-    backbone = _shape_embeddings(backbone, wanted)
+    backbone = _shape_embeddings(backbone, wanted, name)
     check_shapes(backbone, wanted, name)
     classes = check_classifier(classifier, model.norm.normalized_shape[0], name)
 
@@ -100,7 +100,7 @@ def convert_vit(weights: Mapping[str, Tensor]) -> Converted:
     with torch.device('meta'):
         model = VidTr(arch, clip_size, patch_size, attention='spatial')
     wanted = model.state_dict()
-    backbone = _shape_embeddings(backbone, wanted)
+    backbone = _shape_embeddings(backbone, wanted, name)
     made = []
     if name.startswith('T2T'):
         made = [key for key in wanted if key.startswith('patch_embed.') or key.endswith('attn.qkv.bias')]
@@ -130,12 +130,16 @@ def spread_over_time(weights: Mapping[str, Tensor], model: VidTr) -> dict[str, T
         dict: ``weights`` with other embeddings.
 
     Raises:
-        UserError: They lack the embeddings of images.
+        UserError: They lack the embeddings of images, or are of another width.
     """
     cls, position = weights.get('grid_embed.cls_tokens.0'), weights.get('grid_embed.position')
-    if cls is None or position is None or position.ndim != 2:
+    if cls is None or position is None or position.ndim != 2 or cls.shape != (1, position.shape[1]):
         raise UserError('the checkpoint is no VidTr of images: it lacks a class token or position embeddings')
     grid, wanted = model.grid_embed, model.state_dict()
+    channels = grid.position.shape[-1]
+    if position.shape[1] != channels:
+        raise UserError(f'the checkpoint is a VidTr of images with {position.shape[1]} channels, the model has '
+                        f'{channels}')
     _, *image = grid.size
     side = _side(len(position) - 1)
     position = resize_grid(position, [(side, side)], [image], [True])
@@ -156,17 +160,22 @@ def spread_over_time(weights: Mapping[str, Tensor], model: VidTr) -> dict[str, T
     return spread
 
 
-def _shape_embeddings(backbone: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Released embeddings are the same numbers in the same order as ours, in other shapes."""
-    return {name: value.reshape(wanted[name].shape)
-            if name.startswith('grid_embed.') and name in wanted and value.numel() == wanted[name].numel() else value
-            for name, value in backbone.items()}
+def _shape_embeddings(backbone: Mapping[str, Tensor], wanted: Mapping[str, Tensor], model: str) -> dict[str, Tensor]:
+    """Released positions and first class tokens are the same numbers in the same order as ours, in rows ``[1, L, C]``.
+
+    Raises:
+        UserError: One is missing or of another shape.
+    """
+    rows = {name: wanted[name].flatten(0, -2).unsqueeze(0) for name in ('grid_embed.cls_tokens.0',
+                                                                       'grid_embed.position')}
+    check_shapes({name: backbone[name] for name in rows if name in backbone}, rows, model)
+    return {**backbone, **{name: backbone[name].reshape(wanted[name].shape) for name in rows}}
 
 
 def _side(patches: int) -> int:
     """Patches along the side of a square image."""
-    side = isqrt(patches)
-    if side**2 != patches:
+    side = isqrt(max(patches, 0))
+    if side < 1 or side**2 != patches:
         raise UserError(f'the checkpoint has position embeddings of {patches} patches, which are no square')
     return side
 
@@ -188,9 +197,11 @@ def _detect(weights: Mapping[str, Tensor]) -> tuple[str, int]:
 def _detect_image_model(backbone: Mapping[str, Tensor]) -> tuple[str, dict, int, int]:
     """Find the model, the patches of a side of its images and their size in its shapes."""
     position, hidden = backbone.get('grid_embed.position'), backbone.get('layers.0.mlp.fc1.weight')
-    if position is None or hidden is None or position.ndim != 3:
+    if position is None or hidden is None or (position.ndim, hidden.ndim) != (3, 2):
         raise UserError('the checkpoint is no ViT or T2T-ViT: it lacks pos_embed or blocks.0.mlp.fc1.weight')
     stem = backbone.get('patch_embed.weight')
+    if stem is not None and (stem.ndim != 4 or stem.shape[-1] < 1):
+        raise UserError(f'the checkpoint is no ViT: patch_embed.proj.weight has shape {tuple(stem.shape)}')
     layers = sum(name.endswith('.norm1.weight') for name in backbone)
     for name, arch in _IMAGE_ARCHS.items():
         wanted = (arch['num_layers'], arch['feedforward_channels'], arch['embed_dims'])

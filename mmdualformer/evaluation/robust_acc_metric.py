@@ -48,8 +48,8 @@ class RobustAccMetric(AccMetric):
 
     @staticmethod
     def _wrong(sample: dict) -> torch.Tensor:
-        """Scores by which the true classes come last."""
-        label = sample['gt_label']
+        """Scores by which the true class comes last, and of several labels, which rank videos, the video in each."""
+        label, scores = sample['gt_label'], sample['pred_score']
         if len(label) == 1:
-            return torch.zeros_like(sample['pred_score']).index_fill(0, label.to(sample['pred_score'].device), -1.)
-        return -label.to(sample['pred_score'])
+            return torch.zeros_like(scores).index_fill(0, label.to(scores.device), -1.)
+        return torch.full_like(scores, torch.finfo(scores.dtype).min)

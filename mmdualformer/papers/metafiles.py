@@ -18,7 +18,7 @@ ACCURACIES = {'top1': 'Top 1 Accuracy', 'top5': 'Top 5 Accuracy', 'map': 'mAP'}
 def write_metafiles(root: Path) -> dict[Path, str]:
     """Write the text of all metafiles.
 
-    No weights of ours stand behind them, so accuracies are named the paper's.
+    No weights of ours stand behind them, so accuracies, and what the models start from, are named the paper's.
 
     Args:
         root (Path): Folder with ``configs/``.
@@ -57,7 +57,7 @@ def _model(collection: str, config: str, counted: str, row: Row | None) -> dict:
     entry = {'Name': config, 'In Collection': collection, 'Config': f'configs/{config}.py', 'Metadata': metadata}
     if row is not None:
         if row.pretrain:
-            metadata['Pretrained'] = row.pretrain
+            metadata['Pretrained (paper)'] = row.pretrain
         entry['Results'] = [{
             'Task': 'Image Classification' if data == 'ImageNet-1K' else 'Action Recognition',
             'Dataset': data,

@@ -24,9 +24,11 @@ MAKERS = {
 IMAGE_MODELS = {
     'ImageNet-1K': ('checkpoints/dualformer_t_in1k.pth', None),  # all ablations are of DualFormer-T
     'ViT-B': ('checkpoints/vit_b.pth', 'vit_base_patch16_224.pth'),
+    'ViT-B/32': ('checkpoints/vit_b_32.pth', 'vit_base_patch32_224.pth'),
     'ViT-L': ('checkpoints/vit_l.pth', 'vit_large_patch16_224.pth'),
     'T2T-ViT': ('checkpoints/t2t_vit_19.pth', 'T2T_ViT_19.pth'),
 }
+OF_PATCH_32 = 'ablations/vidtr_s_k400_patch_1x32x32'  # its kernels are those of ViT-B/32, not of ViT-B/16
 NOT_INFLATED = 'ablations/dualformer_t_k400_conv'  # its kernels are of another shape than those of the image model
 WITHOUT_LIST = ('imagenet', 'imagenet21k')  # read from folders
 
@@ -106,6 +108,7 @@ def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str])
     steps = [_check_data(cfg)]
     checkpoints = [cfg.model.backbone.get('init_cfg', {}).get('checkpoint'), cfg.load_from,
                    cfg.model.get('teacher', {}).get('checkpoint')]
+    pretrain = 'ViT-B/32' if config == OF_PATCH_32 else pretrain
     if not any(checkpoints) and pretrain in IMAGE_MODELS and config != NOT_INFLATED:
         checkpoint, released = IMAGE_MODELS[pretrain]
         if released is None:

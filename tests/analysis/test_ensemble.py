@@ -35,11 +35,22 @@ def test_several_labels_are_measured_by_average_precision():
     (samples([[0.5, 0.5]] * 2, [[0], [0]]), None, 'the labels of video 1 differ'),
     (samples([[0.5, 0.2, 0.3]] * 2, [[0], [1]]), None, 'of 2 and 3 classes'),
     (samples([[0.5, 0.5]] * 2, [[0], [1]]), [1., 1., 1.], '3 weights do not fit 2'),
+    *((samples([[0.5, 0.5]] * 2, [[0], [1]]), weights, 'must not be negative, and have a positive, finite sum')
+      for weights in ([0., 0.], [2., -1.], [float('nan'), 1.], [float('inf'), 1.])),
 ])
 def test_predictions_of_something_else_are_refused(second, weights, message):
     first = samples([[0.5, 0.5]] * 2, [[0], [1]])
     with pytest.raises(UserError, match=message):
         average_scores([first, second], weights)
+
+
+def test_what_one_model_could_not_read_is_unreadable_in_the_average():
+    first = samples([[0.9, 0.1]] * 3, [[0]] * 3)
+    second = [dict(sample) for sample in first]
+    first[0]['unreadable'], second[1]['unreadable'] = 'a.mp4: gone', 'b.mp4: gone'
+    ensemble = average_scores([first, second])
+    assert [sample.get('unreadable') for sample in ensemble] == ['a.mp4: gone', 'b.mp4: gone', None]
+    assert evaluate_scores(ensemble)['acc/top1'] == pytest.approx(1 / 3)
 
 
 def test_the_command_over_saved_predictions(fork_tool, data_options, tmp_path):
@@ -78,4 +89,24 @@ def test_predictions_run_nothing(tmp_path, call):
     with pytest.raises(UserError, match=r'bad\.pkl. holds no predictions: ') as error:
         load_predictions(tmp_path / 'bad.pkl')
     assert not (tmp_path / 'ran').exists()
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('content', [
+    None,  # a folder
+    b'',
+    b'garbage',
+    b'ctorch._utils\n_rebuild_tensor_v2\n)R.',  # a tensor of nothing
+    pickle.dumps(dict(pred_score=torch.tensor([0.5]))),
+    pickle.dumps([dict(pred_score=[0.5, 0.5], gt_label=0)]),
+    pickle.dumps([dict(pred_score=torch.tensor(0.5), gt_label=torch.tensor([0]))]),
+])
+def test_files_that_hold_no_predictions(tmp_path, content):
+    path = tmp_path / 'other.pkl'
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r'other\.pkl. holds no predictions') as error:
+        load_predictions(path)
     assert '\n' not in str(error.value)

@@ -6,11 +6,13 @@ import torch
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
-from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit
+from mmdualformer.checkpoints.convert import read_weights
+from mmdualformer.checkpoints.inflate import inflate
+from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit, spread_over_time
 from mmdualformer.checks import check_checkpoint
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
-from tests.helpers import assert_one_line
+from tests.helpers import REPO, assert_one_line, build_backbone
 from tests.reference import Reference
 
 IMAGE_MODELS = {
@@ -33,6 +35,12 @@ def compact() -> dict:
     """Names and shapes of a released compact VidTr-S."""
     shapes = Reference('cvidtr_s').content['state_dict']
     return {name: torch.empty(shape, device='meta') for name, shape in shapes.items()}
+
+
+def test_embeddings_of_compact_models_in_another_order_are_refused(compact):
+    for name in ('cls', 'pos_embedding'):
+        with pytest.raises(UserError, match=r'has shape .* not'):
+            convert_vidtr({**compact, name: compact[name].permute(2, 1, 0)})
 
 
 def image_model(name: str, size: int = 14, patch: int = 16, device: str = 'meta') -> dict:
@@ -111,6 +119,12 @@ def test_a_bare_backbone(compact):
     (lambda w: w.update({'pos_embedding': torch.ones(1, 197 * 5, 768)}), 'that of 4 frames; known are 8, 16, 32'),
     (lambda w: w.pop('fc.bias'), 'the classifier of VidTr-S'),
     (lambda w: w.pop('cls_t'), 'no released VidTr: it lacks'),
+    (lambda w: w.update(pos_embedding=w['pos_embedding'].permute(2, 1, 0)),
+     r'position has shape \(768, 1773, 1\), not \(1, 1773, 768\)'),
+    (lambda w: w.update(cls_t=w['cls_t'].mT), r'cls_tokens\.0 has shape \(1, 768, 197\), not \(1, 197, 768\)'),
+    (lambda w: w.update(cls_s=w['cls_s'].mT), r'cls_tokens\.1 has shape \(8, 768, 1\), not \(8, 1, 768\)'),
+    (lambda w: w.update(cls_s=torch.tensor(1.)), r'cls_tokens\.1 has shape \(\), not'),
+    (lambda w: w.update({'fc.weight': torch.tensor(1.)}), r'the classifier of VidTr-S but its weight has shape \(\)'),
 ])
 def test_anything_else_is_refused(released, change, message):
     weights = dict(released)
@@ -141,6 +155,12 @@ def test_image_models_are_told_apart(name):
     (lambda w: w.update({'blocks.12.norm1.weight': torch.ones(768)}), '13 layers of 768 channels; known are ViT-B'),
     (lambda w: w.update({'blocks.0.ls1.gamma': torch.ones(768)}), "no tensor 'blocks.0.ls1.gamma'"),
     (lambda w: w.pop('pos_embed'), 'no ViT or T2T-ViT'),
+    (lambda w: w.update(pos_embed=torch.tensor(1.)), 'no ViT or T2T-ViT'),
+    (lambda w: w.update(pos_embed=w['pos_embed'].permute(2, 1, 0)), r'position has shape .*, not \(1, 197, 768\)'),
+    (lambda w: w.update(pos_embed=torch.ones(1, 0, 768)), '-1 patches, which are no square'),
+    (lambda w: w.update(cls_token=torch.ones(768, 1, 1)), r'cls_tokens\.0 has shape .*, not \(1, 1, 768\)'),
+    (lambda w: w.update({'blocks.0.mlp.fc1.weight': torch.tensor(1.)}), 'no ViT or T2T-ViT'),
+    (lambda w: w.update({'patch_embed.proj.weight': torch.tensor(1.)}), r'patch_embed\.proj\.weight has shape \(\)'),
 ])
 def test_other_image_models_are_refused(change, message):
     weights = image_model('ViT-B')
@@ -206,11 +226,39 @@ def test_with_all_rows_alike_the_video_model_is_the_image_model(vit):
     torch.testing.assert_close(video_model(path)(clip), image(clip[:, :, :1]))
 
 
+@pytest.mark.parametrize('patch', [16, 32])
+def test_large_patches_start_from_the_vit_that_has_them(patch):
+    backbone = build_backbone(Config.fromfile(REPO / 'configs/ablations/vidtr_s_k400_patch_1x32x32.py'))
+    converted = convert_vit(image_model('ViT-B', 224 // patch, patch)).weights
+    weights = {name.removeprefix('backbone.'): value for name, value in converted.items()}
+    wanted = backbone.state_dict()
+    if patch == 32:
+        assert inflate(spread_over_time(weights, backbone), wanted).keys() == wanted.keys()
+    else:
+        with pytest.raises(UserError, match=r'patch_embed\.weight of shape .* cannot be inflated'):
+            inflate(spread_over_time(weights, backbone), wanted)
+
+
 def test_cubic_patches_and_other_resolutions_are_inflated(vit):
     image, path = vit
     model = video_model(path, clip_size=(8, 48, 32), patch_size=(2, 8, 8))
     assert model.grid_embed.position.shape == (5, 25, 16)
     torch.testing.assert_close(model.patch_embed.weight.sum(2), image.patch_embed.weight[:, :, 0])
+
+
+def test_an_image_model_of_another_width_is_refused(vit):
+    arch = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=32)
+    with pytest.raises(UserError, match='VidTr of images with 16 channels, the model has 24'):
+        video_model(vit[1], arch=arch)
+
+
+def test_tensors_without_names_are_refused(vit, tmp_path):
+    image, _ = vit
+    path = str(tmp_path / 'numbered.pth')
+    torch.save({0: torch.ones(3)}, path)
+    for read in (read_weights, lambda path: check_checkpoint(image, path)):
+        with pytest.raises(UserError, match=r'numbered\.pth. holds a tensor under 0, which is no name'):
+            read(path)
 
 
 def test_converted_files_and_refusals_through_the_tool(run_tool, tmp_path):

@@ -1,7 +1,6 @@
 import multiprocessing
 import os
 
-import numpy as np
 import pytest
 import torch
 from filelock import FileLock
@@ -79,10 +78,14 @@ def test_testing_replaces_nothing_and_counts_it_as_wrong(broken_root):
 
 
 def test_videos_of_several_labels_count_as_wrong_too():
+    """They rank last by every class, of logits too: not before the true videos of class 0, nor those of class 1."""
     metric = RobustAccMetric(metric_list=('mean_average_precision', ))
-    label, scores = torch.tensor([1., 0., 1.]), torch.tensor([0.9, 0.1, 0.9])
-    metric.process(None, [dict(gt_label=label, pred_score=scores, unreadable='a.mp4: gone')])
-    np.testing.assert_array_equal(metric.results[0]['pred'], [-1, 0, -1])
+    labels = torch.tensor([[1., 0.], [0., 1.], [1., 0.]])
+    logits = torch.tensor([[-3., -7.], [-5., -4.], [9., 9.]])
+    metric.process(None, [dict(gt_label=label, pred_score=scores) for label, scores in zip(labels[:2], logits)])
+    metric.process(None, [dict(gt_label=labels[2], pred_score=logits[2], unreadable='a.mp4: gone')])
+    # class 0: the true videos are first and third of three; class 1: the true one is first
+    assert metric.evaluate(3)['acc/mean_average_precision'] == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
 
 
 def test_a_readable_test_says_nothing_of_unreadable_videos():

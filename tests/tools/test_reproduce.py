@@ -36,6 +36,14 @@ def test_files_of_a_chain_are_made_before_they_are_used(row, tmp_path, monkeypat
             made.add(f'work_dirs/{stem}/epoch_{cfg.train_cfg.max_epochs}.pth')
 
 
+def test_patches_of_another_size_start_from_a_vit_that_has_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    row, = tables.find_rows('vidtr', '5a', 'Square (1x32^2)')
+    convert, train = commands(row)[1:3]
+    assert convert.endswith('vit vit_base_patch32_224.pth checkpoints/vit_b_32.pth')
+    assert train.endswith('model.backbone.init_cfg.checkpoint=checkpoints/vit_b_32.pth')
+
+
 def test_the_chain_of_table_1(fork_tool):
     result = fork_tool('tools/reproduce.py', '--table', 'dualformer/1', '--row', 'DualFormer-B')
     assert result.returncode == 0, result.stderr

@@ -2,11 +2,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmaction.apis import init_recognizer
 
+from mmdualformer.checkpoints.convert import Converted, write_checkpoint
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
 from mmdualformer.visualization import draw_maps, roll_out, separable_attention
-from tests.helpers import REPO, assert_one_line
+from tests.helpers import REPO, assert_one_line, write_video
 
 
 def tiny_model(**settings) -> VidTr:
@@ -108,3 +110,33 @@ def test_the_tool_draws_a_real_clip(run_tool, clip_file, tmp_path):
     assert cv2.imread(str(tmp_path / 'out.png')).shape == (3 * 32, 9 * 32, 3)
     result = run_tool(tool, configs / 'dualformer_micro_motion.py', 'none', clip_file, 'out.png')
     assert_one_line(result, "the DualFormer must have attention='separable'")
+
+
+def test_maps_stand_below_the_frames_they_are_laid_over(fork_tool, tmp_path, monkeypatch):
+    """9 gray frames, each lighter, in patches of 2, the last of which is half a patch: frames 0, 2, 4, 6 and 8."""
+    monkeypatch.setattr(cv2, 'applyColorMap', lambda heat, _: np.zeros((*heat.shape, 3), np.uint8))  # leaves the frames
+    video = write_video(tmp_path / 'gray.mp4', frames=9)
+    result = fork_tool('tools/visualize_attention.py', REPO / 'configs/vidtr_micro_motion.py', 'none', video, 'out.png',
+                       '--cfg-options', 'test_pipeline.1.clip_len=9', 'test_pipeline.1.num_clips=1')
+    assert result.returncode == 0, result.stderr
+    assert '5 frames' in result.stdout
+    picture = cv2.imread(str(tmp_path / 'out.png'))
+    assert picture.shape == (3 * 32, 5 * 32, 3)
+    shown, spatial, temporal = picture.reshape(3, 32, 5, 32, 3).mean((1, 3, 4))
+    np.testing.assert_allclose(shown - shown[0], 16 * np.arange(5), atol=4)
+    np.testing.assert_allclose(2 * np.stack([spatial, temporal]), [shown, shown], atol=2)
+
+
+def test_the_tools_take_a_converted_file_with_its_activation(fork_tool, clip_file, tmp_path):
+    config = REPO / 'configs/vidtr_micro_motion.py'
+    weights = init_recognizer(str(config), device='cpu').state_dict()
+    (tmp_path / 'source.pth').touch()
+    write_checkpoint(Converted(weights, '', dict(activation='ReLU')), tmp_path / 'source.pth', tmp_path / 'ours.pth')
+    for command in (('tools/visualize_attention.py', config, 'ours.pth', clip_file, 'out.png'),
+                    ('tools/recognize.py', config, 'ours.pth', clip_file)):
+        assert_one_line(fork_tool(*command), 'was trained with ReLU')
+        result = fork_tool(*command, '--cfg-options', 'model.backbone.act_cfg.type=ReLU')
+        assert result.returncode == 0, result.stderr
+    assert (tmp_path / 'out.png').is_file()
+    result = fork_tool('tools/recognize.py', 'ours.pth', clip_file, '--cfg-options', 'model.backbone.act_cfg.type=ReLU')
+    assert result.returncode == 2 and '--cfg-options needs a config' in result.stderr
