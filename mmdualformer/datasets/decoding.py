@@ -13,6 +13,7 @@ from mmcv.transforms import BaseTransform
 
 from mmdualformer.errors import UserError
 
+READING_LIMIT = 60.  # seconds
 VIDEO_SUFFIXES = ('.3gp', '.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
 BLANK = np.zeros((256, 340, 3), np.uint8)  # a frame of what cannot be read
 

@@ -14,9 +14,8 @@ from rich.progress import track
 from mmdualformer.errors import UserError
 
 from .annotations import format_line
-from .decoding import VIDEO_SUFFIXES, VideoDecode, VideoError, VideoInit, call_within
+from .decoding import READING_LIMIT, VIDEO_SUFFIXES, VideoDecode, VideoError, VideoInit, call_within
 
-READING_LIMIT = 60.  # seconds
 SPLITS = ('eval', 'test', 'testing', 'train', 'training', 'val', 'valid', 'validation')
 
 Video = tuple[Path, int]  # file and label
