@@ -9,7 +9,33 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
+from mmdualformer.checks import check_checkpoint
+from mmdualformer.datasets.wrappers import iterate_configs
+from mmdualformer.errors import UserError
+
 LARGEST_BATCH = 64
+
+
+def check_finetuning(cfg: Config, name: str, checkpoint: str | None) -> None:
+    """Check that a config can be fine-tuned on videos of one label each, and that the weights are of its backbone.
+
+    Args:
+        cfg (Config): The config of a data set.
+        name (str): What the user calls it.
+        checkpoint (str, optional): Weights to start from.
+
+    Raises:
+        UserError: The config is for several labels a video, or for images; or see :func:`check_checkpoint`.
+    """
+    if cfg.model.get('cls_head', {}).get('multi_class'):
+        raise UserError(f'--model {name!r} is for several labels a video (model.cls_head.multi_class); your '
+                        'videos have one label each')
+    for key, dataset in iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset):
+        if not dataset.type.endswith('VideoDataset'):
+            raise UserError(f'--model {name!r} is not for videos: {key}.type={dataset.type!r}')
+    if checkpoint:
+        init_default_scope(cfg.default_scope)
+        check_checkpoint(MODELS.build(cfg.model), checkpoint, prefix='backbone.')
 
 
 def finetuning_config(cfg: Config, lists: Path, epochs: int, checkpoint: str | None, num_workers: int) -> Config:

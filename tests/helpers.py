@@ -1,4 +1,5 @@
 import os
+import struct
 from pathlib import Path
 
 import av
@@ -62,9 +63,23 @@ def let_go(pipe: Path) -> None:
     os.close(writer)
 
 
+def break_off(path) -> None:
+    """Cut off the last quarter of a file of :func:`write_video`, which its index still counts."""
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(content[:(content.index(b'mdat') + 3 * len(content)) // 4])
+
+
+def turn(path: Path) -> None:
+    """Mark an mp4 file as filmed with the camera on its side."""
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b'tkhd') + 44
+    content[matrix:matrix + 36] = struct.pack('>9i', 0, 1 << 16, 0, -1 << 16, 0, 0, 64 << 16, 0, 1 << 30)
+    path.write_bytes(content)
+
+
 def write_video(path, codec='libx264', frames=24, **options) -> str:
-    """Gray frames, each a little lighter than the one before."""
-    with av.open(str(path), 'w') as container:
+    """Gray frames, each a little lighter than the one before; in mp4 files the index comes first."""
+    with av.open(str(path), 'w', options={'movflags': 'faststart'}) as container:
         stream = container.add_stream(codec, rate=24, options=options)
         stream.width = stream.height = 64
         stream.pix_fmt = 'yuv420p'

@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import torch
+from mmengine.runner import find_latest_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_file
 from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
-from mmdualformer.finetuning import find_batch_size, finetuning_config, set_batch
+from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
 
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'
@@ -42,6 +43,17 @@ def find_config(model: str) -> str:
     if model not in known:
         raise UserError(f'--model {model!r} is unknown; choose from {", ".join(sorted(known))}, or give a config file')
     return str(known[model])
+
+
+def default_work_dir(folder: Path) -> Path:
+    """Name a work dir after the videos."""
+    folder = folder.resolve()
+    return Path('work_dirs', f'fit_{folder.name if folder.is_dir() else folder.stem}')
+
+
+def find_best(work_dir: Path) -> str:
+    """Find the best checkpoint, or the last where none was kept as the best."""
+    return str(max(work_dir.glob('best_*.pth'), key=os.path.getmtime, default=find_latest_checkpoint(str(work_dir))))
 
 
 def prepare_data(args: argparse.Namespace) -> int:
@@ -88,23 +100,25 @@ def run(tool: str, *arguments: object, processes: int) -> None:
 
 def main() -> None:
     args = parse_args()
-    args.work_dir = args.work_dir or Path('work_dirs', f'fit_{args.folder.resolve().stem}')
+    args.work_dir = args.work_dir or default_work_dir(args.folder)
     for name, value, good in (('--epochs', args.epochs, args.epochs >= 1),
                               ('--val-share', args.val_share, 0 < args.val_share < 1),
                               ('--batch-size', args.batch_size, args.batch_size is None or args.batch_size >= 1)):
         if not good:
             raise UserError(f'{name} {value} is out of range; see --help')
     config = cli.read_config(find_config(args.model))
+    cli.merge_options(config, args.cfg_options, args.model)
     if args.checkpoint:
         check_file('--checkpoint', args.checkpoint)
     else:
         print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
+    check_finetuning(config, args.model, args.checkpoint)
     count = prepare_data(args)
 
     processes = max(torch.cuda.device_count(), 1)
     num_workers = min((os.cpu_count() or 1) // processes, 8)
     cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, num_workers)
-    cli.merge_options(cfg, args.cfg_options, args.model)
+    cli.merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
     batch = args.batch_size or find_batch_size(cfg, limit=count // processes)
     set_batch(cfg, batch, count, processes)
     cfg.work_dir = str(args.work_dir)
@@ -114,10 +128,10 @@ def main() -> None:
           f'{args.work_dir / "config.py"}')
 
     run('train.py', args.work_dir / 'config.py', processes=processes)
-    best = max(args.work_dir.glob('best_*.pth'), key=os.path.getmtime)
+    best = find_best(args.work_dir)
     run('test.py', args.work_dir / 'config.py', best, processes=processes)
     print(f'{best} holds the model and the names of its classes:\n'
-          f'python tools/recognize.py {shlex.quote(str(best))} VIDEO')
+          f'python tools/recognize.py {shlex.quote(best)} VIDEO')
 
 
 if __name__ == '__main__':

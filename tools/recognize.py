@@ -1,16 +1,21 @@
 """Print what a trained recognizer sees in video files."""
 
 import argparse
+import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 from mmaction.apis import inference_recognizer, init_recognizer
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checks import check_checkpoint, check_file
+from mmdualformer.datasets.decoding import READING_LIMIT, VideoError, call_within
 from mmdualformer.errors import UserError
 
 
@@ -66,11 +71,20 @@ def main() -> None:
             raise UserError(f'--labels {str(args.labels)!r} names {len(names)} classes, the model has '
                             f'{model.cls_head.num_classes}')
 
+    init_default_scope(model.cfg.get('default_scope', 'mmaction'))
+    pipeline = Compose(model.cfg.test_pipeline)
+    unreadable = 0
     for video in args.videos:
-        scores = inference_recognizer(model, video).pred_score
+        try:
+            scores = inference_recognizer(model, video, partial(call_within, READING_LIMIT, pipeline)).pred_score
+        except (VideoError, TimeoutError) as error:
+            print(f'error: video {video!r} cannot be read: {getattr(error, "reason", error)}', file=sys.stderr)
+            unreadable += 1
+            continue
         print(video)
         for score, label in zip(*(part.tolist() for part in scores.topk(min(args.topk, len(scores))))):
             print(f'  {score:7.2%}  {names[label] if names and label < len(names) else label}')
+    sys.exit(unreadable > 0)
 
 
 if __name__ == '__main__':

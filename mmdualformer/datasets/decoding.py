@@ -5,25 +5,15 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import NoReturn
 
+import av
 import numpy as np
-from mmaction.datasets.transforms import (
-    DecordDecode,
-    DecordInit,
-    OpenCVDecode,
-    OpenCVInit,
-    PyAVDecode,
-    PyAVInit,
-)
+from mmaction.datasets.transforms import DecordDecode, DecordInit
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mmdualformer.errors import UserError
 
-DECODERS = {
-    'decord': (DecordInit, DecordDecode),
-    'pyav': (PyAVInit, PyAVDecode),
-    'opencv': (OpenCVInit, OpenCVDecode),
-}
+READING_LIMIT = 60.  # seconds
 VIDEO_SUFFIXES = ('.3gp', '.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
 BLANK = np.zeros((256, 340, 3), np.uint8)  # a frame of what cannot be read
 
@@ -99,6 +89,61 @@ def _last_line(error: Exception) -> str:
     """What an error says, without the error, whose traceback would hold the file."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1].strip()
+
+
+def upright_pixels(frame: av.VideoFrame) -> np.ndarray:
+    """The RGB pixels ``[H, W, 3]`` of a frame that may be stored lying on its side, as telephones store them."""
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format='rgb24'), frame.rotation // 90))
+
+
+class _PyAVInit(BaseTransform):
+    """Count the frames of a video with PyAV; MMAction2's cannot where the container does not say how many it has."""
+
+    def transform(self, results: dict) -> dict:
+        """Add ``total_frames`` and ``video_reader``, which is None: decoding opens the file again."""
+        with _open(results['filename']) as container:
+            stream = container.streams.video[0]
+            # Matroska, MPEG-TS and others say 0
+            total = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+        return dict(results, video_reader=None, total_frames=total)
+
+
+class _PyAVDecode(BaseTransform):
+    """Decode frames with PyAV, upright as decord's, and without others in the place of missing ones."""
+
+    def transform(self, results: dict) -> dict:
+        """Decode ``results['frame_inds']``.
+
+        Raises:
+            av.FFmpegError, ValueError: One is damaged, or not there.
+        """
+        wanted = np.ravel(results['frame_inds']).tolist()
+        last = max(wanted)
+        images = {}
+        with _open(results['filename']) as container:
+            for index, frame in enumerate(container.decode(video=0)):
+                if index in wanted:
+                    images[index] = upright_pixels(frame)
+                if index == last:
+                    break
+        if last not in images:
+            raise ValueError(f'there is no frame {last}')
+        shape = images[wanted[0]].shape[:2]
+        return dict(results, imgs=[images[index] for index in wanted], img_shape=shape, original_shape=shape)
+
+
+def _open(filename: str) -> av.container.InputContainer:
+    """Open a video with PyAV; all its frames count, also those that an edit list hides."""
+    container = av.open(filename, options={'ignore_editlist': '1'})
+    if not container.streams.video:
+        raise ValueError('no video stream')
+    container.streams.video[0].codec_context.thread_count = 1  # files are decoded in parallel
+    return container
+
+
+# OpenCV is none of them: it reads nothing that these do not, puts earlier frames in the place of missing ones, and on
+# some files never ends
+DECODERS = {'decord': (DecordInit, DecordDecode), 'pyav': (_PyAVInit, _PyAVDecode)}
 
 
 class _Decoding(BaseTransform):

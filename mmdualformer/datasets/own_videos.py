@@ -14,9 +14,9 @@ from rich.progress import track
 from mmdualformer.errors import UserError
 
 from .annotations import format_line
-from .decoding import VIDEO_SUFFIXES, VideoDecode, VideoError, VideoInit, call_within
+from .decoding import READING_LIMIT, VIDEO_SUFFIXES, VideoDecode, VideoError, VideoInit, call_within
 
-READING_LIMIT = 60.  # seconds
+SPLITS = ('eval', 'test', 'testing', 'train', 'training', 'val', 'valid', 'validation')
 
 Video = tuple[Path, int]  # file and label
 
@@ -41,12 +41,14 @@ def find_videos(source: Path) -> OwnVideos:
         source (Path): The folder or csv. Paths in a csv start from its own folder; labels are names, or 0 to N - 1.
 
     Raises:
-        UserError: There are fewer than two classes, a class has no video, a csv names a file that does not exist, or
-            its labels are other numbers, such as those that start at 1.
+        UserError: There are fewer than two classes, a class has no video, the sub-folders are splits such as train and
+            val, or a csv is no UTF-8, has a row without a path or label, names a file that does not exist, or has
+            labels of other numbers, such as those that start at 1.
     """
     if source.is_dir():
         folders = sorted(path for path in source.iterdir() if path.is_dir() and path.name[0] != '.')
         classes = [folder.name for folder in folders]
+        _refuse_splits(source, folders)
         videos = [(path, label) for label, folder in enumerate(folders) for path in sorted(folder.rglob('*'))
                   if path.suffix.lower() in VIDEO_SUFFIXES]
     elif source.is_file():
@@ -54,8 +56,9 @@ def find_videos(source: Path) -> OwnVideos:
     else:
         raise UserError(f'{str(source)!r} does not exist; give a folder with one sub-folder a class, or a csv')
     if len(classes) < 2:
-        raise UserError(f'{str(source)!r} has {len(classes)} classes ({", ".join(classes) or "no sub-folders"}); it '
-                        'must have at least two, one sub-folder each')
+        form = 'one sub-folder each' if source.is_dir() else 'as the labels of its path,label rows'
+        raise UserError(f'{str(source)!r} has {len(classes)} classes ({", ".join(classes) or "none"}); it must have at '
+                        f'least two, {form}')
     _need_every_class(classes, videos, 'no video; known are the endings ' + ' '.join(VIDEO_SUFFIXES))
     return OwnVideos(classes, videos)
 
@@ -134,18 +137,32 @@ def write_lists(root: Path, classes: Sequence[str], train: Sequence[Video], val:
     (root / 'label_map.txt').write_text(''.join(f'{name}\n' for name in classes), encoding='utf-8')
 
 
+def _refuse_splits(source: Path, folders: Sequence[Path]) -> None:
+    """Refuse splits, which have a folder of each class in them, in the place of classes."""
+    names = [folder.name for folder in folders]
+    within = [{path.name for path in folder.iterdir() if path.is_dir()} for folder in folders]
+    same_classes = len(within) > 1 and len(within[0]) > 1 and all(classes == within[0] for classes in within)
+    if same_classes or (names and all(name.lower().rpartition('_')[2] in SPLITS for name in names)):
+        raise UserError(f'{str(source)!r} has the sub-folders {", ".join(names)}, which are splits and no classes; '
+                        'give a folder with one sub-folder a class, or a csv, and a part of each class is set aside to '
+                        'test')
+
+
 def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
-    with open(source, newline='', encoding='utf-8-sig') as file:  # Excel's UTF-8 starts with a mark
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+    try:
+        with open(source, newline='', encoding='utf-8-sig') as file:  # Excel's UTF-8 starts with a mark
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f'{str(source)!r} is no csv in UTF-8: {error}') from None
     if rows and not (source.parent / rows[0][0]).exists() and rows[0][1:2] in (['label'], ['class']):
         rows = rows[1:]
     for number, row in enumerate(rows, 1):
-        if len(row) != 2:
+        if len(row) != 2 or not all(row):
             raise UserError(f'{source} row {number}: {",".join(row)!r} must be path,label')
         if not (source.parent / row[0]).is_file():
             raise UserError(f'{source} row {number}: there is no {source.parent / row[0]}')
     labels = {label for _, label in rows}
-    if all(label.isdigit() for label in labels):
+    if all(label.isdecimal() for label in labels):
         classes = [str(label) for label in range(len(labels))]
         if labels != set(classes):
             numbers = sorted(map(int, labels))
@@ -175,4 +192,5 @@ def _why_unreadable(path: Path) -> str | None:
 
 def _read(path: Path) -> None:
     results = VideoInit()(dict(filename=str(path)))
-    VideoDecode()(dict(results, frame_inds=np.array([0, results['total_frames'] // 2])))
+    last = results['total_frames'] - 1
+    VideoDecode()(dict(results, frame_inds=np.array([0, last // 2, last])))

@@ -12,7 +12,7 @@ from mmengine.fileio import list_from_file
 from mmdualformer.errors import UserError
 
 from .annotations import parse_line
-from .decoding import VideoError, call_within
+from .decoding import READING_LIMIT, VideoError, call_within
 
 LOCK_LIMIT = 10.  # seconds
 LEAST_FAILURES = 10  # fewer say nothing of a share
@@ -56,7 +56,7 @@ class RobustVideoDataset(VideoDataset):
 
     def __init__(self,
                  *args,
-                 time_limit: float = 60.,
+                 time_limit: float = READING_LIMIT,
                  label_map: str | None = None,
                  max_unreadable: float = 0.05,
                  **kwargs) -> None:

@@ -11,6 +11,7 @@ from mmdualformer.datasets.own_videos import (
     write_lists,
 )
 from mmdualformer.errors import UserError
+from tests.helpers import break_off, write_video
 
 
 @pytest.fixture
@@ -58,11 +59,48 @@ def test_a_csv_of_a_spreadsheet(folder):
     ('run/0 a.MP4,run\n', r"has 1 classes \(run\)"),
     ('run/9.mp4,run\n', r'row 1: there is no .*run/9\.mp4'),
     ('run/0 a.MP4\n', r"row 1: 'run/0 a\.MP4' must be path,label"),
+    ('run/0 a.MP4,run\njump/0 a.MP4, \n', r"row 2: 'jump/0 a\.MP4,' must be path,label"),
+    ('run/0 a.MP4,run\n,jump\n', "row 2: ',jump' must be path,label"),
+    ('', r'has 0 classes \(none\); it must have at least two, as the labels of its path,label rows'),
+    ('run/0 a.MP4,laufen\njump/0 a.MP4,h\xfcpfen\n', "list.csv' is no csv in UTF-8: .*0xfc"),
 ])
 def test_tables_that_cannot_be_used(folder, rows, message):
-    (folder / 'list.csv').write_text(rows)
+    (folder / 'list.csv').write_text(rows, encoding='latin-1')
     with pytest.raises(UserError, match=message):
         find_videos(folder / 'list.csv')
+
+
+def test_only_decimal_labels_are_numbers(folder):
+    (folder / 'list.csv').write_text('run/0 a.MP4,²\njump/0 a.MP4,0\n', encoding='utf-8')
+    assert find_videos(folder / 'list.csv').classes == ['0', '²']
+
+
+@pytest.mark.parametrize('names', [('train', 'val'), ('videos_train', 'videos_val'), ('Train', 'Test', 'valid'),
+                                   ('train', )])
+def test_splits_are_no_classes(folder, names):
+    for name in names:
+        shutil.copytree(folder / 'run', folder.parent / 'split' / name)
+    with pytest.raises(UserError, match=f'sub-folders {", ".join(sorted(names))}, which are splits and no classes'):
+        find_videos(folder.parent / 'split')
+
+
+def test_folders_of_the_same_classes_are_no_classes(folder):
+    for name in ('monday', 'tuesday'):
+        shutil.copytree(folder, folder.parent / 'days' / name)
+    with pytest.raises(UserError, match='monday, tuesday, which are splits and no classes'):
+        find_videos(folder.parent / 'days')
+
+
+def test_classes_may_have_a_folder_of_the_same_name(folder):
+    for name in ('run', 'long jump', 'jump'):
+        assert (folder / name / 'more').is_dir()
+    assert len(find_videos(folder).classes) == 3
+
+
+def test_videos_that_break_off_are_left_out(folder):
+    break_off(write_video(folder / 'run' / 'cut.mp4'))
+    _, unreadable = leave_out_unreadable(find_videos(folder), workers=2)
+    assert len(unreadable) == 1 and unreadable[0].startswith(f'{folder}/run/cut.mp4: ')
 
 
 def test_folders_that_cannot_be_used(folder, tmp_path):

@@ -1,5 +1,7 @@
 import re
+import runpy
 import shutil
+from pathlib import Path
 
 import psutil
 import pytest
@@ -8,7 +10,7 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
 from mmdualformer.datasets.own_videos import find_videos, write_lists
-from mmdualformer.finetuning import find_batch_size, finetuning_config, set_batch
+from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
 from tests.helpers import REPO, assert_one_line
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
@@ -63,6 +65,41 @@ def test_what_cannot_be_trained_on_is_one_line(fork_tool, folder, tmp_path):
     assert_one_line(fork_tool(*fit), "class 'swim' has no video")
     (folder / 'swim').rmdir()
     assert_one_line(fork_tool(*fit), 'has 1 classes (long jump)')
+
+
+def test_what_does_not_fit_is_said_before_videos_are_read(fork_tool, folder, tmp_path):
+    fit = ('tools/fit.py', folder, '--work-dir', tmp_path / 'work')
+    configs = REPO / 'configs'
+    assert_one_line(fork_tool(*fit, '--model', configs / 'vidtr_l_charades.py'), 'is for several labels a video')
+    assert_one_line(fork_tool(*fit, '--model', configs / 'dualformer_t_in1k.py'), 'is not for videos', 'ImageFolder')
+    torch.save(dict(state_dict={'backbone.weight': torch.zeros(1)}), tmp_path / 'other.pth')
+    fit = (*fit, '--model', CONFIG)
+    assert_one_line(fork_tool(*fit, '--checkpoint', 'other.pth'), "'other.pth' is of another architecture")
+    assert_one_line(fork_tool(*fit, '--cfg-options', 'model.backbone.type.x=1'), 'model.backbone.type.x=1 does not fit')
+    assert not (tmp_path / 'work').exists()
+
+
+def test_without_a_best_checkpoint_the_last_is_tested(tmp_path):
+    find_best = runpy.run_path(str(REPO / 'tools/fit.py'))['find_best']
+    (tmp_path / 'epoch_2.pth').touch()
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
+    assert find_best(tmp_path) == str(tmp_path / 'epoch_2.pth')
+    (tmp_path / 'best_acc_top1_epoch_1.pth').touch()
+    assert find_best(tmp_path) == str(tmp_path / 'best_acc_top1_epoch_1.pth')
+
+
+def test_each_folder_has_its_own_work_dir(tmp_path):
+    default_work_dir = runpy.run_path(str(REPO / 'tools/fit.py'))['default_work_dir']
+    for name in ('my.videos', 'my.clips'):
+        (tmp_path / name).mkdir()
+        assert default_work_dir(tmp_path / name) == Path('work_dirs', f'fit_{name}')
+    assert default_work_dir(tmp_path / 'list.csv') == Path('work_dirs/fit_list')
+
+
+@pytest.mark.parametrize('model', ['dualformer_t_ucf101', 'vidtr_s_k400', 'vmf_1g_k400', 'dualformer_t_k400_tokenlabel',
+                                   'cvidtr_micro_motion'])
+def test_configs_for_one_label_a_video_fit(model):
+    check_finetuning(Config.fromfile(REPO / f'configs/{model}.py'), model, None)
 
 
 @pytest.fixture

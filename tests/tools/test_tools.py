@@ -207,6 +207,16 @@ class TestBadInput:
         (tmp_path / 'wrong.py').write_text("_base_ = 'nowhere.py'\n")
         assert_one_line(fork_tool('tools/train.py', 'wrong.py'), "config 'wrong.py': FileNotFoundError", 'nowhere.py')
 
+    def test_a_video_that_cannot_be_read_does_not_stop_the_others(self, fork_tool, clip_file, tmp_path):
+        (tmp_path / 'broken.mp4').write_text('no video')
+        result = fork_tool('tools/recognize.py', CONFIG, 'none', 'broken.mp4', clip_file)
+        assert_one_line(result, "video 'broken.mp4' cannot be read: decord: ")
+        assert clip_file in result.stdout and '%' in result.stdout
+
+    def test_a_video_that_takes_too_long_is_given_up(self, fork_tool, clip_file, monkeypatch):
+        monkeypatch.setattr('mmdualformer.datasets.decoding.READING_LIMIT', 0.)
+        assert_one_line(fork_tool('tools/recognize.py', CONFIG, 'none', clip_file), 'no answer within 0 s')
+
     def test_settings_of_a_prediction(self, fork_tool, motion_root, clip_file):
         recognize = ('tools/recognize.py', CONFIG, 'none', clip_file)
         assert_one_line(fork_tool(*recognize, '--topk', 0), '--topk 0 must be at least 1')

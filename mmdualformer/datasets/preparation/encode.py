@@ -6,9 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 from av.video.frame import PictureType
 
+from mmdualformer.datasets.decoding import upright_pixels
 from mmdualformer.errors import UserError
 
 from .check import decode_frames, find_broken
@@ -102,8 +102,7 @@ def _encode(source: Path, target: Path) -> None:
         stream.codec_context.thread_count = 1  # files are encoded in parallel
         for index, frame in enumerate(decode_frames(source)):
             if frame.rotation:
-                upright = np.rot90(frame.to_ndarray(format='rgb24'), frame.rotation // 90)
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(upright), format='rgb24')
+                frame = av.VideoFrame.from_ndarray(upright_pixels(frame), format='rgb24')
             if index == 0:
                 scale = min(SHORT_SIDE / min(frame.width, frame.height), 1)
                 stream.width, stream.height = (2 * round(side * scale / 2) for side in (frame.width, frame.height))

@@ -13,7 +13,7 @@ from mmdualformer.datasets.preparation.check import check_video, find_broken
 from mmdualformer.datasets.preparation.encode import resize_splits, resize_video
 from mmdualformer.datasets.preparation.layout import make_split
 from mmdualformer.errors import UserError
-from tests.helpers import write_video
+from tests.helpers import turn, write_video
 
 
 def write_scene(path, width=96, height=64, frames=48, codec='libx264', pix_fmt='yuv420p', audio=False, **options):
@@ -32,14 +32,6 @@ def write_scene(path, width=96, height=64, frames=48, codec='libx264', pix_fmt='
             container.mux(sound.encode(silence))
             container.mux(sound.encode(None))
     return Path(path)
-
-
-def turn(path: Path) -> None:
-    """Mark an mp4 file as filmed with the camera on its side."""
-    content = bytearray(path.read_bytes())
-    matrix = content.index(b'tkhd') + 44
-    content[matrix:matrix + 36] = struct.pack('>9i', 0, 1 << 16, 0, -1 << 16, 0, 0, 64 << 16, 0, 1 << 30)
-    path.write_bytes(content)
 
 
 def read_all(path) -> np.ndarray:
