@@ -1,6 +1,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn as nn
@@ -43,13 +44,14 @@ def count_cost(model: nn.Module, shape: Sequence[int]) -> Cost:
     model = copy.deepcopy(model).to('meta').eval().requires_grad_(False)  # torch's counter hooks into gradients
     norm_flops = 0
 
-    def count_norm(module: nn.Module, _, output: torch.Tensor) -> None:
+    def count_norm(flops_per_element: int, module: nn.Module, _, output: torch.Tensor) -> None:
         nonlocal norm_flops
-        norm_flops += _NORM_COST[type(module)] * output.numel()
+        norm_flops += flops_per_element * output.numel()
 
     for module in model.modules():
-        if type(module) in _NORM_COST:
-            module.register_forward_hook(count_norm)
+        for norm, flops_per_element in _NORM_COST.items():
+            if isinstance(module, norm):
+                module.register_forward_hook(partial(count_norm, flops_per_element))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.empty(*shape, device='meta'))
     macs = counter.get_total_flops() // 2
