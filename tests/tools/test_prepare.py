@@ -40,7 +40,7 @@ def test_check_lists_the_broken_ones(fork_tool, root):
     broken.write_bytes(broken.read_bytes()[:600])
     result = fork_tool(*command)
     assert_one_line(result, '1 videos are broken')
-    assert f'{broken.name}: Invalid data found when processing input\n' in result.stdout
+    assert f'{broken.name}: End of file\n' in result.stdout
 
 
 def test_resize_goes_on_where_it_stopped_and_leaves_out_what_is_broken(fork_tool, tmp_path):
