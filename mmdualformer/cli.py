@@ -21,7 +21,7 @@ RUNNER_KEYS = {
     *inspect.signature(Runner).parameters, 'activation_checkpointing', 'compile', 'detect_anomalous_params',
     'efficient_conv_bn_eval', 'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn'
 }
-# Variables of OpenMMLab's configs, which are of no more use when a config has been read.
+# Variables of OpenMMLab's configs, which runs do not read; inference reads test_pipeline.
 VARIABLES = re.compile('(train|val|test)_pipeline|data_root.*|ann_file.*|dataset_type')
 
 
@@ -57,8 +57,12 @@ def load_config(args: argparse.Namespace) -> Config:
     """Load ``args.config`` with ``args.cfg_options``, the launcher and the work dir in place.
 
     Raises:
-        UserError: See :func:`read_config`.
+        UserError: See :func:`read_config`; or an option sets what a run does not read.
     """
+    for key in args.cfg_options or {}:
+        if VARIABLES.fullmatch(key.partition('.')[0]):
+            raise UserError(f'--cfg-options {key} would change nothing: {args.config} has put it into the data '
+                            'already; set it there, in keys such as train_dataloader.dataset.pipeline')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
@@ -99,9 +103,6 @@ def merge_options(cfg: Config, options: dict, path: str) -> None:
         root = key.partition('.')[0]
         if root not in cfg and root not in RUNNER_KEYS:
             raise UserError(f'--cfg-options {key}={value} does not fit {path}: nothing reads {root!r}')
-        if VARIABLES.fullmatch(root):
-            raise UserError(f'--cfg-options {key}={value} would change nothing: {path} has put {root!r} into the data '
-                            'already; set it there, in keys such as train_dataloader.dataset.pipeline')
         try:
             cfg.merge_from_dict({key: value})
         except (AttributeError, KeyError, TypeError) as error:

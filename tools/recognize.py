@@ -84,7 +84,8 @@ def main() -> None:
         print(video)
         for score, label in zip(*(part.tolist() for part in scores.topk(min(args.topk, len(scores))))):
             print(f'  {score:7.2%}  {names[label] if names and label < len(names) else label}')
-    sys.exit(unreadable > 0)
+    if unreadable:
+        sys.exit(1)
 
 
 if __name__ == '__main__':
