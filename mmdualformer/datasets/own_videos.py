@@ -151,16 +151,18 @@ def _refuse_splits(source: Path, folders: Sequence[Path]) -> None:
 def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
     try:
         with open(source, newline='', encoding='utf-8-sig') as file:  # Excel's UTF-8 starts with a mark
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+            reader = csv.reader(file)
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f'{str(source)!r} is no csv in UTF-8: {error}') from None
-    if rows and not (source.parent / rows[0][0]).exists() and rows[0][1:2] in (['label'], ['class']):
+    if rows and not (source.parent / rows[0][1][0]).exists() and rows[0][1][1:2] in (['label'], ['class']):
         rows = rows[1:]
-    for number, row in enumerate(rows, 1):
+    for line, row in rows:
         if len(row) != 2 or not all(row):
-            raise UserError(f'{source} row {number}: {",".join(row)!r} must be path,label')
+            raise UserError(f'{source} line {line}: {",".join(row)!r} must be path,label')
         if not (source.parent / row[0]).is_file():
-            raise UserError(f'{source} row {number}: there is no {source.parent / row[0]}')
+            raise UserError(f'{source} line {line}: there is no {source.parent / row[0]}')
+    rows = [row for _, row in rows]
     labels = {label for _, label in rows}
     if all(label.isdecimal() for label in labels):
         classes = [str(label) for label in range(len(labels))]
