@@ -23,9 +23,9 @@ MAKERS = {
 # what the paper starts from, where the config starts from random weights -> the checkpoint, and timm's file of it
 IMAGE_MODELS = {
     'ImageNet-1K': ('checkpoints/dualformer_t_in1k.pth', None),  # all ablations are of DualFormer-T
-    'ViT-B': ('checkpoints/vit_b.pth', 'vit_base_patch16_224.pth'),
-    'ViT-B/32': ('checkpoints/vit_b_32.pth', 'vit_base_patch32_224.pth'),
-    'ViT-L': ('checkpoints/vit_l.pth', 'vit_large_patch16_224.pth'),
+    'ViT-B': ('checkpoints/vit_b.pth', 'vit_base_patch16_224_in21k.pth'),
+    'ViT-B/32': ('checkpoints/vit_b_32.pth', 'vit_base_patch32_224_in21k.pth'),
+    'ViT-L': ('checkpoints/vit_l.pth', 'vit_large_patch16_224_in21k.pth'),
     'T2T-ViT': ('checkpoints/t2t_vit_19.pth', 'T2T_ViT_19.pth'),
 }
 OF_PATCH_32 = 'ablations/vidtr_s_k400_patch_1x32x32'  # its kernels are those of ViT-B/32, not of ViT-B/16

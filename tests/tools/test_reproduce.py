@@ -30,7 +30,7 @@ def test_files_of_a_chain_are_made_before_they_are_used(row, tmp_path, monkeypat
         used = {word.rpartition('=')[2] for word in words if word.endswith('.pth')}
         if 'cp' in words or 'tools/convert_checkpoint.py' in words:
             made.add(words[-1])
-            used -= {words[-1], 'vit_base_patch16_224.pth', 'vit_large_patch16_224.pth', 'T2T_ViT_19.pth'}
+            used -= {words[-1], 'vit_base_patch16_224_in21k.pth', 'vit_large_patch16_224_in21k.pth', 'T2T_ViT_19.pth'}
         assert used <= made, command
         trained = [word for word in words if word.startswith('configs/')]
         assert all((REPO / path).is_file() for path in trained)
@@ -78,7 +78,7 @@ def test_patches_of_another_size_start_from_a_vit_that_has_them(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     row, = tables.find_rows('vidtr', '5a', 'Square (1x32^2)')
     convert, train = commands(row)[1:3]
-    assert convert.endswith('vit vit_base_patch32_224.pth checkpoints/vit_b_32.pth')
+    assert convert.endswith('vit vit_base_patch32_224_in21k.pth checkpoints/vit_b_32.pth')
     assert train.endswith('model.backbone.init_cfg.checkpoint=checkpoints/vit_b_32.pth')
 
 
