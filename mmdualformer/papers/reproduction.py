@@ -17,7 +17,9 @@ from mmdualformer.papers.tables import PAPERS, Row, data_folder, load_paper, loa
 
 # checkpoint that a config starts from -> the config that makes it, where it is not of the same name
 MAKERS = {
-    **{f'dualformer_{size}_k400': f'dualformer_{size}_k400_in1k' for size in 'tsb'},
+    'dualformer_t_k400': 'dualformer_t_k400_tokenlabel',  # as the paper trains T and S on Kinetics-400 (Appendix A.3)
+    'dualformer_s_k400': 'dualformer_s_k400_tokenlabel',
+    'dualformer_b_k400': 'dualformer_b_k400_in1k',
     'dualformer_t_k400_16x4': 'ablations/dualformer_t_k400_16x4',
 }
 # what the paper starts from, where the config starts from random weights -> the checkpoint, and timm's file of it

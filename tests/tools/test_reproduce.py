@@ -98,6 +98,15 @@ def test_the_chain_of_table_1(fork_tool):
     assert '# another row of this name: --data Kinetics-400 --pretrain ImageNet-21K' in result.stdout
 
 
+def test_small_data_sets_start_from_a_token_labelled_student(tmp_path, monkeypatch):
+    """Appendix A.3: so the paper trains DualFormer-S on Kinetics-400."""
+    monkeypatch.chdir(tmp_path)
+    row, = tables.find_rows('dualformer', '2', 'DualFormer-S', 'HMDB-51')[:1]
+    trained = [command.split()[2] for command in commands(row) if 'dist_train.sh' in command]
+    assert trained == [f'configs/dualformer_{name}.py' for name in (
+        's_in1k', 'b_in1k', 'b_k400_in1k', 's_k400_tokenlabel', 's_hmdb51')]
+
+
 def test_slurm_other_numbers_of_gpus_and_checkpoints_that_are_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'checkpoints').mkdir()
