@@ -1,6 +1,6 @@
 # Table 6, VidTr-M on Something-Something V2, from Kinetics-400: 16 frames from all over the video, one of each of as
-# many segments (TSN's sampling), and no flips. Paper: 61.9 %. It gives neither a schedule of its own nor its views;
-# these are those of Kinetics-400.
+# many segments (TSN's sampling), and no flips. Paper: 61.9 %. It gives no schedule of its own; this is that of
+# Kinetics-400. It says 30 views for all (Section 3.3), as here, and TSM's setup for this data (Section 4.1).
 _base_ = 'vidtr_m_k400.py'
 
 model = dict(cls_head=dict(num_classes=174))

@@ -9,7 +9,9 @@ import torch.nn as nn
 from mmaction.registry import TRANSFORMS
 from mmengine.analysis import FlopAnalyzer
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.fileio import load
+from mmengine.registry import init_default_scope
 
 from mmdualformer.analysis import build_scorer, clip_shape, count_cost
 from tests.helpers import REPO
@@ -132,11 +134,14 @@ def test_flop_analyzer_at_full_size():
       for model, data in itertools.product(('vmf_1g', 'vmf_2g', 'vmf_5g'), ('k400', 'k600'))),
     ('mobile3d_1g_k400', 32, 224),
 ])
-def test_clips_of_the_paper(name, frames, size):
+def test_clips_of_the_paper(name, frames, size, clip_file):
     """Section "Implementation Details": one clip of 64 frames over the whole video to test."""
     cfg = Config.fromfile(REPO / f'configs/{name}.py')
     assert cfg.train_dataloader.dataset.pipeline[1] == dict(type='UniformSample', clip_len=frames)
-    assert cfg.train_dataloader.dataset.pipeline[5].scale == (size, size)
+    _, _, _, rescale, crop, flip, *_ = cfg.train_dataloader.dataset.pipeline  # X3D's, as the model's page says
+    assert (rescale.type, crop, flip) == ('RandomRescale', dict(type='RandomCrop', size=size),
+                                          dict(type='Flip', flip_ratio=0.5))
+    assert rescale.scale_range == (round(size * 8 / 7), round(size * 10 / 7))
     for pipeline in (cfg.val_dataloader.dataset.pipeline, cfg.test_dataloader.dataset.pipeline):
         assert pipeline == cfg.test_pipeline
         assert pipeline[1] == dict(type='UniformSample', clip_len=64, test_mode=True)
@@ -144,6 +149,10 @@ def test_clips_of_the_paper(name, frames, size):
     sampled = TRANSFORMS.build(cfg.test_pipeline[1])(dict(total_frames=300, start_index=0))['frame_inds']
     steps = np.diff(sampled)
     assert len(sampled) == 64 and sampled[0] < 5 and sampled[-1] >= 295 and set(steps) <= {4, 5}
+    init_default_scope('mmaction')
+    video = dict(filename=clip_file, label=0, start_index=0, modality='RGB')
+    for pipeline, length in ((cfg.train_pipeline, frames), (cfg.test_pipeline, 64)):
+        assert Compose(pipeline)(dict(video))['inputs'].shape == (1, 3, length, size, size)
 
 
 @pytest.mark.parametrize(('data', 'classes'), [('diving48', 48), ('ucf101', 101), ('hmdb51', 51)])

@@ -56,16 +56,19 @@ class Inflated:
 
     Args:
         checkpoint (str): Path of the file.
+        strict (bool): Whether the file must have all tensors of the backbone; otherwise those that it lacks stay as
+            they are. Defaults to True.
     """
 
-    def __init__(self, checkpoint: str) -> None:
+    def __init__(self, checkpoint: str, strict: bool = True) -> None:
         self.checkpoint = checkpoint
+        self.strict = strict
 
     def __call__(self, module: nn.Module) -> None:
         """Load the weights into a backbone.
 
         Raises:
-            UserError: The file is unusable, or lacks a tensor of the backbone.
+            UserError: The file is unusable, or lacks a tensor of the backbone where it must not.
         """
         weights = read_weights(self.checkpoint)
         if any(name.startswith('backbone.') for name in weights):
@@ -78,8 +81,9 @@ class Inflated:
             weights = spread_over_time(weights, module)
         inflated = inflate(weights, wanted)
         missing = [name for name in wanted if name not in inflated]
-        if missing:
+        if missing and self.strict:
             raise UserError(f'checkpoint {str(Path(self.checkpoint))!r} lacks {len(missing)} of {len(wanted)} tensors '
                             f'of the {type(module).__name__}, first {missing[0]}')
-        module.load_state_dict(inflated)
-        print_log(f'inflated {len(inflated)} tensors of {self.checkpoint}', logger='current')
+        module.load_state_dict(inflated, strict=self.strict)
+        lacking = f'; it lacks {", ".join(missing)}' if missing else ''
+        print_log(f'inflated {len(inflated)} tensors of {self.checkpoint}{lacking}', logger='current')

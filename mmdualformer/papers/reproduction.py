@@ -4,7 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import join, quote
@@ -17,19 +17,23 @@ from mmdualformer.papers.tables import PAPERS, Row, data_folder, load_paper, loa
 
 # checkpoint that a config starts from -> the config that makes it, where it is not of the same name
 MAKERS = {
-    **{f'dualformer_{size}_k400': f'dualformer_{size}_k400_in1k' for size in 'tsb'},
+    'dualformer_t_k400': 'dualformer_t_k400_tokenlabel',  # as the paper trains T and S on Kinetics-400 (Appendix A.3)
+    'dualformer_s_k400': 'dualformer_s_k400_tokenlabel',
+    'dualformer_b_k400': 'dualformer_b_k400_in1k',
     'dualformer_t_k400_16x4': 'ablations/dualformer_t_k400_16x4',
 }
 # what the paper starts from, where the config starts from random weights -> the checkpoint, and timm's file of it
 IMAGE_MODELS = {
     'ImageNet-1K': ('checkpoints/dualformer_t_in1k.pth', None),  # all ablations are of DualFormer-T
-    'ViT-B': ('checkpoints/vit_b.pth', 'vit_base_patch16_224.pth'),
-    'ViT-B/32': ('checkpoints/vit_b_32.pth', 'vit_base_patch32_224.pth'),
-    'ViT-L': ('checkpoints/vit_l.pth', 'vit_large_patch16_224.pth'),
+    'ViT-B': ('checkpoints/vit_b.pth', 'vit_base_patch16_224_in21k.pth'),
+    'ViT-B/32': ('checkpoints/vit_b_32.pth', 'vit_base_patch32_224_in21k.pth'),
+    'ViT-L': ('checkpoints/vit_l.pth', 'vit_large_patch16_224_in21k.pth'),
     'T2T-ViT': ('checkpoints/t2t_vit_19.pth', 'T2T_ViT_19.pth'),
 }
 OF_PATCH_32 = 'ablations/vidtr_s_k400_patch_1x32x32'  # its kernels are those of ViT-B/32, not of ViT-B/16
-NOT_INFLATED = 'ablations/dualformer_t_k400_conv'  # its kernels are of another shape than those of the image model
+# what the 2D DualFormer has too: an ablation that sets one of these starts from an image model that has it as well
+IMAGE_ARGUMENTS = ('block_types', 'fine_sizes', 'coarse_sizes', 'downsampling', 'position')
+OF_TIME_ALONE = 'ablations/dualformer_t_k400_fine_only'  # its last stage reduces nothing but time: images lack that
 WITHOUT_LIST = ('imagenet', 'imagenet21k')  # read from folders
 
 
@@ -109,21 +113,48 @@ def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str])
     checkpoints = [cfg.model.backbone.get('init_cfg', {}).get('checkpoint'), cfg.load_from,
                    cfg.model.get('teacher', {}).get('checkpoint')]
     pretrain = 'ViT-B/32' if config == OF_PATCH_32 else pretrain
-    if not any(checkpoints) and pretrain in IMAGE_MODELS and config != NOT_INFLATED:
+    if not any(checkpoints) and pretrain in IMAGE_MODELS:
         checkpoint, released = IMAGE_MODELS[pretrain]
-        if released is None:
+        variant = {name: cfg.model.backbone[name] for name in IMAGE_ARGUMENTS if name in cfg.model.backbone}
+        if variant:
+            name = Path(config).name.replace('_k400_', '_in1k_')
+            checkpoint = f'checkpoints/{name}.pth'
+            steps += _train_image_variant(Path(checkpoint), variant, machine, options)
+        elif released is None:
             checkpoints.append(checkpoint)
         elif not Path(checkpoint).exists():
             steps.append(Step(f'pretraining: convert {released}, {pretrain} as its authors released it',
                               f'python tools/convert_checkpoint.py vit {released} {checkpoint}'))
         own_options += ['model.backbone.init_cfg.type=Inflated', f'model.backbone.init_cfg.checkpoint={checkpoint}']
+        own_options += ['model.backbone.init_cfg.strict=False'] * (config == OF_TIME_ALONE)
     for checkpoint in filter(None, checkpoints):
         steps += _make_checkpoint(checkpoint, machine, options)
+    return [*steps, _train_step(config, cfg, machine, own_options)]
 
+
+def _train_step(config: str, cfg: Config, machine: Machine, options: Sequence[str], arguments: str = '') -> Step:
+    """Train a config, at the learning rate of the machine's batch."""
     processes = 1 if machine.launcher == 'none' else machine.gpus
     scaled = processes * cfg.train_dataloader.batch_size != cfg.auto_scale_lr.base_batch_size
-    command = machine.command('train', config) + ' --auto-scale-lr' * scaled + _cfg_options(own_options)
-    return [*steps, Step(f'train {config}: {cfg.train_cfg.max_epochs} epochs{_hours(config, machine)}', command)]
+    command = machine.command('train', config) + arguments + ' --auto-scale-lr' * scaled + _cfg_options(options)
+    return Step(f'train {config}: {cfg.train_cfg.max_epochs} epochs{_hours(config, machine)}', command)
+
+
+def _train_image_variant(checkpoint: Path, variant: Mapping[str, object], machine: Machine,
+                         options: Sequence[str]) -> list[Step]:
+    """Steps to an image model with the backbone arguments of an ablation; none if it is there."""
+    if checkpoint.exists():
+        return []
+    config = Path(IMAGE_MODELS['ImageNet-1K'][0]).stem
+    cfg = _read(config, options)
+    folder = f'work_dirs/{checkpoint.stem}'
+    values = {name: str(value).replace(' ', '').replace("'", '') for name, value in variant.items()}
+    own_options = [*options, *(f'model.backbone.{name}={value}' for name, value in values.items())]
+    return [
+        _check_data(cfg),
+        _train_step(config, cfg, machine, own_options, f' --work-dir {folder}'),
+        _keep(checkpoint.stem, f'{folder}/{_last_epoch(cfg)}', checkpoint),
+    ]
 
 
 def _make_checkpoint(checkpoint: str, machine: Machine, options: Sequence[str]) -> list[Step]:
@@ -135,9 +166,13 @@ def _make_checkpoint(checkpoint: str, machine: Machine, options: Sequence[str]) 
     trained = _last_checkpoint(maker, _read(maker, options))
     return [
         *_train(maker, row.pretrain if row else '', machine, options),
-        Step(f'pretraining: keep {maker} as {checkpoint}',
-             f'mkdir -p {Path(checkpoint).parent} && cp {trained} {checkpoint}')
+        _keep(maker, trained, Path(checkpoint)),
     ]
+
+
+def _keep(maker: str, trained: str, checkpoint: Path) -> Step:
+    return Step(f'pretraining: keep {maker} as {checkpoint}',
+                f'mkdir -p {checkpoint.parent} && cp {trained} {checkpoint}')
 
 
 def _check_data(cfg: Config) -> Step:
@@ -174,7 +209,11 @@ def _read(config: str, options: Sequence[str]) -> Config:
 
 
 def _last_checkpoint(config: str, cfg: Config) -> str:
-    return f'work_dirs/{Path(config).name}/epoch_{cfg.train_cfg.max_epochs}.pth'
+    return f'work_dirs/{Path(config).name}/{_last_epoch(cfg)}'
+
+
+def _last_epoch(cfg: Config) -> str:
+    return f'epoch_{cfg.train_cfg.max_epochs}.pth'
 
 
 def _cfg_options(options: Sequence[str]) -> str:

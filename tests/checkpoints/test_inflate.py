@@ -24,9 +24,11 @@ def image_model(**settings) -> DualFormer:
     return model
 
 
-def video_model(checkpoint, **settings) -> DualFormer:
+def video_model(checkpoint, strict=True, **settings) -> DualFormer:
     model = DualFormer(
-        **{**SETTINGS, **settings}, clip_size=(32, 64, 64), init_cfg=dict(type='Inflated', checkpoint=str(checkpoint)))
+        **{**SETTINGS, **settings},
+        clip_size=(32, 64, 64),
+        init_cfg=dict(type='Inflated', checkpoint=str(checkpoint), strict=strict))
     model.init_weights()
     return model.double().eval()
 
@@ -112,3 +114,14 @@ def test_checkpoints_that_do_not_fit_are_refused(checkpoint, tmp_path):
         video_model(tmp_path / 'other.pth')
     with pytest.raises(UserError, match='does not exist'):
         video_model(tmp_path / 'none.pth')
+
+
+def test_what_an_image_model_lacks_stays_as_it_is_where_that_is_asked_for(checkpoint):
+    """A scale that reduces time alone: for one frame it is the tokens themselves."""
+    sizes = dict(fine_sizes=(*SETTINGS['fine_sizes'][:3], (8, 2, 2)))
+    with pytest.raises(UserError, match=r'lacks 4 of \d+ tensors of the DualFormer, first stages\.3\..*fine\.weight'):
+        video_model(checkpoint, **sizes)
+    attn = video_model(checkpoint, strict=False, **sizes).stages[3].blocks[0].layers[1].attn
+    torch.testing.assert_close(attn.q.weight, image_model().stages[3].blocks[0].layers[1].attn.q.weight,
+                               rtol=0, atol=1e-7)
+    assert attn.scales['fine'].weight.abs().sum() > 0 and (attn.norm.weight == 1).all()

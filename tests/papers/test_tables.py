@@ -156,6 +156,19 @@ def test_generated_files_are_what_the_script_writes():
     assert (REPO / 'docs/reproduction.md').read_text(encoding='utf-8') == write_page()
 
 
+def test_metafiles_say_the_costs_of_the_models_pages():
+    compared = 0
+    for path in (REPO / 'configs').glob('*.metafile.yml'):
+        page = (REPO / f'docs/{path.name.removesuffix(".metafile.yml")}.md').read_text(encoding='utf-8')
+        for model in yaml.safe_load(path.read_text())['Models']:
+            flops = float(model['Metadata']['FLOPs'].removesuffix('G'))
+            rows = [line for line in page.splitlines() if line.startswith(f'| `{model["Name"]}` |') and ' M |' in line]
+            for row in rows:
+                assert f' {flops:.1f} ' in row or f' {flops:.3f} ' in row, row
+            compared += len(rows)
+    assert compared > 30
+
+
 def test_the_model_index_lists_what_there_is():
     """As mim reads it: the index imports files whose models are in their collections and have a config."""
     index = yaml.safe_load((REPO / 'model-index.yml').read_text())

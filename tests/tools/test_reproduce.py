@@ -1,11 +1,17 @@
 """From data to a number in a table, by the commands that tools/reproduce.py prints."""
 
+import argparse
+import shlex
 import shutil
 
 import pytest
+import torch.nn as nn
+from mmengine.config import Config
 
+from mmdualformer import cli
+from mmdualformer.checkpoints.inflate import inflate
 from mmdualformer.papers import reproduction, tables
-from tests.helpers import REPO, assert_one_line
+from tests.helpers import REPO, assert_one_line, build_backbone
 
 OURS = [row for paper in tables.PAPERS for row in tables.load_rows(paper) if row.config]
 
@@ -24,7 +30,7 @@ def test_files_of_a_chain_are_made_before_they_are_used(row, tmp_path, monkeypat
         used = {word.rpartition('=')[2] for word in words if word.endswith('.pth')}
         if 'cp' in words or 'tools/convert_checkpoint.py' in words:
             made.add(words[-1])
-            used -= {words[-1], 'vit_base_patch16_224.pth', 'vit_large_patch16_224.pth', 'T2T_ViT_19.pth'}
+            used -= {words[-1], 'vit_base_patch16_224_in21k.pth', 'vit_large_patch16_224_in21k.pth', 'T2T_ViT_19.pth'}
         assert used <= made, command
         trained = [word for word in words if word.startswith('configs/')]
         assert all((REPO / path).is_file() for path in trained)
@@ -33,14 +39,46 @@ def test_files_of_a_chain_are_made_before_they_are_used(row, tmp_path, monkeypat
             wanted = [cfg.load_from, cfg.model.get('teacher', {}).get('checkpoint')]
             assert set(filter(None, wanted)) <= made
             stem = trained[0].rpartition('/')[2].removesuffix('.py')
-            made.add(f'work_dirs/{stem}/epoch_{cfg.train_cfg.max_epochs}.pth')
+            folder = words[words.index('--work-dir') + 1] if '--work-dir' in words else f'work_dirs/{stem}'
+            made.add(f'{folder}/epoch_{cfg.train_cfg.max_epochs}.pth')
+
+
+def backbone_of(command: str) -> nn.Module:
+    """The backbone that a command trains, on the meta device."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('words', nargs='*')
+    parser.add_argument('--work-dir')
+    parser.add_argument('--cfg-options', nargs='+', action=cli.Options)
+    args = parser.parse_args(shlex.split(command))
+    cfg = Config.fromfile(REPO / args.words[2])
+    cfg.merge_from_dict(args.cfg_options or {})
+    return build_backbone(cfg)
+
+
+@pytest.mark.parametrize('row', {row.config: row for row in OURS if 'ablations/dualformer' in row.config}.values(),
+                         ids=lambda row: row.config)
+def test_ablations_start_from_image_models_that_fit(row, tmp_path, monkeypatch):
+    """Tables 3 to 7: what an image model lacks would end the training, or stay random."""
+    monkeypatch.chdir(tmp_path)
+    images, videos = (command for command in commands(row) if 'dist_train.sh' in command)
+    image, video = (backbone_of(command).state_dict() for command in (images, videos))
+    missing = video.keys() - inflate(image, video).keys()
+    if row.config.endswith('_fine_only'):  # the convolutions over pairs of frames in the last stage, and their norms
+        assert len(missing) == 8 and all(name.startswith('stages.3.') and '.attn.' in name for name in missing)
+        assert 'model.backbone.init_cfg.strict=False' in videos
+    else:
+        assert not missing
+        assert 'strict' not in videos
+    assert image.keys() <= video.keys()
+    kept = shlex.split(next(command for command in commands(row) if ' cp ' in command))[-1]
+    assert f'checkpoint={kept}' in videos
 
 
 def test_patches_of_another_size_start_from_a_vit_that_has_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     row, = tables.find_rows('vidtr', '5a', 'Square (1x32^2)')
     convert, train = commands(row)[1:3]
-    assert convert.endswith('vit vit_base_patch32_224.pth checkpoints/vit_b_32.pth')
+    assert convert.endswith('vit vit_base_patch32_224_in21k.pth checkpoints/vit_b_32.pth')
     assert train.endswith('model.backbone.init_cfg.checkpoint=checkpoints/vit_b_32.pth')
 
 
@@ -58,6 +96,15 @@ def test_the_chain_of_table_1(fork_tool):
     ]
     assert 'the authors took about 576 A100 hours, 72 on 8' in result.stdout
     assert '# another row of this name: --data Kinetics-400 --pretrain ImageNet-21K' in result.stdout
+
+
+def test_small_data_sets_start_from_a_token_labelled_student(tmp_path, monkeypatch):
+    """Appendix A.3: so the paper trains DualFormer-S on Kinetics-400."""
+    monkeypatch.chdir(tmp_path)
+    row, = tables.find_rows('dualformer', '2', 'DualFormer-S', 'HMDB-51')[:1]
+    trained = [command.split()[2] for command in commands(row) if 'dist_train.sh' in command]
+    assert trained == [f'configs/dualformer_{name}.py' for name in (
+        's_in1k', 'b_in1k', 'b_k400_in1k', 's_k400_tokenlabel', 's_hmdb51')]
 
 
 def test_slurm_other_numbers_of_gpus_and_checkpoints_that_are_there(tmp_path, monkeypatch):

@@ -8,5 +8,6 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=50, val_begin=1, val_int
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
-# --auto-scale-lr scales the learning rate to another batch
+# --auto-scale-lr scales the learning rate to another batch. The released configs do not: 0.01 for 8 GPUs of 1
+# (VidTr-L), 3 (VidTr-S, -M) or 8 (C-VidTr-S) clips.
 auto_scale_lr = dict(enable=False, base_batch_size=384)
