@@ -172,10 +172,11 @@ def test_stochastic_depth_grows_linearly():
 
 
 def test_the_same_model_in_torchscript_tracing_and_on_the_meta_device():
+    """What is traced takes batches of any size."""
     model = tiny_model().eval()
-    clip = torch.randn(1, 3, 8, 64, 64)
-    traced = torch.jit.trace(model, clip, check_trace=False)
-    torch.testing.assert_close(traced(clip), model(clip))
+    traced = torch.jit.trace(model, torch.randn(1, 3, 8, 64, 64), check_trace=False)
+    clips = torch.randn(3, 3, 8, 64, 64)
+    torch.testing.assert_close(traced(clips), model(clips))
     with torch.device('meta'):
         output = tiny_model().eval()(torch.randn(1, 3, 5, 50, 70))
     assert output.device.type == 'meta' and output.shape == (1, 32, 3, 2, 3)
