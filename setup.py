@@ -65,8 +65,12 @@ class BuildWithMim(build_py):
         for name in MIM_FILES:
             source = ROOT / name
             if self.editable_mode:
-                (target / name).symlink_to(os.path.relpath(source, target), target_is_directory=source.is_dir())
-            elif source.is_dir():
+                try:
+                    (target / name).symlink_to(os.path.relpath(source, target), target_is_directory=source.is_dir())
+                    continue
+                except OSError:  # Windows links for administrators and developers only
+                    pass
+            if source.is_dir():
                 shutil.copytree(source, target / name, ignore=shutil.ignore_patterns('__pycache__'))
             else:
                 shutil.copy2(source, target / name)
