@@ -48,7 +48,7 @@ def mmcv_requirements():
     """
     paths = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
     venv = Path(sys.prefix, 'pyvenv.cfg')
-    if not venv.exists() or 'include-system-site-packages = true' in venv.read_text():
+    if not venv.exists() or 'include-system-site-packages = true' in venv.read_text(encoding='utf-8'):
         paths.update([site.getusersitepackages(), *site.getsitepackages([sys.base_prefix])])
     installed = {dist.metadata['Name'] for dist in metadata.distributions(path=sorted(paths))}
     return [] if installed & {'mmcv', 'mmcv-full', 'mmcv_full'} else ['mmcv-lite>=2.1.0,<2.2']

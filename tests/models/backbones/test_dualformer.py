@@ -182,6 +182,12 @@ def test_the_same_model_in_torchscript_tracing_and_on_the_meta_device():
     assert output.device.type == 'meta' and output.shape == (1, 32, 3, 2, 3)
 
 
+def test_a_traced_clip_of_another_shape_is_named_in_numbers():
+    """As by MMAction2's get_flops.py, which traces an image unless told otherwise."""
+    with pytest.raises(UserError, match=r'the clip has shape \(1, 3, 64, 64\);'):
+        torch.jit.trace(tiny_model(), torch.zeros(1, 3, 64, 64))
+
+
 @pytest.mark.parametrize(('settings', 'message'), [
     (dict(arch='huge'), "arch='huge' .* choose from \\['base', 'small', 'tiny'\\]"),
     (dict(arch=dict(embed_dims=(8, ), num_blocks=(1, 1), num_heads=(1, ))), 'one number a stage'),
