@@ -48,7 +48,7 @@ def mmcv_requirements():
     """
     paths = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
     venv = Path(sys.prefix, 'pyvenv.cfg')
-    if not venv.exists() or 'include-system-site-packages = true' in venv.read_text():
+    if not venv.exists() or 'include-system-site-packages = true' in venv.read_text(encoding='utf-8'):
         paths.update([site.getusersitepackages(), *site.getsitepackages([sys.base_prefix])])
     installed = {dist.metadata['Name'] for dist in metadata.distributions(path=sorted(paths))}
     return [] if installed & {'mmcv', 'mmcv-full', 'mmcv_full'} else ['mmcv-lite>=2.1.0,<2.2']
@@ -65,8 +65,12 @@ class BuildWithMim(build_py):
         for name in MIM_FILES:
             source = ROOT / name
             if self.editable_mode:
-                (target / name).symlink_to(os.path.relpath(source, target), target_is_directory=source.is_dir())
-            elif source.is_dir():
+                try:
+                    (target / name).symlink_to(os.path.relpath(source, target), target_is_directory=source.is_dir())
+                    continue
+                except OSError:  # Windows links for administrators and developers only
+                    pass
+            if source.is_dir():
                 shutil.copytree(source, target / name, ignore=shutil.ignore_patterns('__pycache__'))
             else:
                 shutil.copy2(source, target / name)

@@ -1,6 +1,7 @@
 """What the command-line tools share: arguments, the config, and errors in one line."""
 
 import argparse
+import errno
 import inspect
 import os
 import re
@@ -23,6 +24,9 @@ RUNNER_KEYS = {
 }
 # Variables of OpenMMLab's configs, which runs do not read; inference reads test_pipeline.
 VARIABLES = re.compile('(train|val|test)_pipeline|data_root.*|ann_file.*|dataset_type')
+
+# Why files cannot be written that are no fault of a tool.
+UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS)
 
 
 class Options(DictAction):
@@ -132,14 +136,16 @@ def _last_line(error: Exception) -> str:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a tool; a :class:`UserError` becomes one line on stderr and exit status 1.
+    """Run a tool; a :class:`UserError`, or a full or read-only disk, becomes one line on stderr and exit status 1.
 
     Under torchrun the line goes to the launcher, so that of many processes with the same error one reports it.
     """
     try:
         main()
         compat.leave_process_group()
-    except UserError as error:
+    except (UserError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in UNWRITABLE:
+            raise
         message = _last_line(error)
         if os.environ.get('TORCHELASTIC_ERROR_FILE'):
             get_error_handler().record_exception(UserError(message))

@@ -103,6 +103,14 @@ def test_configs_by_package_name_before_we_are_imported(tmp_path, code):
     assert result.stderr == ''
 
 
+def test_models_by_package_name_before_we_are_imported(tmp_path):
+    code = ('from mmengine.hub import get_model; '
+            'print(type(get_model("mmdualformer::dualformer_micro_motion.py").backbone).__name__)')
+    result = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert result.stdout.strip() == 'DualFormer', result.stderr
+    assert result.stderr == ''
+
+
 def test_starting_python_imports_neither_us_nor_mmengine():
     code = 'import sys; print(*sys.modules)'
     modules = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60).stdout.split()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from pathlib import Path
 
 import pytest
 import setuptools
@@ -55,3 +56,33 @@ def test_the_wheel_carries_configs_and_tools(tmp_path):
             'mmdualformer/papers/published/dualformer.yaml'} <= names
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
     assert not (source / 'mmdualformer' / '.mim').exists()  # the checkout stays as it was
+
+
+@pytest.mark.parametrize('may_link', [True, False])
+def test_an_editable_install_links_or_copies_what_mmengine_reads(tmp_path, monkeypatch, may_link):
+    """Windows lets few users make links."""
+    (tmp_path / 'mmdualformer').mkdir()
+    for name in ('setup.py', 'README.md', 'model-index.yml', 'mmdualformer/version.py'):
+        shutil.copy(REPO / name, tmp_path / name)
+    for name in ('configs', 'tools'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'mine.py').write_text('')
+    settings = {}
+    monkeypatch.setattr(setuptools, 'setup', lambda **kwargs: settings.update(kwargs))
+    runpy.run_path(str(tmp_path / 'setup.py'))
+    if not may_link:
+
+        def refuse(*args, **kwargs) -> None:
+            raise OSError('A required privilege is not held by the client')
+
+        monkeypatch.setattr(Path, 'symlink_to', refuse)
+    command = settings['cmdclass']['build_py'](setuptools.Distribution())
+    command.ensure_finalized()
+    command.editable_mode = True
+    command.get_finalized_command('install').install_lib = str(tmp_path)
+    command.run()
+    mim = tmp_path / 'mmdualformer/.mim'
+    assert (mim / 'configs/mine.py').is_file() and (mim / 'tools/mine.py').is_file()
+    assert (mim / 'model-index.yml').read_text() == (REPO / 'model-index.yml').read_text()
+    assert (mim / 'configs').is_symlink() is may_link
+    assert (tmp_path / 'mmdualformer.pth').is_file()

@@ -6,6 +6,10 @@ cd "$(dirname "$0")/.."
 bash tools/make_venv.sh .venv-tests test
 # shellcheck disable=SC1091
 source .venv-tests/bin/activate
-python -m pip check
+# pip >= 24 takes the tags in decord's wheel, of Python 3.6, for another platform's
+if python -m pip check | grep -vE '^(No broken requirements found\.|decord .* is not supported on this platform)$'; then
+    echo 'error: pip check found the above' >&2
+    exit 1
+fi
 ruff check .
 exec python -m pytest -n 2 "$@"

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from rich.progress import track
 
+from mmdualformer.errors import UserError
+
 SHOT_FRAMES = 6
 CLASSES = tuple(
     '-'.join(moves) for moves in product(('left', 'right'), ('up', 'down'), ('counterclockwise', 'clockwise')))
@@ -69,11 +71,11 @@ def write_video(path: Path, frames: np.ndarray, fps: int = 15) -> None:
     """Encode RGB frames ``[T, H, W, 3]``, uint8, as an MPEG-4 file.
 
     Raises:
-        OSError: The file cannot be written.
+        UserError: The file cannot be written.
     """
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps, (frames.shape[2], frames.shape[1]))
     if not writer.isOpened():
-        raise OSError(f'cannot write {path}')
+        raise UserError(f'{str(path)!r} cannot be written; its folder must be writable, on a disk that is not full')
     for frame in frames:
         writer.write(frame[..., ::-1])
     writer.release()

@@ -42,8 +42,8 @@ def find_videos(source: Path) -> OwnVideos:
 
     Raises:
         UserError: There are fewer than two classes, a class has no video, the sub-folders are splits such as train and
-            val, or a csv is no UTF-8, has a row without a path or label, names a file that does not exist, or has
-            labels of other numbers, such as those that start at 1.
+            val, a name has a line break or is no UTF-8, or a csv is no UTF-8, has a row without a path or label, names
+            a file that does not exist, or has labels of other numbers, such as those that start at 1.
     """
     if source.is_dir():
         folders = sorted(path for path in source.iterdir() if path.is_dir() and path.name[0] != '.')
@@ -60,6 +60,9 @@ def find_videos(source: Path) -> OwnVideos:
         raise UserError(f'{str(source)!r} has {len(classes)} classes ({", ".join(classes) or "none"}); it must have at '
                         f'least two, {form}')
     _need_every_class(classes, videos, 'no video; known are the endings ' + ' '.join(VIDEO_SUFFIXES))
+    for name in (*classes, *(str(path.absolute()) for path, _ in videos)):
+        if len(name.splitlines()) > 1 or name != name.encode(errors='replace').decode():
+            raise UserError(f'{name!r} has a line break or is no UTF-8, and cannot be in a list; rename it')
     return OwnVideos(classes, videos)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmdualformer.datasets.motion_clips import CLASSES, SHOT_FRAMES, draw_clip, write_video
+from mmdualformer.errors import UserError
 
 
 def shot_motions(clip: np.ndarray) -> list:
@@ -66,5 +67,5 @@ def test_files_are_real_videos_with_their_lists(motion_root):
 
 
 def test_an_unwritable_file_is_named(tmp_path):
-    with pytest.raises(OSError, match='nowhere'):
+    with pytest.raises(UserError, match=r"nowhere.*cannot be written"):
         write_video(tmp_path / 'nowhere' / 'clip.mp4', np.zeros((2, 16, 16, 3), np.uint8))

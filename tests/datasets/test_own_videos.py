@@ -113,6 +113,13 @@ def test_folders_that_cannot_be_used(folder, tmp_path):
         find_videos(folder)
 
 
+@pytest.mark.parametrize('name', ['long\njump', b'l\xe4ufer'.decode(errors='surrogateescape')])
+def test_names_that_no_list_can_hold(folder, name):
+    (folder / 'run').rename(folder / name)
+    with pytest.raises(UserError, match=r"has a line break or is no UTF-8, and cannot be in a list; rename it$"):
+        find_videos(folder)
+
+
 def test_unreadable_videos_are_left_out_until_a_class_has_none(folder):
     (folder / 'jump' / '0 a.MP4').write_text('no video')
     readable, unreadable = leave_out_unreadable(find_videos(folder), workers=2)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from mmdualformer import cli
 from mmdualformer.datasets.motion_clips import write_dataset
 
 
@@ -16,4 +17,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

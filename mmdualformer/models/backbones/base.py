@@ -81,7 +81,7 @@ class VideoBackbone(BaseModule):
             UserError: They have another number of axes or channels, or are smaller than ``least_size``.
         """
         if x.ndim != 5 or x.shape[1] != self.in_channels:
-            raise UserError(f'the clip has shape {tuple(x.shape)}; {type(self).__name__} takes '
+            raise UserError(f'the clip has shape {tuple(map(int, x.shape))}; {type(self).__name__} takes '
                             f'[batch, {self.in_channels}, frames, height, width]')
         if any(length < least for length, least in zip(x.shape[2:], self.least_size)):
             raise UserError(f'the clip has frames x height x width = {" x ".join(map(str, x.shape[2:]))}; '

@@ -115,12 +115,12 @@ class GridEmbed(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map patches ``[B, T, H, W, C]`` to a grid ``[B, n1, n2, ..., C]`` and its position embedding."""
         old, new = self.axis_sizes(self.size), self.axis_sizes(x.shape[1:4])
-        grid = x.reshape(len(x), *map(prod, new), -1)
+        grid = x.reshape(-1, *map(prod, new), x.shape[-1])
         for i in reversed(range(len(self.axes))):
             # the axes before have no class tokens yet, the axes after have them, this one is nothing else
             cls = resize_grid(self.cls_tokens[i], [*old[:i], (), *old[i + 1:]], [*new[:i], (), *new[i + 1:]],
                               [j > i for j in range(len(old))])
-            grid = torch.cat([cls.expand(len(x), *cls.shape), grid], dim=i + 1)
+            grid = torch.cat([cls.expand(x.shape[0], *cls.shape), grid], dim=i + 1)
         return grid, resize_grid(self.position, old, new, [True] * len(old))
 
 
@@ -139,10 +139,9 @@ class AxisAttention(nn.Module):
 
     def attend(self, axis: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend along an axis of ``[B, n1, n2, ..., C]``: those before it are a batch, the places after it heads."""
-        batch, places = q.shape[:axis].numel(), q.shape[axis + 1:-1].numel()
         x = multi_head_attention(
-            *(x.reshape(batch, x.shape[axis], -1) for x in (q, k, v)),
-            places * self.num_heads,
+            *(x.flatten(axis + 1).flatten(0, axis - 1) for x in (q, k, v)),
+            prod(q.shape[axis + 1:-1]) * self.num_heads,
             dropout=self.drop_rate if self.training else 0.)
         return x.reshape(v.shape)
 
@@ -273,7 +272,7 @@ class HalvingPooling(TemporalAttention):
 
     def halve(self, x: Tensor) -> Tensor:
         """Map ``[B, T, N, C]`` to ``[B, T/2, N, C]``, rounded up."""
-        batch = len(x)
+        batch = x.shape[0]
         x = self.pool(rearrange(x, 'B T N C -> (B N) C T'))
         return rearrange(x, '(B N) C T -> B T N C', B=batch)
 
@@ -515,7 +514,7 @@ class VidTr(VideoBackbone):
             UserError: The clip has another number of axes or channels, or is smaller than a patch.
         """
         self.check_clip(x)
-        batch = len(x)
+        batch = x.shape[0]  # len(x) would be a constant of traced and exported models
         x = self.patch_embed(rearrange(x, 'B C T H W -> B T H W C'))
         places = x.shape[2] * x.shape[3]
         if self.within_frames:

@@ -172,13 +172,20 @@ def test_stochastic_depth_grows_linearly():
 
 
 def test_the_same_model_in_torchscript_tracing_and_on_the_meta_device():
+    """What is traced takes batches of any size."""
     model = tiny_model().eval()
-    clip = torch.randn(1, 3, 8, 64, 64)
-    traced = torch.jit.trace(model, clip, check_trace=False)
-    torch.testing.assert_close(traced(clip), model(clip))
+    traced = torch.jit.trace(model, torch.randn(1, 3, 8, 64, 64), check_trace=False)
+    clips = torch.randn(3, 3, 8, 64, 64)
+    torch.testing.assert_close(traced(clips), model(clips))
     with torch.device('meta'):
         output = tiny_model().eval()(torch.randn(1, 3, 5, 50, 70))
     assert output.device.type == 'meta' and output.shape == (1, 32, 3, 2, 3)
+
+
+def test_a_traced_clip_of_another_shape_is_named_in_numbers():
+    """As by MMAction2's get_flops.py, which traces an image unless told otherwise."""
+    with pytest.raises(UserError, match=r'the clip has shape \(1, 3, 64, 64\);'):
+        torch.jit.trace(tiny_model(), torch.zeros(1, 3, 64, 64))
 
 
 @pytest.mark.parametrize(('settings', 'message'), [
