@@ -9,6 +9,7 @@ from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import MODELS as ENGINE_MODELS
 from mmengine.registry import TRANSFORMS as ENGINE_TRANSFORMS
+from mmengine.registry import WEIGHT_INITIALIZERS
 
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
@@ -59,7 +60,7 @@ def load_recognizer(path: str, device: str | torch.device = 'cpu') -> nn.Module:
     meta = checkpoint.get('meta', {}) if isinstance(checkpoint, Mapping) else {}
     if not {'model', 'test_pipeline'} <= meta.get(KEY, {}).keys():
         raise UserError(f'checkpoint {path!r} does not say what its model is; give its config too')
-    known = {name for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS)
+    known = {name for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS, WEIGHT_INITIALIZERS)
              for name in registry.module_dict}
     unknown = sorted(set(_types(meta[KEY])) - known)
     if unknown:  # a registry would import it, and the package of a scope
