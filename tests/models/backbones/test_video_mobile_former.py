@@ -275,6 +275,8 @@ def test_head_scores_pooled_features_and_the_first_token():
     (VideoMobileFormer, dict(arch='3g'), "arch='3g' .* choose from \\['1g', '2g', '560m', '5g'\\]"),
     (Mobile3D, dict(arch=dict(dim=8)), 'must give dim, num_blocks, expansion, temporal_strides'),
     (Mobile3D, dict(arch=dict(ARCH, temporal_strides=(1, 1))), 'temporal strides of the stem and of each stage'),
+    (Mobile3D, dict(arch=dict(ARCH, num_blocks=(1, 0, 1))), 'must have positive numbers only'),
+    (VideoMobileFormer, dict(arch=dict(ARCH, temporal_strides=(0, 1, 1, 1))), 'must have positive numbers only'),
     (VideoMobileFormer, dict(out_indices=(4, )), 'out_indices=.* 0 to 3'),
     (Mobile3D, dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
     (VideoMobileFormer, dict(stem_kernel=4), 'stem_kernel=4 must be an odd number'),
