@@ -128,6 +128,8 @@ class TestCheckpoint:
 
     def test_files_without_weights_or_state_of_training(self, tmp_path):
         model = nn.Linear(1, 1)
+        torch.save(dict(meta=None, state_dict=model.state_dict()), tmp_path / 'bare.pth')
+        check_checkpoint(model, str(tmp_path / 'bare.pth'))
         torch.save(dict(state_dict=None), tmp_path / 'none.pth')
         with pytest.raises(UserError, match='holds a NoneType, not weights by name'):
             check_checkpoint(model, str(tmp_path / 'none.pth'))

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from mmdualformer.errors import UserError
 from mmdualformer.models import Mobile3D, VideoMobileFormer, VideoMobileFormerHead
+from mmdualformer.models.backbones.video_mobile_former import build_activation
 from mmdualformer.models.layers.checkpoint import _running_statistics_kept
 from tests.helpers import randomize_norms
 
@@ -160,6 +161,15 @@ def test_gradients_equal_those_of_the_plain_modules(cls):
         torch.testing.assert_close(ours, plain)
 
 
+@pytest.mark.parametrize(('kind', 'by_frame'), [('relu', False), ('dyrelu', False), ('frame_dyrelu', True)])
+def test_what_slopes_depend_on(kind, by_frame):
+    """On the token alone, twice the features become twice as much; not where the frame's features count too."""
+    torch.manual_seed(0)
+    act = build_activation(kind, 6, 8).double()
+    x, token = torch.randn(2, 6, 3, 4, 4).double(), torch.randn(2, 1, 8).double()
+    assert torch.allclose(act(2 * x, token), 2 * act(x, token)) is not by_frame
+
+
 def test_outputs_of_all_stages():
     clip = torch.randn(2, 3, 8, 64, 64)
     outputs = tiny_model(out_indices=(0, 1, 2)).eval()(clip)
@@ -227,6 +237,9 @@ def test_checkpointing_leaves_the_statistics_of_synchronised_norms():
     with _running_statistics_kept(norm):
         assert norm.momentum == 0
         norm.num_batches_tracked += 1
+    assert norm.momentum == 0.1 and norm.num_batches_tracked == 0
+    with _running_statistics_kept(norm.eval()):  # one that is frozen counts nothing
+        pass
     assert norm.momentum == 0.1 and norm.num_batches_tracked == 0
 
 
