@@ -161,6 +161,38 @@ def test_gradients_equal_those_of_the_plain_modules(cls):
         torch.testing.assert_close(ours, plain)
 
 
+def test_the_blocks_of_the_baseline_are_those_of_x3d():
+    """ReLU, squeeze-excitation and Swish, and ReLU after the shortcut; another one at the end."""
+    model = tiny_model(Mobile3D).double().eval()
+    x = torch.randn(2, 8, 3, 10, 12).double()
+    for block in model.stages[1]:
+        y = block.depthwise(block.expand(x).relu())
+        if block.excitation:
+            y = y * block.excitation(y).mT[..., None, None]
+        expected = (block.project(F.silu(y)) + block.shortcut(x)).relu()
+        x = block(x)
+        torch.testing.assert_close(x, expected)
+    assert (model(torch.randn(1, 3, 4, 32, 32).double()) >= 0).all()
+
+
+def test_tokens_of_frames_are_averaged():
+    model, tokens = tiny_model(tokens_per_frame=True).eval(), []
+    model.stages[-1][-1].register_forward_hook(lambda module, args, output: tokens.append(output[1]))
+    _, averaged = model(torch.randn(2, 3, 8, 32, 32))
+    assert tokens[0].shape == (2, 4, 3, 16)
+    torch.testing.assert_close(averaged, tokens[0].mean(1))
+
+
+def test_weights_begin_as_convolutions_and_transformers_do():
+    model = VideoMobileFormer()
+    model.init_weights()
+    for name in ('stages.2.1.mobile.project.conv', 'stages.2.1.mobile.expand.conv', 'stem.conv.conv.spatial'):
+        weight = model.get_submodule(name).weight
+        assert weight.std().item() == pytest.approx((2 / weight[0].numel())**0.5, rel=0.15), name
+    for weight in (model.tokens, model.stages[2][1].former.q.weight):
+        assert weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
 @pytest.mark.parametrize(('kind', 'by_frame'), [('relu', False), ('dyrelu', False), ('frame_dyrelu', True)])
 def test_what_slopes_depend_on(kind, by_frame):
     """On the token alone, twice the features become twice as much; not where the frame's features count too."""
@@ -222,10 +254,12 @@ def test_checkpointed_equals_plain(cls):
     clips = torch.randn(2, 3, 8, 64, 64, dtype=torch.float64)
     results = []
     for with_cp in (False, True):
-        model = tiny_model(cls, with_cp=with_cp).double().train()
+        model, calls = tiny_model(cls, with_cp=with_cp).double().train(), []
+        model.stages[1][0].register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         output = model(clips)
         output = output[0] + output[1].mean() if cls is VideoMobileFormer else output
         output.square().mean().backward()
+        assert len(calls) == 1 + with_cp
         results.append([output, *(p.grad for p in model.parameters()), *model.buffers()])
     for plain, checkpointed in zip(*results):
         torch.testing.assert_close(plain, checkpointed)
