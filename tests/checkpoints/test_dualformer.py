@@ -39,6 +39,7 @@ def test_a_released_recognizer_becomes_one_that_loads_strictly(fork_tool, releas
     assert 'DualFormer-T for clips of 16 frames, 7 classes' in result.stdout
     assert 'dropped 1: cls_head.aux.weight' in result.stdout
 
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['ours.pth']
     converted = torch.load(tmp_path / 'out/ours.pth', weights_only=True)
     meta = converted['meta']
     assert meta['source_sha256'] == hashlib.sha256((tmp_path / 'released.pth').read_bytes()).hexdigest()

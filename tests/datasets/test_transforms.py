@@ -80,6 +80,16 @@ class TestRandAugment:
             filled = (operate(name, flat, strength) == FILL).all(-1)
             assert filled.mean() == pytest.approx(expected, abs=0.01)
 
+    @pytest.mark.parametrize(('name', 'axis'), [('shear_x', 0), ('shear_y', 1)])
+    def test_shears_move_along_their_axis(self, name, axis):
+        """Every row, or column, keeps its colour."""
+        place = np.indices((100, 100), np.uint8)[axis]
+        ramp = np.repeat(100 + place[..., None], 3, axis=2)
+        sheared = operate(name, ramp, 1)
+        inside = (sheared != FILL).all(-1)
+        assert 0.8 < inside.mean() < 0.9
+        np.testing.assert_array_equal(sheared[inside], ramp[inside])
+
     def test_how_much_and_how_often(self, monkeypatch):
         strengths = []
 
