@@ -40,6 +40,11 @@ def test_onnx_runtime_agrees(tmp_path, settings):
         torch.testing.assert_close(logits, model(clip), atol=1e-4, rtol=1e-4)
 
 
+def test_what_the_model_refuses_is_said_as_it_says_it(tmp_path):
+    with pytest.raises(UserError, match=r'takes \[batch, 3, frames, height, width\]'):
+        export_onnx(VideoMobileFormer().eval(), (1, 1, 4, 32, 32), tmp_path / 'model.onnx')
+
+
 def test_missing_packages_are_named(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(export.importlib.util, 'find_spec', lambda name: None if name == 'onnxruntime' else find(name))

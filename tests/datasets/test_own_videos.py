@@ -100,7 +100,7 @@ def test_classes_may_have_a_folder_of_the_same_name(folder):
 
 
 def test_videos_that_break_off_are_left_out(folder):
-    break_off(write_video(folder / 'run' / 'cut.mp4'))
+    break_off(write_video(folder / 'run' / 'cut.mp4', g='1'))  # its first half can be read
     _, unreadable = leave_out_unreadable(find_videos(folder), workers=2)
     assert len(unreadable) == 1 and unreadable[0].startswith(f'{folder}/run/cut.mp4: ')
 
@@ -151,6 +151,7 @@ def test_each_class_is_split_by_itself(folder):
     assert [sum(label == i for _, label in val) for i in range(4)] == [0, 1, 2, 10]
     assert sorted(train + val) == sorted(videos)
     assert split(OwnVideos(list('abcd'), videos), 0.2) == (train, val)
+    assert sum(label > 0 for _, label in split(OwnVideos(list('abcd'), videos), 0.99)[0]) == 3  # one of each to train
     assert sorted(val) != sorted(split(OwnVideos(list('abcd'), videos), 0.2, seed=1)[1])
 
 

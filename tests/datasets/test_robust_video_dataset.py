@@ -109,6 +109,12 @@ def test_a_video_that_never_answers_is_unreadable(broken_root):
     assert ledger(broken_root) == {str(pipe): 'no answer within 0.05 s'}
 
 
+def test_a_video_without_a_label_is_of_none(broken_root):
+    (broken_root / 'list.txt').write_text('take 2.mp4\n3.mp4 4\n')
+    dataset = build(broken_root, 'test_dataloader')
+    assert [dataset.get_data_info(i)['label'] for i in range(2)] == [-1, 4]
+
+
 def test_names_of_classes_come_from_the_file_that_is_given_or_lies_beside_the_list(broken_root):
     (broken_root / 'names.txt').write_text('cat\ndog\n')
     assert build(broken_root, 'train_dataloader').metainfo.get('classes') is None
@@ -125,7 +131,8 @@ def test_too_many_failures_stop_training(broken_root):
     dataset = build(broken_root, 'train_dataloader')
     with pytest.raises(UserError, match=r'10 of \d+ videos cannot be read, more than max_unreadable=0\.05; .*ledger'):
         dataset[0]
-    build(broken_root, 'test_dataloader')[0]
+    tested = build(broken_root, 'test_dataloader')
+    assert all('unreadable' in tested[i]['data_samples'] for i in range(12))
     with pytest.raises(UserError, match='max_unreadable=5 must lie between 0 and 1'):
         build(broken_root, 'train_dataloader', max_unreadable=5)
 

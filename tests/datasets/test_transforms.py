@@ -3,7 +3,7 @@ import pytest
 from mmaction.registry import TRANSFORMS
 from PIL import Image
 
-from mmdualformer.datasets import PillowResize, RandAugment, transforms
+from mmdualformer.datasets import PillowResize, RandAugment, ShuffleFrames, transforms
 
 FILL = (1, 2, 3)
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 40, 3), dtype=np.uint8)
@@ -11,6 +11,12 @@ NOISE = np.random.default_rng(0).integers(0, 256, (20, 40, 3), dtype=np.uint8)
 
 def operate(name: str, image: np.ndarray, strength: float) -> np.ndarray:
     return np.array(transforms._OPERATIONS[name](Image.fromarray(image), strength, FILL))
+
+
+def test_frames_are_shuffled():
+    np.random.seed(0)
+    shuffled = ShuffleFrames()(dict(imgs=list(range(20))))['imgs']
+    assert shuffled != list(range(20)) and sorted(shuffled) == list(range(20))
 
 
 def test_pillow_resize_does_not_alias():

@@ -127,7 +127,7 @@ def test_one_iteration_is_a_schedule_too(cfg):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='on a GPU its own memory counts')
 def test_the_batch_follows_the_memory(cfg, monkeypatch):
-    assert find_batch_size(cfg, limit=5) == 5
+    assert [find_batch_size(cfg, limit) for limit in (5, 0)] == [5, 1]
     monkeypatch.setattr(psutil, 'virtual_memory', lambda: type('Memory', (), dict(available=1)))
     assert find_batch_size(cfg, limit=64) == 1
 
