@@ -40,7 +40,7 @@ def test_from_a_folder_to_predictions_with_names(run_tool, fork_tool, folder, tm
     assert '2 classes: long jump, swim; 11 videos to train, 2 to test' in output
     assert 'left out, as it cannot be read' in output and 'broken.mp4' in output
     assert 'warning: the same video in several classes' in output
-    assert 'Load checkpoint from pretrained.pth' in output or 'Loads checkpoint' in output
+    assert 'Load checkpoint from pretrained.pth' in output
     assert re.search(r'Epoch\(test\).*acc/top1', output)
 
     cfg = Config.fromfile(tmp_path / 'work/config.py')
@@ -107,6 +107,16 @@ def cfg(folder, tmp_path):
     found = find_videos(folder)
     write_lists(tmp_path / 'lists', found.classes, found.videos, found.videos)
     return finetuning_config(Config.fromfile(CONFIG), tmp_path / 'lists', epochs=3, checkpoint=None, num_workers=0)
+
+
+def test_the_config_is_one_for_these_videos(cfg, tmp_path):
+    assert cfg.model.cls_head.num_classes == 2 and cfg.train_cfg.max_epochs == 3
+    assert cfg.default_hooks.checkpoint.max_keep_ckpts == 1
+    for name, videos in (('train', 'train'), ('val', 'val'), ('test', 'val')):
+        loader = cfg[f'{name}_dataloader']
+        assert loader.dataset.ann_file == str(tmp_path / 'lists' / f'{videos}.txt')
+        assert loader.dataset.test_mode is (name != 'train')
+        assert not loader.persistent_workers  # PyTorch refuses it without workers
 
 
 @pytest.mark.parametrize(('batch', 'videos', 'processes', 'periods'), [
