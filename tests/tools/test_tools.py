@@ -102,13 +102,14 @@ for pid in $pids; do wait "$pid" || exit 1; done
 
 
 def test_the_command_line_wins_over_the_config(fork_tool, data_options, tmp_path):
-    """--seed is heard though the config has one; --no-validate and --auto-scale-lr do what they say."""
+    """--seed is heard though the config has one; --no-validate, --auto-scale-lr and others do what they say."""
     result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--seed', 7, '--no-validate',
-                      '--auto-scale-lr', '--cfg-options', *data_options, 'default_hooks.logger.interval=1',
+                      '--auto-scale-lr', '--deterministic', '--diff-rank-seed', '--cfg-options', *data_options, 'default_hooks.logger.interval=1',
                       'param_scheduler=None')
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
-    assert re.search(r'seed: 7\b', output)
+    assert re.search(r'\bseed: 7\b', output)
+    assert 'deterministic: True' in output and 'diff_rank_seed: True' in output
     assert 'Epoch(val)' not in output
     assert scalars(tmp_path / 'work')[0]['lr'] == pytest.approx(1e-3 * 8 / 16)
 
