@@ -56,7 +56,8 @@ def test_what_cannot_be_trained_on_is_one_line(fork_tool, folder, tmp_path):
     fit = ('tools/fit.py', folder, '--work-dir', tmp_path / 'work')
     assert_one_line(fork_tool(*fit, '--model', 'dualformer_x'), "--model 'dualformer_x' is unknown", 'dualformer_t')
     assert_one_line(fork_tool(*fit, '--checkpoint', 'no.pth'), "--checkpoint 'no.pth' does not exist")
-    assert_one_line(fork_tool(*fit, '--epochs', 0), '--epochs 0 is out of range')
+    for name, value in (('epochs', 0), ('val-share', 1.0), ('batch-size', 0)):
+        assert_one_line(fork_tool(*fit, f'--{name}', value), f'--{name} {value} is out of range')
     for video in sorted(folder.glob('*/*'))[1:-1]:
         video.unlink()
     assert_one_line(fork_tool(*fit), 'has one video of each class')
@@ -86,6 +87,12 @@ def test_without_a_best_checkpoint_the_last_is_tested(tmp_path):
     assert find_best(tmp_path) == str(tmp_path / 'epoch_2.pth')
     (tmp_path / 'best_acc_top1_epoch_1.pth').touch()
     assert find_best(tmp_path) == str(tmp_path / 'best_acc_top1_epoch_1.pth')
+
+
+def test_a_tool_that_fails_ends_the_run():
+    run = runpy.run_path(str(REPO / 'tools/fit.py'))['run']
+    with pytest.raises(SystemExit, match='^2$'):
+        run('data/make_motion_clips.py', '--no-such-option', processes=1)
 
 
 def test_each_folder_has_its_own_work_dir(tmp_path):
