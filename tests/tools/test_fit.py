@@ -91,7 +91,7 @@ def test_without_a_best_checkpoint_the_last_is_tested(tmp_path):
 
 def test_a_tool_that_fails_ends_the_run():
     run = runpy.run_path(str(REPO / 'tools/fit.py'))['run']
-    with pytest.raises(SystemExit, match='^2$'):
+    with pytest.raises(SystemExit, match=r'^2$'):
         run('data/make_motion_clips.py', '--no-such-option', processes=1)
 
 

@@ -236,6 +236,7 @@ class TestBadInput:
     def test_settings_of_a_prediction(self, fork_tool, motion_root, clip_file):
         recognize = ('tools/recognize.py', CONFIG, 'none', clip_file)
         assert_one_line(fork_tool(*recognize, '--topk', 0), '--topk 0 must be at least 1')
+        assert fork_tool(*recognize, '--topk', 20).stdout.count('%') == 8  # of 8 classes
         assert_one_line(fork_tool(*recognize, '--labels', motion_root / 'train.txt'), 'names 16 classes, the model')
         assert_one_line(fork_tool(*recognize, '--device', 'gpu'), "--device 'gpu' cannot be used here")
 
