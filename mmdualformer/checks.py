@@ -107,7 +107,7 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
             faults.append(f'{len(reshaped)} have other shapes, first {name}: {tuple(given[name].shape)} in the file, '
                           f'{tuple(wanted[name].shape)} in the model')
         raise UserError(f'checkpoint {path!r} is of another architecture than the config: {"; ".join(faults)}')
-    activation = checkpoint.get('meta', {}).get('activation')
+    activation = (checkpoint.get('meta') or {}).get('activation')
     given = {type(module.act).__name__ for module in model.modules() if isinstance(module, Mlp)}
     if activation and given - {activation}:
         raise UserError(f'checkpoint {path!r} was trained with {activation}, the config has {", ".join(given)}; set '

@@ -30,6 +30,7 @@ def assert_one_line(result, *parts: str) -> None:
     assert 'Traceback' not in output, output
     errors = [line for line in output.splitlines() if line.startswith('error: ')]
     assert len(errors) == 1, output
+    assert 'UserError' not in errors[0]
     for part in parts:
         assert part in errors[0]
 

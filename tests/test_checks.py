@@ -1,3 +1,4 @@
+import types
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 import torch.nn as nn
 from mmengine.config import Config
 
-from mmdualformer.checks import check_checkpoint, check_datasets, check_model
+from mmdualformer.checks import check_checkpoint, check_classes, check_datasets, check_file, check_model
 from mmdualformer.errors import UserError
 from tests.helpers import REPO
 
@@ -72,6 +73,35 @@ def test_labels_outside_the_classes(cfg, tmp_path, line, message):
     assert 'number of 0 to 7' in str(error.value)
 
 
+def test_videos_that_may_lack_a_label(cfg, tmp_path):
+    """Those that show none of many classes, and those that are only to be scored."""
+    (tmp_path / 'list.txt').write_text('a.mp4\nb.mp4 0 7\n')
+    cfg.train_dataloader.dataset.update(ann_file=str(tmp_path / 'list.txt'), multi_class=True)
+    check_datasets(cfg, LOADERS)
+    (tmp_path / 'list.txt').write_text('a.mp4,5\nb.mp4\n')
+    cfg.test_dataloader.dataset.update(
+        ann_file=str(tmp_path / 'list.txt'), delimiter=',', data_root='', data_prefix=dict(video=''))
+    check_datasets(cfg, ('test_dataloader', ))
+    (tmp_path / 'list.txt').write_text('a.mp4,8\n')
+    with pytest.raises(UserError, match="label '8' must be a number of 0 to 7"):
+        check_datasets(cfg, ('test_dataloader', ))
+
+
+def test_files_elsewhere_on_the_network_are_not_looked_for():
+    check_file('checkpoint', 'https://example.org/model.pth')
+    with pytest.raises(UserError, match=r"checkpoint 'model\.pth' does not exist"):
+        check_file('checkpoint', 'model.pth')
+
+
+def test_classes_that_only_one_side_names_are_left_alone(tmp_path):
+    torch.save(dict(meta=dict(dataset_meta=dict(classes=['ant', 'bee', 'cat']))), tmp_path / 'a.pth')
+    dataset = types.SimpleNamespace(metainfo=dict(classes=['ant', 'wasp', 'cat']))
+    check_classes(dataset, str(tmp_path / 'a.pth'))
+    dataset.metainfo['classes'] = ['bee', 'wasp', 'cat']
+    with pytest.raises(UserError, match=r"class 'bee' as label 0, .* as label 1"):
+        check_classes(dataset, str(tmp_path / 'a.pth'))
+
+
 def test_names_of_other_classes(cfg, tmp_path):
     (tmp_path / 'list.txt').write_text('a.mp4 0\n')
     (tmp_path / 'label_map.txt').write_text('cat\ndog\n')
@@ -107,6 +137,8 @@ class TestCheckpoint:
     def test_a_fitting_one_passes_and_may_hold_more(self, tmp_path):
         model = nn.Sequential(nn.Linear(2, 3))
         check_checkpoint(model, self.save(tmp_path / 'a.pth', dict(model.state_dict(), teacher=torch.ones(1))))
+        parallel = {f'module.{name}': value for name, value in model.state_dict().items()}
+        check_checkpoint(model, self.save(tmp_path / 'b.pth', parallel))
 
     def test_other_architectures_are_refused(self, tmp_path):
         path = self.save(tmp_path / 'a.pth', nn.Sequential(nn.Linear(2, 3)).state_dict())
@@ -128,6 +160,8 @@ class TestCheckpoint:
 
     def test_files_without_weights_or_state_of_training(self, tmp_path):
         model = nn.Linear(1, 1)
+        torch.save(dict(meta=None, state_dict=model.state_dict()), tmp_path / 'bare.pth')
+        check_checkpoint(model, str(tmp_path / 'bare.pth'))
         torch.save(dict(state_dict=None), tmp_path / 'none.pth')
         with pytest.raises(UserError, match='holds a NoneType, not weights by name'):
             check_checkpoint(model, str(tmp_path / 'none.pth'))

@@ -85,6 +85,7 @@ def test_mmengine_checkpoints_load_weights_only(tmp_path):
 @pytest.mark.parametrize('call', [
     lambda marker: (os.mkdir, str(marker)),
     lambda marker: (getattr, np.ndarray, 'tofile'),
+    lambda marker: (getattr, np.ndarray, 'mean'),
     lambda marker: (getattr, HistoryBuffer, '__init__'),
     lambda marker: (exec, f'import os; os.mkdir({str(marker)!r})'),
 ])

@@ -43,7 +43,7 @@ def inflate(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict
         if value.shape != target.shape:
             raise UserError(f'{name} of shape {tuple(weights[name].shape)} cannot be inflated to '
                             f'{tuple(target.shape)}')
-        inflated[name] = value.contiguous()
+        inflated[name] = value
     return inflated
 
 

@@ -9,6 +9,7 @@ from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import MODELS as ENGINE_MODELS
 from mmengine.registry import TRANSFORMS as ENGINE_TRANSFORMS
+from mmengine.registry import WEIGHT_INITIALIZERS
 
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
@@ -56,18 +57,19 @@ def load_recognizer(path: str, device: str | torch.device = 'cpu') -> nn.Module:
         UserError: The checkpoint does not describe its recognizer, or names something that no registry knows.
     """
     checkpoint = load_safely(path)
-    meta = checkpoint.get('meta', {}) if isinstance(checkpoint, Mapping) else {}
-    if not {'model', 'test_pipeline'} <= meta.get(KEY, {}).keys():
+    meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
+    described = meta.get(KEY) if isinstance(meta, Mapping) else None
+    if not isinstance(described, Mapping) or not {'model', 'test_pipeline'} <= described.keys():
         raise UserError(f'checkpoint {path!r} does not say what its model is; give its config too')
-    known = {name for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS)
+    known = {name for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS, WEIGHT_INITIALIZERS)
              for name in registry.module_dict}
-    unknown = sorted(set(_types(meta[KEY])) - known)
+    unknown = sorted(set(_types(described)) - known)
     if unknown:  # a registry would import it, and the package of a scope
         raise UserError(f'checkpoint {path!r} asks for {unknown[0]!r}, which no registry knows')
-    pipeline = meta[KEY]['test_pipeline']
+    pipeline = described['test_pipeline']
     cfg = Config(
         dict(
-            model=meta[KEY]['model'],
+            model=described['model'],
             test_pipeline=pipeline,
             test_dataloader=dict(dataset=dict(pipeline=pipeline)),
             default_scope='mmaction'))

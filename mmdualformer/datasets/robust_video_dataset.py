@@ -50,8 +50,7 @@ class RobustVideoDataset(VideoDataset):
         **kwargs: Those of ``VideoDataset``.
 
     Raises:
-        UserError: ``max_unreadable`` is out of range.
-        FileNotFoundError: ``label_map`` does not exist.
+        UserError: ``max_unreadable`` is out of range, or ``label_map`` does not exist.
     """
 
     def __init__(self,
@@ -62,6 +61,8 @@ class RobustVideoDataset(VideoDataset):
                  **kwargs) -> None:
         if not 0 <= max_unreadable <= 1:
             raise UserError(f'max_unreadable={max_unreadable} must lie between 0 and 1')
+        if label_map and not Path(label_map).is_file():
+            raise UserError(f'label_map={label_map!r} does not exist: there is no {Path(label_map).absolute()}')
         self.time_limit = time_limit
         self.max_unreadable = max_unreadable
         self.ledger = None

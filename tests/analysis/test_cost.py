@@ -21,6 +21,11 @@ def test_counts_by_hand():
     assert cost.macs == cost.flops == 2 * 8 * (5 * 6 * 7) * 2 * 27
     assert cost.params == 8 * 2 * 27 + 8
 
+    class OwnNorm(nn.BatchNorm1d):
+        pass
+
+    assert count_cost(OwnNorm(8), (3, 8)).flops == count_cost(nn.BatchNorm3d(8), (3, 8, 1, 1, 1)).flops == 2 * 3 * 8
+
     attention = Attention().train()
     cost = count_cost(attention, (1, 1, 10, 8))
     assert cost.macs == 2 * 10 * 10 * 8

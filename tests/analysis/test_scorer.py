@@ -12,8 +12,10 @@ from tests.helpers import REPO
 def test_the_scorer_takes_the_clip_of_the_test_pipeline():
     cfg = Config.fromfile(REPO / 'configs/dualformer_micro_motion.py')
     assert clip_shape(cfg) == (1, 3, 18, 32, 32)
+    scorer = build_scorer(cfg)
+    assert not scorer.backbone.training and not scorer.cls_head.training
     with torch.inference_mode():
-        assert build_scorer(cfg)(torch.zeros(clip_shape(cfg))).shape == (1, 8)
+        assert scorer(torch.zeros(clip_shape(cfg))).shape == (1, 8)
 
 
 @pytest.mark.parametrize('key', ['clip_len', 'crop_size'])

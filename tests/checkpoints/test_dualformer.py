@@ -39,6 +39,7 @@ def test_a_released_recognizer_becomes_one_that_loads_strictly(fork_tool, releas
     assert 'DualFormer-T for clips of 16 frames, 7 classes' in result.stdout
     assert 'dropped 1: cls_head.aux.weight' in result.stdout
 
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['ours.pth']
     converted = torch.load(tmp_path / 'out/ours.pth', weights_only=True)
     meta = converted['meta']
     assert meta['source_sha256'] == hashlib.sha256((tmp_path / 'released.pth').read_bytes()).hexdigest()
@@ -97,6 +98,8 @@ def test_files_that_are_not_weights_are_refused_and_run_nothing(fork_tool, relea
     assert_one_line(result, "'malicious.pth' cannot be loaded as weights alone: it would run posix.mkdir")
     assert not (tmp_path / 'ran').exists() and not (tmp_path / 'ours.pth').exists()
 
+    torch.save({'module.a': torch.ones(1), 'b': torch.ones(1)}, tmp_path / 'own.pth')
+    assert read_weights(tmp_path / 'own.pth').keys() == {'module.a', 'b'}  # a prefix is one of all names
     (tmp_path / 'text.pth').write_text('weights')
     torch.save([torch.ones(1)], tmp_path / 'list.pth')
     torch.save(dict(epoch=3), tmp_path / 'empty.pth')

@@ -62,8 +62,15 @@ def test_tuples_stay_tuples(checkpoint, tmp_path):
     assert type(checkpoint['meta']['recognizer']['model']) is dict
 
 
-def test_a_checkpoint_that_does_not_say_is_refused(checkpoint, tmp_path):
-    del checkpoint['meta']['recognizer']
+def test_what_training_started_from_need_not_be_there(checkpoint, tmp_path):
+    checkpoint['meta']['recognizer']['model']['backbone']['init_cfg'] = dict(type='Inflated', checkpoint='gone.pth')
+    weights = load_recognizer(save(checkpoint, tmp_path)).state_dict()
+    torch.testing.assert_close(weights, checkpoint['state_dict'])
+
+
+@pytest.mark.parametrize('meta', [dict(epoch=3), dict(recognizer='DualFormer'), None])
+def test_a_checkpoint_that_does_not_say_is_refused(checkpoint, tmp_path, meta):
+    checkpoint['meta'] = meta
     with pytest.raises(UserError, match='does not say what its model is; give its config too'):
         load_recognizer(save(checkpoint, tmp_path))
 

@@ -2,7 +2,10 @@ import multiprocessing
 import os
 import resource
 import shutil
+import struct
 import threading
+import time
+import weakref
 
 import av
 import numpy as np
@@ -37,13 +40,16 @@ def test_the_same_pixels_as_mmaction2s_decord(clip_file):
     np.testing.assert_array_equal(given['imgs'], expected['imgs'])
     for key in ('total_frames', 'avg_fps', 'img_shape', 'original_shape'):
         assert given[key] == expected[key]
+    assert given['decoder'] == 'decord'
 
 
 @pytest.mark.parametrize('decoder', ['decord', 'pyav'])
 def test_each_decoder_gives_the_frames_that_are_asked_for(tmp_path, decoder):
-    results = read(write_video(tmp_path / 'a.mp4'), decoders=(decoder, ))
+    wanted = (16, 0, 8, 8)
+    results = read(write_video(tmp_path / 'a.mp4'), wanted, decoders=(decoder, ))
     assert results['total_frames'] == 24 and results['img_shape'] == (64, 64)
-    for image, index in zip(results['imgs'], (0, 8, 16)):
+    assert len(results['imgs']) == 4
+    for image, index in zip(results['imgs'], wanted):
         assert image.shape == (64, 64, 3) and abs(image.astype(int) - 8 * index).max() < 8
 
 
@@ -60,6 +66,20 @@ def test_pyav_counts_where_the_container_does_not(tmp_path, suffix, codec):
     results = read(write_video(tmp_path / f'a.{suffix}', codec), (0, 23), decoders=('pyav', ))
     assert results['total_frames'] == 24
     assert abs(results['imgs'][1].astype(int) - 8 * 23).max() < 12
+    with pytest.raises(VideoError, match='pyav: there is no frame 24'):
+        read(results['filename'], (0, 24), decoders=('pyav', ))
+
+
+def test_pyav_reads_what_an_edit_list_hides(tmp_path):
+    """A list that starts half a second later would leave 12 of 24 frames."""
+    path = tmp_path / 'a.mp4'
+    content = bytearray(open(write_video(path, bf='0'), 'rb').read())
+    scale, = struct.unpack_from('>I', content, content.index(b'mdhd') + 16)
+    struct.pack_into('>Ii', content, content.index(b'elst') + 12, 500, scale // 2)
+    path.write_bytes(content)
+    results = read(str(path), (0, 23), decoders=('pyav', ))
+    assert results['total_frames'] == 24
+    np.testing.assert_allclose([image.mean() for image in results['imgs']], (0, 8 * 23), atol=8)
 
 
 def test_every_decoder_turns_videos_upright(motion_root, tmp_path):
@@ -83,12 +103,25 @@ def test_a_file_that_breaks_off_has_the_frames_before(tmp_path):
 
 def test_a_decoder_that_fails_while_decoding_is_replaced(tmp_path, monkeypatch):
     def fail(self, results):
-        raise RuntimeError('broken packet')
+        raise RuntimeError('in a function\nbroken packet\n')
 
     monkeypatch.setattr(DecordDecode, 'transform', fail)
-    results = read(write_video(tmp_path / 'a.mp4'))
+    path = write_video(tmp_path / 'a.mp4')
+    results = read(path, (0, 8, 25))  # as of a decoder that counts more frames, which the next one takes in turn
     assert results['decoder'] == 'pyav'
-    assert abs(results['imgs'][1].astype(int) - 64).max() < 8
+    for image, index in zip(results['imgs'], (0, 8, 1)):
+        assert abs(image.astype(int) - 8 * index).max() < 8
+    with pytest.raises(VideoError, match=r'cannot be read: decord: broken packet$'):
+        read(path, decoders=('decord', ))
+
+
+def test_a_file_without_frames_is_unreadable(tmp_path):
+    with av.open(str(tmp_path / 'a.avi'), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, 'yuv420p'
+        container.start_encoding()
+    with pytest.raises(VideoError, match='pyav: no frames'):
+        read(str(tmp_path / 'a.avi'))
 
 
 @pytest.mark.parametrize('kind', ['missing', 'empty', 'text', 'truncated', 'audio', 'folder'])
@@ -118,8 +151,22 @@ def test_a_file_that_never_answers_is_given_up(tmp_path):
     os.mkfifo(path)
     with pytest.raises(TimeoutError, match=r'no answer within 0\.05 s'):
         call_within(0.05, read, str(path))
+    assert len(call_within(60, read, write_video(tmp_path / 'a.mp4'))['imgs']) == 3  # while the other still waits
     let_go(path)
-    assert len(call_within(60, read, write_video(tmp_path / 'a.mp4'))['imgs']) == 3
+
+
+def test_a_call_that_is_over_holds_nothing():
+    class Argument:
+        pass
+
+    argument = Argument()
+    reference = weakref.ref(argument)
+    assert call_within(60, id, argument) == id(argument)
+    del argument
+    end = time.monotonic() + 10
+    while reference() and time.monotonic() < end:  # the other thread is about to let go
+        time.sleep(0.001)
+    assert reference() is None
 
 
 def test_processes_that_are_forked_decode(tmp_path):

@@ -43,6 +43,12 @@ def test_a_frame_alone_tells_nothing():
         assert not np.array_equal(clip, clips[0])
 
 
+def test_places_have_no_border():
+    """The world repeats itself; a border would be black."""
+    clips = np.stack([draw_clip(seed % 8, seed) for seed in range(8)])
+    assert (clips == 0).all(-1).mean() < 0.01
+
+
 def test_a_shot_backwards_is_a_shot_of_the_opposite_class():
     """So no order-free summary of the frames tells a class from its opposite."""
     right, left = (shot_motions(draw_clip(label, seed=5)) for label in (7, 0))

@@ -1,7 +1,9 @@
+import os
 import shutil
 
 import pytest
 
+from mmdualformer.datasets import own_videos
 from mmdualformer.datasets.own_videos import (
     OwnVideos,
     find_videos,
@@ -11,7 +13,7 @@ from mmdualformer.datasets.own_videos import (
     write_lists,
 )
 from mmdualformer.errors import UserError
-from tests.helpers import break_off, write_video
+from tests.helpers import break_off, let_go, write_video
 
 
 @pytest.fixture
@@ -98,9 +100,19 @@ def test_classes_may_have_a_folder_of_the_same_name(folder):
 
 
 def test_videos_that_break_off_are_left_out(folder):
-    break_off(write_video(folder / 'run' / 'cut.mp4'))
+    break_off(write_video(folder / 'run' / 'cut.mp4', g='1'))  # its first half can be read
     _, unreadable = leave_out_unreadable(find_videos(folder), workers=2)
     assert len(unreadable) == 1 and unreadable[0].startswith(f'{folder}/run/cut.mp4: ')
+
+
+def test_videos_that_never_answer_are_left_out(folder, monkeypatch):
+    monkeypatch.setattr(own_videos, 'READING_LIMIT', 0.05)
+    pipe = folder / 'run' / 'pipe.mp4'
+    os.mkfifo(pipe)
+    found = OwnVideos(['run'], [(pipe, 0), (folder / 'run' / '0 a.MP4', 0)])
+    monkeypatch.setattr(own_videos, '_read', lambda path, read=own_videos._read: read(path) if path == pipe else None)
+    assert leave_out_unreadable(found, workers=1)[1] == [f'{pipe}: no answer within 0.05 s']
+    let_go(pipe)
 
 
 def test_folders_that_cannot_be_used(folder, tmp_path):
@@ -146,6 +158,8 @@ def test_each_class_is_split_by_itself(folder):
     assert [sum(label == i for _, label in val) for i in range(4)] == [0, 1, 2, 10]
     assert sorted(train + val) == sorted(videos)
     assert split(OwnVideos(list('abcd'), videos), 0.2) == (train, val)
+    assert sum(label > 0 for _, label in split(OwnVideos(list('abcd'), videos), 0.99)[0]) == 3  # one of each to train
+    assert sorted(val) != sorted(split(OwnVideos(list('abcd'), videos), 0.2, seed=1)[1])
 
 
 def test_lists_are_absolute(folder, tmp_path, monkeypatch):

@@ -1,15 +1,18 @@
 import multiprocessing
 import os
+import types
 
 import pytest
 import torch
 from filelock import FileLock
 from mmaction.registry import DATASETS
 from mmengine.config import Config
+from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.registry import init_default_scope
 
 from mmdualformer.datasets import robust_video_dataset
 from mmdualformer.datasets.robust_video_dataset import record_unreadable
+from mmdualformer.engine import UnreadableVideosHook
 from mmdualformer.errors import UserError
 from mmdualformer.evaluation import RobustAccMetric
 from tests.helpers import REPO, let_go
@@ -98,9 +101,29 @@ def test_a_video_that_never_answers_is_unreadable(broken_root):
     pipe = broken_root / 'videos' / '0.mp4'
     pipe.unlink()
     os.mkfifo(pipe)
-    assert build(broken_root, 'train_dataloader', time_limit=0.05).prepare_data(0) is None
+    dataset = build(broken_root, 'train_dataloader', time_limit=0.05)
+    assert dataset.prepare_data(0) is None
     let_go(pipe)
+    pipe.write_bytes((broken_root / 'videos' / '1.mp4').read_bytes())
+    assert dataset.prepare_data(0) is None  # it would be waited for in every epoch
     assert ledger(broken_root) == {str(pipe): 'no answer within 0.05 s'}
+
+
+def test_a_video_without_a_label_is_of_none(broken_root):
+    (broken_root / 'list.txt').write_text('take 2.mp4\n3.mp4 4\n')
+    dataset = build(broken_root, 'test_dataloader')
+    assert [dataset.get_data_info(i)['label'] for i in range(2)] == [-1, 4]
+
+
+def test_names_of_classes_come_from_the_file_that_is_given_or_lies_beside_the_list(broken_root):
+    (broken_root / 'names.txt').write_text('cat\ndog\n')
+    assert build(broken_root, 'train_dataloader').metainfo.get('classes') is None
+    (broken_root / 'label_map.txt').write_text('ant\nbee\n')
+    assert build(broken_root, 'train_dataloader').metainfo['classes'] == ['ant', 'bee']
+    names = str(broken_root / 'names.txt')
+    assert build(broken_root, 'train_dataloader', label_map=names).metainfo['classes'] == ['cat', 'dog']
+    with pytest.raises(UserError, match=r"label_map='none\.txt' does not exist: there is no /.*none\.txt"):
+        build(broken_root, 'train_dataloader', label_map='none.txt')
 
 
 def test_too_many_failures_stop_training(broken_root):
@@ -108,7 +131,8 @@ def test_too_many_failures_stop_training(broken_root):
     dataset = build(broken_root, 'train_dataloader')
     with pytest.raises(UserError, match=r'10 of \d+ videos cannot be read, more than max_unreadable=0\.05; .*ledger'):
         dataset[0]
-    build(broken_root, 'test_dataloader')[0]
+    tested = build(broken_root, 'test_dataloader')
+    assert all('unreadable' in tested[i]['data_samples'] for i in range(12))
     with pytest.raises(UserError, match='max_unreadable=5 must lie between 0 and 1'):
         build(broken_root, 'train_dataloader', max_unreadable=5)
 
@@ -129,6 +153,16 @@ def test_a_ledger_that_stays_locked_is_gone_without(tmp_path, monkeypatch):
     with FileLock(tmp_path / 'ledger.tsv.lock'), pytest.warns(UserWarning, match=r'lacks a\.mp4.*gone'):
         record_unreadable(tmp_path / 'ledger.tsv', 'a.mp4', 'gone')
     assert not (tmp_path / 'ledger.tsv').exists()
+
+
+def test_the_ledger_is_that_of_all_data_under_wrappers_and_of_several_loaders(broken_root):
+    datasets = [build(broken_root, 'train_dataloader') for _ in range(3)]
+    wrapped = ConcatDataset(datasets[:2]), RepeatDataset(datasets[2], times=2)
+    loaders = [torch.utils.data.DataLoader(dataset) for dataset in wrapped]
+    runner = types.SimpleNamespace(log_dir=broken_root / 'log', train_loop=types.SimpleNamespace(multi_loaders=loaders),
+                                   train_dataloader=None)
+    UnreadableVideosHook().before_train(runner)
+    assert {dataset.ledger for dataset in datasets} == {broken_root / 'log' / 'unreadable_videos.tsv'}
 
 
 def _record_hundred(path):

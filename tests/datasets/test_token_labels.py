@@ -27,6 +27,7 @@ def root(tmp_path):
             for label, value in enumerate(values):
                 logits[clip, label, token] = torch.as_tensor(value)
     write_token_labels(label_file(tmp_path, 'class/video.mp4'), logits, frames, num_labels=3)
+    assert [path.name for path in (tmp_path / 'class').iterdir()] == ['video.mp4.npz']
     return tmp_path
 
 

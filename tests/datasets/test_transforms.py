@@ -3,7 +3,7 @@ import pytest
 from mmaction.registry import TRANSFORMS
 from PIL import Image
 
-from mmdualformer.datasets import PillowResize, RandAugment, transforms
+from mmdualformer.datasets import PillowResize, RandAugment, ShuffleFrames, transforms
 
 FILL = (1, 2, 3)
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 40, 3), dtype=np.uint8)
@@ -11,6 +11,12 @@ NOISE = np.random.default_rng(0).integers(0, 256, (20, 40, 3), dtype=np.uint8)
 
 def operate(name: str, image: np.ndarray, strength: float) -> np.ndarray:
     return np.array(transforms._OPERATIONS[name](Image.fromarray(image), strength, FILL))
+
+
+def test_frames_are_shuffled():
+    np.random.seed(0)
+    shuffled = ShuffleFrames()(dict(imgs=list(range(20))))['imgs']
+    assert shuffled != list(range(20)) and sorted(shuffled) == list(range(20))
 
 
 def test_pillow_resize_does_not_alias():
@@ -79,6 +85,16 @@ class TestRandAugment:
         for strength, expected in ((1, empty), (-1, empty), (0, 0)):
             filled = (operate(name, flat, strength) == FILL).all(-1)
             assert filled.mean() == pytest.approx(expected, abs=0.01)
+
+    @pytest.mark.parametrize(('name', 'axis'), [('shear_x', 0), ('shear_y', 1)])
+    def test_shears_move_along_their_axis(self, name, axis):
+        """Every row, or column, keeps its colour."""
+        place = np.indices((100, 100), np.uint8)[axis]
+        ramp = np.repeat(100 + place[..., None], 3, axis=2)
+        sheared = operate(name, ramp, 1)
+        inside = (sheared != FILL).all(-1)
+        assert 0.8 < inside.mean() < 0.9
+        np.testing.assert_array_equal(sheared[inside], ramp[inside])
 
     def test_how_much_and_how_often(self, monkeypatch):
         strengths = []

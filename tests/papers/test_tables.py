@@ -11,7 +11,7 @@ from mmdualformer.errors import UserError
 from mmdualformer.papers import tables
 from mmdualformer.papers.metafiles import write_metafiles
 from mmdualformer.papers.page import write_page
-from mmdualformer.papers.report import FORMATS
+from mmdualformer.papers.report import FORMATS, cell_texts
 from tests.helpers import REPO
 
 TABLES = {
@@ -146,6 +146,14 @@ def test_reports_say_every_number(name):
         assert row.row in text and row.config in text
         assert all(f'{number:g}' in text for number in row.published.values())
     assert text.count('not run') == 8
+
+
+def test_differences_are_points_of_accuracies_and_shares_of_costs():
+    row = tables.Row('vidtr', '5b', 'T < S', dict(top1=80., gflops=10.), config='x', gflops_of='video')
+    texts = [cell_texts(tables.Cell(row, name, here)) for name, here in (('top1', 79.25), ('gflops', 9.5))]
+    assert [(text['number'], text['paper'], text['ours'], text['difference']) for text in texts] == [
+        ('top-1, %', '80', '79.2', '-0.8'), ('GFLOPs of a video', '10', '9.500', '-5.0%')]
+    assert 'T &lt; S' in FORMATS['html']([tables.Cell(row, 'top1', 79.25)])
 
 
 def test_generated_files_are_what_the_script_writes():

@@ -40,7 +40,7 @@ def test_from_a_folder_to_predictions_with_names(run_tool, fork_tool, folder, tm
     assert '2 classes: long jump, swim; 11 videos to train, 2 to test' in output
     assert 'left out, as it cannot be read' in output and 'broken.mp4' in output
     assert 'warning: the same video in several classes' in output
-    assert 'Load checkpoint from pretrained.pth' in output or 'Loads checkpoint' in output
+    assert 'Load checkpoint from pretrained.pth' in output
     assert re.search(r'Epoch\(test\).*acc/top1', output)
 
     cfg = Config.fromfile(tmp_path / 'work/config.py')
@@ -56,7 +56,8 @@ def test_what_cannot_be_trained_on_is_one_line(fork_tool, folder, tmp_path):
     fit = ('tools/fit.py', folder, '--work-dir', tmp_path / 'work')
     assert_one_line(fork_tool(*fit, '--model', 'dualformer_x'), "--model 'dualformer_x' is unknown", 'dualformer_t')
     assert_one_line(fork_tool(*fit, '--checkpoint', 'no.pth'), "--checkpoint 'no.pth' does not exist")
-    assert_one_line(fork_tool(*fit, '--epochs', 0), '--epochs 0 is out of range')
+    for name, value in (('epochs', 0), ('val-share', 1.0), ('batch-size', 0)):
+        assert_one_line(fork_tool(*fit, f'--{name}', value), f'--{name} {value} is out of range')
     for video in sorted(folder.glob('*/*'))[1:-1]:
         video.unlink()
     assert_one_line(fork_tool(*fit), 'has one video of each class')
@@ -88,6 +89,12 @@ def test_without_a_best_checkpoint_the_last_is_tested(tmp_path):
     assert find_best(tmp_path) == str(tmp_path / 'best_acc_top1_epoch_1.pth')
 
 
+def test_a_tool_that_fails_ends_the_run():
+    run = runpy.run_path(str(REPO / 'tools/fit.py'))['run']
+    with pytest.raises(SystemExit, match=r'^2$'):
+        run('data/make_motion_clips.py', '--no-such-option', processes=1)
+
+
 def test_each_folder_has_its_own_work_dir(tmp_path):
     default_work_dir = runpy.run_path(str(REPO / 'tools/fit.py'))['default_work_dir']
     for name in ('my.videos', 'my.clips'):
@@ -109,6 +116,16 @@ def cfg(folder, tmp_path):
     return finetuning_config(Config.fromfile(CONFIG), tmp_path / 'lists', epochs=3, checkpoint=None, num_workers=0)
 
 
+def test_the_config_is_one_for_these_videos(cfg, tmp_path):
+    assert cfg.model.cls_head.num_classes == 2 and cfg.train_cfg.max_epochs == 3
+    assert cfg.default_hooks.checkpoint.max_keep_ckpts == 1
+    for name, videos in (('train', 'train'), ('val', 'val'), ('test', 'val')):
+        loader = cfg[f'{name}_dataloader']
+        assert loader.dataset.ann_file == str(tmp_path / 'lists' / f'{videos}.txt')
+        assert loader.dataset.test_mode is (name != 'train')
+        assert not loader.persistent_workers  # PyTorch refuses it without workers
+
+
 @pytest.mark.parametrize(('batch', 'videos', 'processes', 'periods'), [
     (8, 100, 2, [(0, 2), (2, 21)]),
     (64, 10, 1, [(0, 1), (1, 3)]),
@@ -127,7 +144,7 @@ def test_one_iteration_is_a_schedule_too(cfg):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='on a GPU its own memory counts')
 def test_the_batch_follows_the_memory(cfg, monkeypatch):
-    assert find_batch_size(cfg, limit=5) == 5
+    assert [find_batch_size(cfg, limit) for limit in (5, 0)] == [5, 1]
     monkeypatch.setattr(psutil, 'virtual_memory', lambda: type('Memory', (), dict(available=1)))
     assert find_batch_size(cfg, limit=64) == 1
 

@@ -25,6 +25,7 @@ def commands(row: tables.Row, **machine) -> list[str]:
 def test_files_of_a_chain_are_made_before_they_are_used(row, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # without checkpoints
     made = set()
+    assert len(set(commands(row))) == len(commands(row))
     for command in commands(row):
         words = command.split()
         used = {word.rpartition('=')[2] for word in words if word.endswith('.pth')}
@@ -80,6 +81,13 @@ def test_patches_of_another_size_start_from_a_vit_that_has_them(tmp_path, monkey
     convert, train = commands(row)[1:3]
     assert convert.endswith('vit vit_base_patch32_224_in21k.pth checkpoints/vit_b_32.pth')
     assert train.endswith('model.backbone.init_cfg.checkpoint=checkpoints/vit_b_32.pth')
+
+
+def test_kernels_of_another_shape_start_at_random(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, inflated in (('AvgPool', True), ('Conv', False)):
+        row, = tables.find_rows('dualformer', '5', name)
+        assert any('Inflated' in command for command in commands(row)) is inflated
 
 
 def test_the_chain_of_table_1(fork_tool):

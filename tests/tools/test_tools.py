@@ -11,7 +11,9 @@ import mmaction
 import pytest
 import torch
 from mmaction.apis import init_recognizer
+from mmengine.config import Config
 
+from mmdualformer import cli
 from tests.helpers import REPO, assert_one_line
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
@@ -102,13 +104,14 @@ for pid in $pids; do wait "$pid" || exit 1; done
 
 
 def test_the_command_line_wins_over_the_config(fork_tool, data_options, tmp_path):
-    """--seed is heard though the config has one; --no-validate and --auto-scale-lr do what they say."""
+    """--seed is heard though the config has one; --no-validate, --auto-scale-lr and others do what they say."""
     result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--seed', 7, '--no-validate',
-                      '--auto-scale-lr', '--cfg-options', *data_options, 'default_hooks.logger.interval=1',
-                      'param_scheduler=None')
+                      '--auto-scale-lr', '--deterministic', '--diff-rank-seed', '--cfg-options', *data_options,
+                      'default_hooks.logger.interval=1', 'param_scheduler=None')
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
-    assert re.search(r'seed: 7\b', output)
+    assert re.search(r'\bseed: 7\b', output)
+    assert 'deterministic: True' in output and 'diff_rank_seed: True' in output
     assert 'Epoch(val)' not in output
     assert scalars(tmp_path / 'work')[0]['lr'] == pytest.approx(1e-3 * 8 / 16)
 
@@ -160,13 +163,20 @@ class TestBadInput:
         classes = (motion_root / 'label_map.txt').read_text().splitlines()
         meta = dict(dataset_meta=dict(classes=[classes[1], classes[0], *classes[2:]]))
         model = init_recognizer(str(CONFIG), device='cpu')
-        torch.save(dict(meta=meta, state_dict=model.state_dict()), tmp_path / 'model.pth')
-        result = fork_tool('tools/test.py', CONFIG, 'model.pth', '--work-dir', tmp_path, '--cfg-options', *data_options)
-        assert_one_line(result, f'class {classes[0]!r} as label 0', 'trained with it as label 1')
+        torch.save(dict(meta=meta, optimizer={}, state_dict=model.state_dict()), tmp_path / 'model.pth')
+        for tool in (('tools/test.py', CONFIG, 'model.pth'), ('tools/train.py', CONFIG, '--resume', 'model.pth')):
+            result = fork_tool(*tool, '--work-dir', tmp_path, '--cfg-options', *data_options)
+            assert_one_line(result, f'class {classes[0]!r} as label 0', 'trained with it as label 1')
 
     def test_a_number_of_processes_that_is_none(self, run_tool):
         assert_one_line(run_tool('tools/dist_train.sh', CONFIG, 'many'), 'nproc_per_node', 'many')
         assert_one_line(run_tool('tools/dist_train.sh', CONFIG, 0), '(GPUS) 0 must be at least 1')
+
+    def test_a_process_that_ends(self, run_tool, tmp_path):
+        for code, message in (('import os; os.kill(os.getpid(), 9)', 'process 0 was killed by SIGKILL'),
+                              ('raise SystemExit(3)', 'process 0 failed with exit status 3, see above')):
+            (tmp_path / 'end.py').write_text(code)
+            assert_one_line(run_tool('mmdualformer/launch.py', '--standalone', tmp_path / 'end.py'), message)
 
     def test_a_port_in_use(self, run_tool):
         with socket.socket() as taken:
@@ -196,6 +206,12 @@ class TestBadInput:
         assert_one_line(fork_tool(*train, 'optim_wrapper.type=Other', '--amp'), '--amp takes an OptimWrapper')
         assert_one_line(fork_tool(*train, 'auto_scale_lr=None', '--auto-scale-lr'), 'base_batch_size')
 
+    def test_options_that_only_a_runner_reads(self):
+        cfg = Config.fromfile(CONFIG)
+        assert 'sync_bn' not in cfg
+        cli.merge_options(cfg, dict(sync_bn='torch'), str(CONFIG))
+        assert cfg.sync_bn == 'torch'
+
     def test_files_that_are_not_what_they_should_be(self, fork_tool, data_options, tmp_path):
         (tmp_path / 'clip.mp4').write_text('no video')
         assert_one_line(fork_tool('tools/recognize.py', CONFIG, 'none', 'clip.mp4'), "video 'clip.mp4' cannot be read")
@@ -220,6 +236,7 @@ class TestBadInput:
     def test_settings_of_a_prediction(self, fork_tool, motion_root, clip_file):
         recognize = ('tools/recognize.py', CONFIG, 'none', clip_file)
         assert_one_line(fork_tool(*recognize, '--topk', 0), '--topk 0 must be at least 1')
+        assert fork_tool(*recognize, '--topk', 20).stdout.count('%') == 8  # of 8 classes
         assert_one_line(fork_tool(*recognize, '--labels', motion_root / 'train.txt'), 'names 16 classes, the model')
         assert_one_line(fork_tool(*recognize, '--device', 'gpu'), "--device 'gpu' cannot be used here")
 

@@ -39,6 +39,7 @@ def test_the_roll_out_is_the_product_of_all_layers(clips):
     model = tiny_model()
     attention, _ = separable_attention(model, clips)
     maps = roll_out(model, clips)
+    assert not any(module._forward_hooks for module in model.modules())
     assert model.training and maps.spatial.shape == maps.temporal.shape == (2, 4, 3, 2)
     identity = torch.eye(7, dtype=torch.float64)
     product = identity

@@ -301,6 +301,8 @@ class MobileBackbone(VideoBackbone):
         if len(arch['temporal_strides']) != num_stages + 1:
             raise UserError(f'arch={dict(arch)} must give one number of blocks a stage, and temporal strides of the '
                             'stem and of each stage')
+        if min(arch['dim'], arch['expansion'], *arch['num_blocks'], *arch['temporal_strides']) <= 0:
+            raise UserError(f'arch={dict(arch)} must have positive numbers only')
         if stem_kernel < 1 or stem_kernel % 2 == 0:
             raise UserError(f'stem_kernel={stem_kernel} must be an odd number of frames')
         super().__init__(num_stages, (1, 1, 1), in_channels, out_indices, frozen_stages, with_cp, init_cfg)

@@ -9,7 +9,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmdualformer.checks import check_datasets
-from mmdualformer.datasets.preparation import READERS, link_folders, write_lists
+from mmdualformer.datasets.preparation import READERS, compare_with_published, link_folders, write_lists
+from mmdualformer.datasets.preparation.counts import Published
+from mmdualformer.datasets.preparation.layout import index_videos
 from mmdualformer.errors import UserError
 from tests.helpers import REPO, write_video
 
@@ -260,3 +262,21 @@ def test_a_link_to_nowhere_is_left_for_its_owner(tmp_path):
     with pytest.raises(UserError, match='links to gone, which does not exist'):
         link_folders(tmp_path, splits)
     assert (tmp_path / 'videos').is_symlink()
+
+
+def test_videos_in_linked_folders_are_found(tmp_path):
+    write(tmp_path / 'elsewhere' / 'a.mp4')
+    (tmp_path / 'train').mkdir()
+    (tmp_path / 'train' / 'jump').symlink_to(tmp_path / 'elsewhere')
+    assert index_videos(tmp_path / 'train') == {'a': 'jump/a.mp4'}
+
+
+@pytest.mark.parametrize(('count', 'rounded', 'difference'), [
+    (230_000, True, ''),
+    (220_000, True, ', 20,000 fewer here'),
+    (240_001, False, ', 1 more here'),
+])
+def test_counts_beside_those_that_are_published(count, rounded, difference):
+    """A rounded one is met within 5 %."""
+    said = compare_with_published(count, Published(240_000, 'its paper', rounded))
+    assert said == f'published: {"about " * rounded}240,000 (its paper){difference}'

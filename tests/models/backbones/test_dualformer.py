@@ -6,6 +6,7 @@ from mmdualformer.analysis import count_cost
 from mmdualformer.checkpoints.dualformer import backbone_name
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
+from mmdualformer.models.backbones.dualformer import TransformerLayer, build_downsampling
 from mmdualformer.models.layers import RelativePositionBias
 from tests.reference import Reference
 
@@ -93,6 +94,39 @@ def test_ablations_train_at_any_clip_size(settings):
     assert model.eval()(torch.randn(1, 3, 7, 50, 70)).isfinite().all()
 
 
+@pytest.mark.parametrize(('position', 'pegs', 'biases'), [('peg', 4, 0), ('relative_bias', 0, 5), ('none', 0, 0)])
+def test_positions_of_each_kind(position, pegs, biases):
+    """A PEG in each of 4 stages, or a table of biases in each of 5 blocks."""
+    names = list(tiny_model(position=position).state_dict())
+    assert sum('peg.conv.weight' in name for name in names) == pegs
+    assert sum('relative_position_bias_table' in name for name in names) == biases
+
+
+def test_downsampling_of_each_kind():
+    """The last box is smaller: an average is over what there is of it."""
+    x = torch.randn(2, 3, 4, 5, 6)
+    pooled = build_downsampling('avgpool', 6, (2, 2, 2))(x)
+    assert pooled.shape == (2, 2, 2, 3, 6)
+    torch.testing.assert_close(pooled[:, 0, 0, 0], x[:, :2, :2, :2].mean((1, 2, 3)))
+    torch.testing.assert_close(pooled[:, 1, 1, 2], x[:, 2, 2:, 4].mean(1))
+    shapes = [build_downsampling(kind, 6, (1, 2, 2)).weight.shape for kind in ('conv', 'dwconv')]
+    assert shapes == [(6, 6, 1, 2, 2), (6, 1, 1, 2, 2)]
+
+
+def test_weights_begin_small():
+    model = tiny_model()
+    model.init_weights()
+    weights = torch.cat([m.weight.flatten() for m in model.modules() if isinstance(m, torch.nn.Linear)])
+    assert weights.std().item() == pytest.approx(0.02, rel=0.05)
+
+
+def test_what_does_not_fill_a_patch_counts_in_the_design():
+    """A model for clips of 7 x 61 x 61 has the maps, and so the kernels, of one for 8 x 64 x 64."""
+    shapes = [{name: value.shape for name, value in tiny_model(clip_size=size).state_dict().items()}
+              for size in ((8, 64, 64), (7, 61, 61))]
+    assert shapes[0] == shapes[1]
+
+
 def test_one_frame_is_a_still_clip():
     model = tiny_model().eval()
     frame = torch.randn(1, 3, 1, 64, 64)
@@ -138,9 +172,11 @@ def test_checkpointed_equals_plain():
     clips = torch.randn(2, 3, 8, 64, 64, dtype=torch.float64)
     results = []
     for with_cp in (False, True):
-        model = tiny_model(with_cp=with_cp, drop_path_rate=0.).double().train()
+        model, calls = tiny_model(with_cp=with_cp, drop_path_rate=0.).double().train(), []
+        model.stages[1].blocks[0].register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         output = model(clips)
         output.square().mean().backward()
+        assert len(calls) == 1 + with_cp
         results.append([output, *(p.grad for p in model.parameters()), *model.buffers()])
     for plain, checkpointed in zip(*results):
         torch.testing.assert_close(plain, checkpointed)
@@ -169,6 +205,12 @@ def test_stochastic_depth_grows_linearly():
         layer.drop_path.drop_prob for stage in model.stages for block in stage.blocks for layer in block.layers
     ]
     np.testing.assert_allclose(rates, np.linspace(0, 0.3, 10))
+
+
+def test_stochastic_depth_drops_both_branches():
+    layer, x = TransformerLayer(8, torch.nn.Linear(8, 8), mlp_ratio=3, drop_path=1 - 1e-6), torch.randn(2, 1, 2, 2, 8)
+    assert torch.equal(layer(x), x) and not torch.allclose(layer.eval()(x), x)
+    assert layer.mlp.fc1.out_features == 24
 
 
 def test_the_same_model_in_torchscript_tracing_and_on_the_meta_device():

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from mmdualformer.errors import UserError
 from mmdualformer.models import Mobile3D, VideoMobileFormer, VideoMobileFormerHead
+from mmdualformer.models.backbones.video_mobile_former import build_activation
 from mmdualformer.models.layers.checkpoint import _running_statistics_kept
 from tests.helpers import randomize_norms
 
@@ -160,6 +161,47 @@ def test_gradients_equal_those_of_the_plain_modules(cls):
         torch.testing.assert_close(ours, plain)
 
 
+def test_the_blocks_of_the_baseline_are_those_of_x3d():
+    """ReLU, squeeze-excitation and Swish, and ReLU after the shortcut; another one at the end."""
+    model = tiny_model(Mobile3D).double().eval()
+    x = torch.randn(2, 8, 3, 10, 12).double()
+    for block in model.stages[1]:
+        y = block.depthwise(block.expand(x).relu())
+        if block.excitation:
+            y = y * block.excitation(y).mT[..., None, None]
+        expected = (block.project(F.silu(y)) + block.shortcut(x)).relu()
+        x = block(x)
+        torch.testing.assert_close(x, expected)
+    assert (model(torch.randn(1, 3, 4, 32, 32).double()) >= 0).all()
+
+
+def test_tokens_of_frames_are_averaged():
+    model, tokens = tiny_model(tokens_per_frame=True).eval(), []
+    model.stages[-1][-1].register_forward_hook(lambda module, args, output: tokens.append(output[1]))
+    _, averaged = model(torch.randn(2, 3, 8, 32, 32))
+    assert tokens[0].shape == (2, 4, 3, 16)
+    torch.testing.assert_close(averaged, tokens[0].mean(1))
+
+
+def test_weights_begin_as_convolutions_and_transformers_do():
+    model = VideoMobileFormer()
+    model.init_weights()
+    for name in ('stages.2.1.mobile.project.conv', 'stages.2.1.mobile.expand.conv', 'stem.conv.conv.spatial'):
+        weight = model.get_submodule(name).weight
+        assert weight.std().item() == pytest.approx((2 / weight[0].numel())**0.5, rel=0.15), name
+    for weight in (model.tokens, model.stages[2][1].former.q.weight):
+        assert weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize(('kind', 'by_frame'), [('relu', False), ('dyrelu', False), ('frame_dyrelu', True)])
+def test_what_slopes_depend_on(kind, by_frame):
+    """On the token alone, twice the features become twice as much; not where the frame's features count too."""
+    torch.manual_seed(0)
+    act = build_activation(kind, 6, 8).double()
+    x, token = torch.randn(2, 6, 3, 4, 4).double(), torch.randn(2, 1, 8).double()
+    assert torch.allclose(act(2 * x, token), 2 * act(x, token)) is not by_frame
+
+
 def test_outputs_of_all_stages():
     clip = torch.randn(2, 3, 8, 64, 64)
     outputs = tiny_model(out_indices=(0, 1, 2)).eval()(clip)
@@ -212,10 +254,12 @@ def test_checkpointed_equals_plain(cls):
     clips = torch.randn(2, 3, 8, 64, 64, dtype=torch.float64)
     results = []
     for with_cp in (False, True):
-        model = tiny_model(cls, with_cp=with_cp).double().train()
+        model, calls = tiny_model(cls, with_cp=with_cp).double().train(), []
+        model.stages[1][0].register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         output = model(clips)
         output = output[0] + output[1].mean() if cls is VideoMobileFormer else output
         output.square().mean().backward()
+        assert len(calls) == 1 + with_cp
         results.append([output, *(p.grad for p in model.parameters()), *model.buffers()])
     for plain, checkpointed in zip(*results):
         torch.testing.assert_close(plain, checkpointed)
@@ -227,6 +271,9 @@ def test_checkpointing_leaves_the_statistics_of_synchronised_norms():
     with _running_statistics_kept(norm):
         assert norm.momentum == 0
         norm.num_batches_tracked += 1
+    assert norm.momentum == 0.1 and norm.num_batches_tracked == 0
+    with _running_statistics_kept(norm.eval()):  # one that is frozen counts nothing
+        pass
     assert norm.momentum == 0.1 and norm.num_batches_tracked == 0
 
 
@@ -275,6 +322,8 @@ def test_head_scores_pooled_features_and_the_first_token():
     (VideoMobileFormer, dict(arch='3g'), "arch='3g' .* choose from \\['1g', '2g', '560m', '5g'\\]"),
     (Mobile3D, dict(arch=dict(dim=8)), 'must give dim, num_blocks, expansion, temporal_strides'),
     (Mobile3D, dict(arch=dict(ARCH, temporal_strides=(1, 1))), 'temporal strides of the stem and of each stage'),
+    (Mobile3D, dict(arch=dict(ARCH, num_blocks=(1, 0, 1))), 'must have positive numbers only'),
+    (VideoMobileFormer, dict(arch=dict(ARCH, temporal_strides=(0, 1, 1, 1))), 'must have positive numbers only'),
     (VideoMobileFormer, dict(out_indices=(4, )), 'out_indices=.* 0 to 3'),
     (Mobile3D, dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
     (VideoMobileFormer, dict(stem_kernel=4), 'stem_kernel=4 must be an odd number'),

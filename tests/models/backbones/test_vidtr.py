@@ -17,6 +17,7 @@ from mmdualformer.models.backbones.vidtr import (
     TemporalAttention,
     TopKStdPooling,
     resize_grid,
+    sinusoids,
 )
 from tests.reference import Reference
 
@@ -32,6 +33,7 @@ VARIANTS = [
     dict(pool_layers=(0, 1), pool_frames=(6, 3)),
     dict(COMPACT, pooling='avg'),
     dict(COMPACT, pooling='conv'),
+    dict(clip_size=(7, 32, 32), pool_layers=(0, 1), pool_frames=(4, 2), pooling='avg'),
 ]
 
 
@@ -75,6 +77,7 @@ def test_costs_of_the_released_models_on_the_meta_device(arch, gmacs, params):
     cost = count_cost(model, (1, 3, VidTr.arch_zoo[arch]['frames'], 224, 224))
     assert cost.macs / 1e9 == pytest.approx(gmacs, abs=0.06)
     assert (cost.params + 400 * 769) / 1e6 == pytest.approx(params, abs=0.006)
+    assert model.layers[0].drop.p == model.layers[0].attn.drop_rate == 0.1  # as they were trained
 
 
 @pytest.mark.parametrize('settings', VARIANTS)
@@ -198,6 +201,23 @@ class TestPooling:
         torch.testing.assert_close(given[:, 0], y + layer.mlp(layer.norm2(y)))
 
 
+def test_weights_begin_as_the_released_models_did():
+    """Xavier's uniform distribution; class tokens are small."""
+    model = tiny_model(arch=dict(embed_dims=32, num_layers=1, num_heads=2, feedforward_channels=64))
+    model.init_weights()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            bound = (6 / (module.in_features + module.out_features))**0.5
+            assert 0.95 * bound < module.weight.abs().max() <= bound
+    assert all(tokens.std().item() == pytest.approx(0.02, rel=0.2) for tokens in model.grid_embed.cls_tokens)
+
+
+def test_sinusoids_by_hand():
+    places = torch.tensor([0., 1., 2.])[:, None]
+    expected = torch.cat([places.sin(), (places / 100).sin(), places.cos(), (places / 100).cos()], dim=1)
+    torch.testing.assert_close(sinusoids((3, ), 4), expected)
+
+
 @pytest.mark.parametrize('axes', [('THW', ), ('T', 'HW'), ('T', 'H', 'W'), ('HW', )])
 def test_positions_begin_as_places(axes):
     """Cells are alike as they are near on every axis; a class token has no place on its own axis."""
@@ -226,6 +246,7 @@ def test_embeddings_of_other_clips_are_interpolated():
     assert (resized[0] == -1).all() and (resized[:, 0] == -1).all()
     resized = resized[1:, 1:].view(7, 9, 2, 3)
     torch.testing.assert_close(resized[3, 4, 1], torch.tensor([1.5, 2.5, 1.]))  # the centre stays the centre
+    assert tiny_model(clip_size=(7, 30, 33), patch_size=(2, 8, 8)).grid_embed.size == (4, 4, 5)  # of every patch
     joint = torch.nn.functional.pad(tokens.view(48, 3), (0, 0, 1, 0))
     trilinear = resize_grid(joint, ((4, 6, 2), ), ((7, 9, 2), ), (True, ))[1:].view(7, 9, 2, 3)
     torch.testing.assert_close(trilinear, resized)
@@ -250,9 +271,11 @@ def test_checkpointed_equals_plain(settings):
     clips = torch.randn(2, 3, 8, 32, 32, dtype=torch.float64)
     results = []
     for with_cp in (False, True):
-        model = tiny_model(with_cp=with_cp, **settings).double().train()
+        model, calls = tiny_model(with_cp=with_cp, **settings).double().train(), []
+        model.layers[1].register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         output = model(clips)
         output.square().mean().backward()
+        assert len(calls) == 1 + with_cp
         results.append([output, *(p.grad for p in model.parameters())])
     for plain, checkpointed in zip(*results):
         torch.testing.assert_close(plain, checkpointed)
@@ -265,6 +288,17 @@ def test_frozen_layers_stay_frozen_and_in_eval_mode():
     for name, parameter in model.named_parameters():
         assert parameter.requires_grad is not any(name.startswith(part) for part in frozen), name
     assert not model.layers[1].drop.training and model.layers[2].drop.training
+    assert not any(parameter.requires_grad for parameter in tiny_model(frozen_stages=2).parameters())
+
+
+@pytest.mark.parametrize('part', ['attn', 'mlp'])
+def test_attention_and_perceptron_drop_their_output(part):
+    """All of it with a rate of 1: what is left of a layer is the other one."""
+    layer, x = tiny_model(drop_rate=1.).layers[0], torch.randn(1, 9 * 17, 16)
+    getattr(layer, 'drop' if part == 'mlp' else 'mlp').eval()
+    y = layer(x, (-1, 17))
+    expected = x + layer.mlp(layer.norm2(x)) if part == 'attn' else x + layer.attn(layer.norm1(x), x, (-1, 17))[0]
+    torch.testing.assert_close(y, expected)
 
 
 @pytest.mark.parametrize('rate', ['drop_rate', 'attn_drop_rate'])
@@ -342,6 +376,7 @@ def test_separable_attention_makes_no_matrix_of_all_tokens():
     (dict(pool_layers=(1, )), 'one entry for each of pool_layers'),
     (dict(pool_layers=(2, 1), pool_frames=(4, 2)), 'pool_layers=.* 0 to 11 in their order'),
     (dict(pool_layers=(1, 2), pool_frames=(4, 4)), 'must shrink: layer 2 has 4 temporal tokens'),
+    (dict(pool_layers=(1, ), pool_frames=(0, )), 'must shrink: layer 1 has 8 temporal tokens'),
     (dict(arch='compact_small', pooling='avg'), "must halve for pooling='avg': layer 1 has 8"),
     (dict(out_indices=(12, )), 'out_indices=.* 0 to 11'),
     (dict(frozen_stages=12), 'frozen_stages=12 must lie between -1'),

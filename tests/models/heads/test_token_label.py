@@ -52,6 +52,17 @@ def test_predictions_do_not_use_the_token_branch():
     torch.testing.assert_close(head(feats), before)
 
 
+def test_five_labels_of_a_token_are_kept_and_both_losses_count_alike():
+    head = TokenLabelHead(num_classes=8, in_channels=4)
+    targets = head.token_targets(torch.arange(8.).view(1, 8, 1, 1, 1), (1, 1, 1))
+    torch.testing.assert_close(targets[0], torch.tensor([0., 0., 0., 3., 4., 5., 6., 7.]).softmax(0))
+    assert head.gamma == 0.5
+
+
+def test_the_token_branch_has_the_dropout_of_the_head():
+    assert [m.p for m in build(dropout_ratio=0.3).token_branch if isinstance(m, torch.nn.Dropout)] == [0.3, 0.3]
+
+
 def test_bad_arguments_and_missing_labels():
     with pytest.raises(UserError, match='gamma=2 must lie between 0 and 1'):
         build(gamma=2)

@@ -26,9 +26,10 @@ def test_what_stands_in_the_padding_of_a_window_changes_nothing():
     torch.testing.assert_close(*outputs)
 
 
-def test_padded_windows_attend_as_windows_of_their_real_tokens():
+@pytest.mark.parametrize('relative_bias', [False, True])
+def test_padded_windows_attend_as_windows_of_their_real_tokens(relative_bias):
     """Row 4 of 5 is alone in its window of 4: it must see itself only."""
     torch.manual_seed(0)
-    attention = LocalWindowAttention(4, 2, (1, 4, 3)).double()
+    attention = LocalWindowAttention(4, 2, (1, 4, 3), relative_bias).double()
     x = torch.randn(1, 1, 5, 3, 4, dtype=torch.float64)
     torch.testing.assert_close(attention(x)[:, :, 4:], attention(x[:, :, 4:]))

@@ -87,5 +87,8 @@ def test_a_batch_of_one_size_is_one_tensor():
 def test_blending_needs_one_size():
     model = build(blending=dict(type='MixupBlending', num_classes=8))
     model.data_preprocessor(batch(SIZES), training=False)
+    for training, labels in ((False, (1, )), (True, (8, ))):
+        data = model.data_preprocessor(batch(SIZES[:1] * 2), training=training)
+        assert data['data_samples'][0].gt_label.shape == labels
     with pytest.raises(UserError, match=r'blending needs clips of one size, not of 1 x 40 x 20, 12 x 32 x 48'):
         model.data_preprocessor(batch(SIZES), training=True)

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmdualformer.errors import UserError
+from mmdualformer.models import TokenTeacher
 from tests.helpers import REPO
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
@@ -101,6 +102,14 @@ def test_a_teacher_that_cannot_be_loaded_is_one_line_before_training(teacher):
         with pytest.raises(UserError, match=message) as error:
             build({**teacher, **change})
         assert '\n' not in str(error.value)
+
+
+def test_a_teacher_may_be_a_config_of_the_package_but_needs_a_map(teacher, tmp_path):
+    assert TokenTeacher('mmdualformer::dualformer_micro_motion.py', teacher['checkpoint']).num_classes == 8
+    config = REPO / 'configs/vidtr_micro_motion.py'
+    torch.save(MODELS.build(Config.fromfile(config).model).state_dict(), tmp_path / 'vidtr.pth')
+    with pytest.raises(UserError, match='has a VidTr, whose output is not one map'):
+        TokenTeacher(str(config), str(tmp_path / 'vidtr.pth'))(torch.zeros(1, 3, 9, 32, 32))
 
 
 def test_a_teacher_of_other_classes_is_refused(teacher, tmp_path):

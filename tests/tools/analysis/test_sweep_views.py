@@ -1,8 +1,10 @@
 import csv
+import runpy
 
 import pytest
 import torch
 from mmaction.apis import init_recognizer
+from mmengine.config import Config
 
 from tests.helpers import REPO, assert_one_line
 
@@ -29,6 +31,15 @@ def test_views_of_one_checkpoint(fork_tool, data_options, tmp_path):
     result = fork_tool('tools/test.py', CONFIG, 'model.pth', '--work-dir', tmp_path / 'test', '--cfg-options',
                        *options)
     assert f'acc/top1: {float(rows[0]["top1"]):.4f}' in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(('crops', 'step'), [(1, 'CenterCrop'), (3, 'ThreeCrop')])
+def test_views_are_set_in_the_pipeline(crops, step):
+    cfg = Config.fromfile(REPO / 'configs/dualformer_t_k400.py')
+    runpy.run_path(str(REPO / 'tools/analysis/sweep_views.py'))['set_views'](cfg, 8, crops)
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    assert [part.num_clips for part in pipeline if part.type == 'SampleFrames'] == [8]
+    assert [part.type for part in pipeline if part.type.endswith('Crop')] == [step]
 
 
 def test_a_pipeline_without_views_is_refused(fork_tool, data_options, tmp_path):
