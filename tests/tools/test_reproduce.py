@@ -83,13 +83,6 @@ def test_patches_of_another_size_start_from_a_vit_that_has_them(tmp_path, monkey
     assert train.endswith('model.backbone.init_cfg.checkpoint=checkpoints/vit_b_32.pth')
 
 
-def test_kernels_of_another_shape_start_at_random(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name, inflated in (('AvgPool', True), ('Conv', False)):
-        row, = tables.find_rows('dualformer', '5', name)
-        assert any('Inflated' in command for command in commands(row)) is inflated
-
-
 def test_the_chain_of_table_1(fork_tool):
     result = fork_tool('tools/reproduce.py', '--table', 'dualformer/1', '--row', 'DualFormer-B')
     assert result.returncode == 0, result.stderr
