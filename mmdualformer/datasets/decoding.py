@@ -96,6 +96,25 @@ def upright_pixels(frame: av.VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format='rgb24'), frame.rotation // 90))
 
 
+class _DecordInit(DecordInit):
+    """MMAction2's, but for files in which decord takes other frames for those that are asked for.
+
+    Those are mp4 files cut without encoding, with frames before the cut that an edit list hides, and avi files with
+    B-frames, whose container has no presentation times.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Open the file.
+
+        Raises:
+            ValueError: Its first frame has a negative time, as hidden ones do, or none, which decord gives as one.
+        """
+        results = super().transform(results)
+        if results['video_reader'].get_frame_timestamp([0])[0, 0] < 0:
+            raise ValueError('its frames are hidden or have no times')
+        return results
+
+
 class _PyAVInit(BaseTransform):
     """Count the frames of a video with PyAV; MMAction2's cannot where the container does not say how many it has."""
 
@@ -109,7 +128,10 @@ class _PyAVInit(BaseTransform):
 
 
 class _PyAVDecode(BaseTransform):
-    """Decode frames with PyAV, upright as decord's, and without others in the place of missing ones."""
+    """Decode frames with PyAV, upright as decord's, and without others in the place of missing ones.
+
+    Only the last of all is the one before it where encoders have dropped it, and containers count it still.
+    """
 
     def transform(self, results: dict) -> dict:
         """Decode ``results['frame_inds']``.
@@ -120,12 +142,15 @@ class _PyAVDecode(BaseTransform):
         wanted = np.ravel(results['frame_inds']).tolist()
         last = max(wanted)
         images = {}
+        index = -1
         with _open(results['filename']) as container:
             for index, frame in enumerate(container.decode(video=0)):
                 if index in wanted:
                     images[index] = upright_pixels(frame)
                 if index == last:
                     break
+        if index == last - 1 == results['total_frames'] - 2:
+            images[last] = upright_pixels(frame)
         if last not in images:
             raise ValueError(f'there is no frame {last}')
         shape = images[wanted[0]].shape[:2]
@@ -143,7 +168,7 @@ def _open(filename: str) -> av.container.InputContainer:
 
 # OpenCV is none of them: it reads nothing that these do not, puts earlier frames in the place of missing ones, and on
 # some files never ends
-DECODERS = {'decord': (DecordInit, DecordDecode), 'pyav': (_PyAVInit, _PyAVDecode)}
+DECODERS = {'decord': (_DecordInit, DecordDecode), 'pyav': (_PyAVInit, _PyAVDecode)}
 
 
 class _Decoding(BaseTransform):
@@ -234,8 +259,7 @@ class VideoDecode(_Decoding):
             try:
                 if decoder != opened:
                     reopened = self.open({'filename': results['filename']}, decoder)
-                    results = dict(results, video_reader=reopened['video_reader'], decoder=decoder,
-                                   frame_inds=results['frame_inds'] % reopened['total_frames'])
+                    results = dict(results, **reopened, frame_inds=results['frame_inds'] % reopened['total_frames'])
                 return self.decode(results)
             except Exception as error:
                 errors[decoder] = _last_line(error)

@@ -82,6 +82,52 @@ def test_pyav_reads_what_an_edit_list_hides(tmp_path):
     np.testing.assert_allclose([image.mean() for image in results['imgs']], (0, 8 * 23), atol=8)
 
 
+def test_a_last_frame_that_the_encoder_dropped_is_the_one_before(tmp_path):
+    path = tmp_path / 'a.avi'
+    content = bytearray(open(write_video(path, 'mpeg4', bf='0'), 'rb').read())
+
+    def count(frames: int) -> None:
+        struct.pack_into('<I', content, content.index(b'strh') + 40, frames)
+        path.write_bytes(content)
+
+    count(25)
+    results = read(str(path), (8, 24), decoders=('pyav', ))
+    assert results['total_frames'] == 25 and abs(results['imgs'][1].astype(int) - 8 * 23).max() < 12
+    count(26)
+    for missing in (24, 25):
+        with pytest.raises(VideoError, match=f'pyav: there is no frame {missing}'):
+            read(str(path), (missing, ), decoders=('pyav', ))
+
+
+def cut(source: str, path, frames: int) -> str:
+    """Cut frames off the start of a file without encoding: an edit list hides them, as those after need them."""
+    with av.open(source) as given, av.open(str(path), 'w') as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.pts -= int(frames / 24 / packet.time_base)
+                packet.dts -= int(frames / 24 / packet.time_base)
+                packet.stream = stream
+                container.mux(packet)
+    return str(path)
+
+
+@pytest.mark.parametrize('kind', ['cut', 'avi_of_mpeg4', 'avi_of_h264'])
+def test_files_of_which_decord_gives_other_frames(tmp_path, kind):
+    """And without an error; where this fails at its end, decord needs no mend any more."""
+    if kind == 'cut':
+        path = cut(write_video(tmp_path / 'whole.mp4', bf='0', g='16'), tmp_path / 'a.mp4', frames=6)
+    else:
+        path = write_video(tmp_path / 'a.avi', 'mpeg4' if kind == 'avi_of_mpeg4' else 'libx264', bf='3', g='8')
+    wanted = np.array([0, 8, 13, 16, 23])
+    results = read(path, wanted)
+    assert results['decoder'] == 'pyav' and results['total_frames'] == 24
+    np.testing.assert_allclose([image.mean() for image in results['imgs']], 8 * wanted, atol=8)
+    reader = DecordInit()(dict(filename=path))
+    given = [image.mean() for image in DecordDecode()(dict(reader, frame_inds=wanted))['imgs']]
+    assert abs(given - 8 * wanted).max() > 30
+
+
 def test_every_decoder_turns_videos_upright(motion_root, tmp_path):
     path = tmp_path / 'a.mp4'
     shutil.copy(min(motion_root.glob('videos_val/*.mp4')), path)
