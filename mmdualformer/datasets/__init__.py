@@ -1,4 +1,6 @@
-from .decoding import VideoDecode, VideoError, VideoInit
+from mmdualformer.video import VideoError
+
+from .decoding import VideoDecode, VideoInit
 from .image_folder import ImageFolderDataset
 from .robust_video_dataset import RobustVideoDataset
 from .token_labels import LoadTokenLabels, ResizeToMultiple, SampleWholeVideo

@@ -12,22 +12,11 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mmdualformer.errors import UserError
+from mmdualformer.video import VideoError
 
 READING_LIMIT = 60.  # seconds
 VIDEO_SUFFIXES = ('.3gp', '.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv')
 BLANK = np.zeros((256, 340, 3), np.uint8)  # a frame of what cannot be read
-
-
-class VideoError(UserError):
-    """A video that no decoder can read.
-
-    Attributes:
-        reason (str): What each decoder said.
-    """
-
-    def __init__(self, message: str, reason: str = '') -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class _Caller(threading.Thread):

@@ -1,0 +1,6 @@
+"""Exact frames from video files and frame folders, with their times: no torch, no registry."""
+
+from .base import Video
+from .errors import VideoError
+
+__all__ = ['Video', 'VideoError']

@@ -1,0 +1,48 @@
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class Video(ABC):
+    """Frames that are asked for by their numbers, from 0 in the order in which they are shown.
+
+    Attributes:
+        path (str): The file or folder.
+        frame_times (np.ndarray): When each frame is shown ``[N]``, in seconds after the first one.
+        average_fps (float): Frames a second.
+        damage (str): What was found to be damaged so far, ``''`` while nothing was.
+    """
+
+    path: str
+    frame_times: np.ndarray
+    average_fps: float
+    damage: str = ''
+
+    def __len__(self) -> int:
+        return len(self.frame_times)
+
+    @abstractmethod
+    def get_frames(self, indices: Sequence[int]) -> list[np.ndarray]:
+        """Decode frames.
+
+        Args:
+            indices (sequence): Numbers of frames, in any order, also repeated.
+
+        Returns:
+            list: RGB frames ``[H, W, 3]``, uint8, one for each number.
+
+        Raises:
+            IndexError: There is no such frame.
+            VideoError: It cannot be decoded.
+            TimeoutError: The deadline has passed.
+        """
+
+    def close(self) -> None:
+        """Close the file. Calling it again does nothing."""
+
+    def __enter__(self) -> 'Video':
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
