@@ -2,5 +2,6 @@
 
 from .base import Video
 from .errors import VideoError
+from .reader import open_video
 
-__all__ = ['Video', 'VideoError']
+__all__ = ['Video', 'VideoError', 'open_video']
