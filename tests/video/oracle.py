@@ -28,11 +28,13 @@ class Shown:
         images (list): RGB pixels ``[H, W, 3]``.
         times (list): Seconds, or None where the file does not say.
         errors (list): What the decoder and the demuxer complained about.
+        undetermined (set): Frames of a damaged file of which parts are whatever was in memory before.
     """
 
     images: list[np.ndarray] = field(default_factory=list)
     times: list[float | None] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    undetermined: set[int] = field(default_factory=set)
 
 
 class Screen:
@@ -79,8 +81,12 @@ def _corner(frame: av.VideoFrame) -> tuple[int, ...]:
     return tuple(np.sign(np.frombuffer(bytes(matrix), np.int32)[[0, 1, 3, 4]]).tolist())
 
 
-def show(path: str) -> Shown:
+def show(path: str, hold: bool = False) -> Shown:
     """Decode a file from its start to its end with one thread.
+
+    Args:
+        path (str): The file.
+        hold (bool): Keep all decoded frames until the end, so that the decoder gets fresh memory for each.
 
     Raises:
         av.FFmpegError: It cannot be opened.
@@ -88,6 +94,7 @@ def show(path: str) -> Shown:
     """
     shown = Shown()
     screen = Screen()
+    held = []
     with av.open(path) as container:
         stream = container.streams.best('video')
         if stream is None:
@@ -102,6 +109,16 @@ def show(path: str) -> Shown:
             for frame in frames:
                 shown.times.append(None if frame.pts is None else float(frame.pts * stream.time_base))
                 shown.images.append(screen.show(frame))
+                held += [frame] if hold else []
+    return shown
+
+
+def show_damaged(path: str) -> Shown:
+    """Decode a damaged file twice to see which frames depend on what was in memory before."""
+    shown = show(path)
+    for index, (image, again) in enumerate(zip(shown.images, show(path, hold=True).images, strict=True)):
+        if not np.array_equal(image, again):
+            shown.undetermined.add(index)
     return shown
 
 
