@@ -46,6 +46,7 @@ class VideoFile(Video):
         self._frames = None  # decoded ones, where all have to be
         self._place_of = None  # among those, of each frame that was announced
         self._knows_size = False
+        self._timed = False  # whether the file says when its frames are shown
         try:
             self._source = PacketSource(self.path, time_limit)
             self._convert = Converter(self._source.stream)
@@ -113,11 +114,13 @@ class VideoFile(Video):
     def _hide_unseen(self, unsure: list[int]) -> None:
         """Decode the start of the file to see which packets there are shown."""
         packets = self._source.packets
-        last = max(packets.pts[number] for number in unsure)
-        seen = set()
+        seen, latest = set(), None
         for frame in self._decode_packets(0):
             seen.add(frame.pts)
-            if packets.pts[frame.pts] > last:
+            if latest is not None and packets.pts[frame.pts] <= latest:
+                raise _Untrusted
+            latest = packets.pts[frame.pts]
+            if frame.pts > max(unsure) + REORDERED:
                 break
         for number in unsure:
             packets.shown[number] &= number in seen
@@ -130,8 +133,11 @@ class VideoFile(Video):
             told = float(stream.duration * stream.time_base)
         elif not told and container.duration and len(container.streams) == 1:
             told = container.duration / av.time_base
-        end = self.frame_times[-1] + 1 / self.average_fps
-        if told and end < LEAST * told:
+        if not (told and self._timed and self._source.packets.timed) or stream.start_time is None:
+            return
+        last = max(time for time in self._source.packets.pts if time is not None)
+        end = float((last - stream.start_time) * stream.time_base) + 1 / self.average_fps
+        if end < LEAST * told:
             self._found(f'it ends after {end:.2f} s, where its container says {told:.2f} s')
 
     def _replace_index(self) -> None:
@@ -172,8 +178,9 @@ class VideoFile(Video):
         rate = stream.average_rate or stream.guessed_rate
         self.average_fps = float(rate) if rate else 25.
         if NO_TIME in times or (np.diff(times) <= 0).any():
-            self.frame_times = np.arange(len(times)) / self.average_fps
+            self.frame_times, self._timed = np.arange(len(times)) / self.average_fps, False
             return
+        self._timed = True
         self.frame_times = float(stream.time_base) * (times - times[:1]).astype(float)
         if len(times) > 1:
             measured = (len(times) - 1) / self.frame_times[-1]
@@ -268,29 +275,32 @@ class VideoFile(Video):
     def _decode_run(self, entry: int, wanted: list[int], images: dict[int, np.ndarray]) -> None:
         """Decode frames from an entry on, and put them into ``images``."""
         index, start, first = self._index, int(self._index.entries[entry]), int(self._index.firsts[entry])
-        needed = None
+        needed, reorders = None, self._source.decoder.reorder_depth > 0
         if index.rank is not None and self._source.packets.codec == 'h264':
             needed = np.isin(index.rank, wanted).tolist()
         missing = list(reversed(wanted))
         number = first - 1
         for frame in self._decode_packets(start, needed):
+            previous = number
             if index.rank is None:
                 number += 1
-                if not (self._sequential or index.covers(number, frame.pts)):
-                    raise _Untrusted
+                trusted = self._sequential or index.covers(number, frame.pts)
             else:
-                previous, number = number, int(index.rank[frame.pts])
-                if 0 <= number < first:
+                number = int(index.rank[frame.pts])
+                if previous < first and 0 <= number < first:  # shown before the entry: what it refers to may lack
                     number = previous
-                    continue  # it is shown before the entry, and what it refers to may lack
-                if number <= previous:
-                    raise _Untrusted
-            if number > missing[-1]:
+                    continue
+                trusted = number > previous
+            if not trusted or (missing and number > missing[-1]):
                 raise _Untrusted
+            if not missing:
+                return
             if number == missing[-1]:
                 images[missing.pop()] = self._image(frame)
-                if not missing:
-                    return
+            if not missing and (self._sequential or not reorders):
+                return  # otherwise the next frame has to be a later one
+        if not missing:
+            return
         if self._sequential:
             raise self._error(f'frame {missing[-1]} cannot be decoded a second time')
         raise _Untrusted
