@@ -132,6 +132,11 @@ def unreadable(path: str | Path, reason: str) -> VideoError:
     return VideoError(f'video {str(path)!r} cannot be read: {reason}', reason)
 
 
+def is_shown(folder: str) -> bool:
+    """Whether a folder of this name is looked into: it is neither hidden nor of AppleDouble files."""
+    return folder[0] != '.' and folder != '__MACOSX'
+
+
 def natural_key(name: str) -> tuple:
     """A key that sorts names by the numbers in them, ``2.mp4`` before ``10.mp4``."""
     return tuple(int(part) if i % 2 else part for i, part in enumerate(re.split('([0-9]+)', name))), name
@@ -152,7 +157,7 @@ def _walk(folder: str | Path, left_out: Counter[str]) -> Iterator[tuple[Path, li
     is_new(folder)
     for parent, folders, names in os.walk(folder, followlinks=True, onerror=leave_out):
         folders[:] = (name for name in sorted(folders, key=natural_key)
-                      if name[0] != '.' and name != '__MACOSX' and is_new(os.path.join(parent, name)))
+                      if is_shown(name) and is_new(os.path.join(parent, name)))
         yield Path(parent), sorted((name for name in names if name.lower() not in SYSTEM_FILES), key=natural_key)
 
 
