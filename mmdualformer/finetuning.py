@@ -10,6 +10,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
 from mmdualformer.checks import check_checkpoint
+from mmdualformer.datasets.annotations import read_names
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
 
@@ -52,7 +53,7 @@ def finetuning_config(cfg: Config, lists: Path, epochs: int, checkpoint: str | N
         Config: Data, a head for their classes, and epochs are in place.
     """
     cfg = cfg.copy()
-    cfg.model.cls_head.num_classes = len((lists / 'label_map.txt').read_text(encoding='utf-8').splitlines())
+    cfg.model.cls_head.num_classes = len(read_names(lists / 'label_map.txt'))
     for name, videos in (('train', 'train'), ('val', 'val'), ('test', 'val')):
         loader = cfg[f'{name}_dataloader']
         loader.dataset = dict(

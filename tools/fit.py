@@ -17,6 +17,7 @@ from mmdualformer.checks import check_file
 from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.video.files import describe_left_out
 
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'
@@ -63,6 +64,8 @@ def prepare_data(args: argparse.Namespace) -> int:
         int: Training videos.
     """
     found = own_videos.find_videos(args.folder)
+    if found.left_out:
+        print(describe_left_out(found.left_out))
     found, unreadable = own_videos.leave_out_unreadable(found, workers=os.cpu_count() or 1)
     for line in unreadable:
         print(f'left out, as it cannot be read: {line}')

@@ -15,6 +15,7 @@ import mmdualformer  # noqa: F401  (registers the models and mends the installed
 from mmdualformer import cli
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checks import check_checkpoint, check_file
+from mmdualformer.datasets.annotations import read_names
 from mmdualformer.datasets.decoding import READING_LIMIT, VideoError, call_within
 from mmdualformer.errors import UserError
 
@@ -55,7 +56,8 @@ def load_model(args: argparse.Namespace) -> torch.nn.Module:
 def main() -> None:
     args = parse_args()
     for video in args.videos:
-        check_file('video', video)
+        if not Path(video).is_dir():  # of images
+            check_file('video', video)
     if args.topk < 1:
         raise UserError(f'--topk {args.topk} must be at least 1')
     try:
@@ -66,7 +68,7 @@ def main() -> None:
     names = getattr(model, 'dataset_meta', {}).get('classes')
     if args.labels:
         check_file('--labels', str(args.labels))
-        names = args.labels.read_text(encoding='utf-8').splitlines()
+        names = read_names(args.labels)
         if len(names) != model.cls_head.num_classes:
             raise UserError(f'--labels {str(args.labels)!r} names {len(names)} classes, the model has '
                             f'{model.cls_head.num_classes}')

@@ -1,17 +1,16 @@
 """A data set that goes on when videos are broken, and says so."""
 
-import os.path as osp
 import warnings
 from pathlib import Path
 
 from filelock import FileLock
 from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS
-from mmengine.fileio import list_from_file
 
 from mmdualformer.errors import UserError
+from mmdualformer.video.files import frame_pattern
 
-from .annotations import parse_line
+from .annotations import read_list, read_names
 from .decoding import READING_LIMIT, VideoError, call_within
 
 LOCK_LIMIT = 10.  # seconds
@@ -47,10 +46,16 @@ class RobustVideoDataset(VideoDataset):
             so into checkpoints. Defaults to None, ``label_map.txt`` beside the list if it is there.
         max_unreadable (float): Share of training videos that may be unreadable, as one worker of a data loader sees
             it, 0 to 1. Defaults to 0.05.
+        rawframes (bool, optional): Whether the list is MMAction2's of raw frames, ``folder total_frames label``. The
+            sample then has ``frame_folder``, the arguments of ``FrameFolder``. Defaults to None: it is not, but a list
+            that may be either is refused. A folder may stand in the place of a file in ``video label`` lists too.
+        with_offset (bool): Whether lines of raw frames are ``folder offset total_frames label``. Defaults to False.
+        filename_tmpl (str, optional): Which images of the folders, such as ``img_{:05}.jpg``. Defaults to None, all.
         **kwargs: Those of ``VideoDataset``.
 
     Raises:
-        UserError: ``max_unreadable`` is out of range, or ``label_map`` does not exist.
+        UserError: ``max_unreadable`` is out of range, ``label_map`` does not exist, or something is said of raw frames
+            without ``rawframes=True``.
     """
 
     def __init__(self,
@@ -58,11 +63,21 @@ class RobustVideoDataset(VideoDataset):
                  time_limit: float = READING_LIMIT,
                  label_map: str | None = None,
                  max_unreadable: float = 0.05,
+                 rawframes: bool | None = None,
+                 with_offset: bool = False,
+                 filename_tmpl: str | None = None,
                  **kwargs) -> None:
         if not 0 <= max_unreadable <= 1:
             raise UserError(f'max_unreadable={max_unreadable} must lie between 0 and 1')
         if label_map and not Path(label_map).is_file():
             raise UserError(f'label_map={label_map!r} does not exist: there is no {Path(label_map).absolute()}')
+        if not rawframes and (with_offset or filename_tmpl):
+            raise UserError(f'with_offset={with_offset} and filename_tmpl={filename_tmpl!r} need rawframes=True')
+        if filename_tmpl:
+            frame_pattern(filename_tmpl)
+        self.rawframes = rawframes
+        self.with_offset = with_offset
+        self.filename_tmpl = filename_tmpl
         self.time_limit = time_limit
         self.max_unreadable = max_unreadable
         self.ledger = None
@@ -71,15 +86,31 @@ class RobustVideoDataset(VideoDataset):
         super().__init__(*args, **kwargs)
         path = Path(label_map or Path(self.ann_file).with_name('label_map.txt'))
         if label_map or path.exists():
-            self._metainfo['classes'] = path.read_text(encoding='utf-8').splitlines()
+            self._metainfo['classes'] = read_names(path)
 
     def load_data_list(self) -> list[dict]:
-        """Read the list, whose paths may hold the delimiter; a video without a label gets -1, as in MMAction2."""
+        """Read the list; in testing a video without a label gets -1, as in MMAction2.
+
+        Raises:
+            UserError: A line is not what it must be; see :func:`read_list`.
+        """
+        lines = read_list(
+            self.ann_file,
+            self.data_prefix['video'] or '',
+            self.delimiter,
+            self.multi_class,
+            self.rawframes,
+            self.with_offset,
+            need_labels=not (self.multi_class or self.test_mode),
+            num_classes=self.num_classes)
         samples = []
-        for line in list_from_file(self.ann_file):
-            video, labels = parse_line(line, self.delimiter, self.multi_class)
-            label = labels if self.multi_class else labels[0] if labels else -1
-            samples.append(dict(filename=osp.join(self.data_prefix['video'] or '', video), label=label))
+        for video, labels, frames in lines:
+            sample = dict(filename=video, label=labels if self.multi_class else labels[0] if labels else -1)
+            if frames:
+                offset, total_frames = frames
+                sample['frame_folder'] = dict(
+                    filename_tmpl=self.filename_tmpl, offset=offset, total_frames=total_frames)
+            samples.append(sample)
         return samples
 
     def prepare_data(self, idx: int) -> dict | None:
