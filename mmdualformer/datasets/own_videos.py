@@ -2,9 +2,10 @@
 
 import csv
 import hashlib
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import numpy as np
 from rich.progress import track
 
 from mmdualformer.errors import UserError
+from mmdualformer.video.isolation import map_isolated
 
 from .annotations import format_line
-from .decoding import READING_LIMIT, VIDEO_SUFFIXES, VideoDecode, VideoError, VideoInit, call_within
+from .decoding import READING_LIMIT, VIDEO_SUFFIXES, VideoDecode, VideoInit
 
 SPLITS = ('eval', 'test', 'testing', 'train', 'training', 'val', 'valid', 'validation')
 
@@ -67,11 +69,11 @@ def find_videos(source: Path) -> OwnVideos:
 
 
 def leave_out_unreadable(found: OwnVideos, workers: int) -> tuple[OwnVideos, list[str]]:
-    """Leave out the videos that no decoder reads.
+    """Leave out the videos that no decoder reads, also those that crash one, or never end.
 
     Args:
         found (OwnVideos): All videos.
-        workers (int): Threads.
+        workers (int): Processes that read them.
 
     Returns:
         tuple: The readable ones, and a line for each of the others.
@@ -79,11 +81,12 @@ def leave_out_unreadable(found: OwnVideos, workers: int) -> tuple[OwnVideos, lis
     Raises:
         UserError: No video of a class can be read.
     """
-    with ThreadPoolExecutor(workers) as pool:
-        reasons = list(track(pool.map(_why_unreadable, (path for path, _ in found.videos)),
-                             description='reading the videos', total=len(found.videos)))
-    readable = [video for video, reason in zip(found.videos, reasons) if reason is None]
-    unreadable = [f'{path}: {reason}' for (path, _), reason in zip(found.videos, reasons) if reason is not None]
+    paths = list(dict.fromkeys(path for path, _ in found.videos))
+    with closing(map_isolated(_read, paths, workers, READING_LIMIT)) as outcomes:
+        outcomes = track(outcomes, 'reading the videos', total=len(paths))
+        errors = {path: error for path, _, error in outcomes if error}
+    readable = [video for video in found.videos if video[0] not in errors]
+    unreadable = [f'{path}: {getattr(errors[path], "reason", errors[path])}' for path in paths if path in errors]
     first = f', for one {unreadable[0]}' if unreadable else ''
     _need_every_class(found.classes, readable, f'no video that can be read{first}')
     return OwnVideos(found.classes, readable), unreadable
@@ -185,17 +188,7 @@ def _need_every_class(classes: Sequence[str], videos: Sequence[Video], reason: s
         raise UserError(f'class {empty[0]!r} has {reason}')
 
 
-def _why_unreadable(path: Path) -> str | None:
-    try:
-        call_within(READING_LIMIT, _read, path)
-    except VideoError as error:
-        return error.reason
-    except TimeoutError as error:
-        return str(error)
-    return None
-
-
 def _read(path: Path) -> None:
-    results = VideoInit()(dict(filename=str(path)))
+    results = VideoInit()(dict(filename=str(path), deadline=time.monotonic() + READING_LIMIT))
     last = results['total_frames'] - 1
     VideoDecode()(dict(results, frame_inds=np.array([0, last // 2, last])))

@@ -1,12 +1,14 @@
 """Whole videos, decoded to the last frame, to find the broken ones before training does."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from contextlib import closing
 from pathlib import Path
 
 import av
 from rich.progress import track
+
+from mmdualformer.datasets.decoding import READING_LIMIT
+from mmdualformer.video.isolation import map_isolated, report_progress
 
 from .layout import Split
 
@@ -35,6 +37,7 @@ def decode_frames(path: Path) -> Iterator[av.VideoFrame]:
         try:
             for frame in container.decode(stream):
                 count += 1
+                report_progress()
                 yield frame
         except av.FFmpegError as error:
             raise ValueError(f'after {count} frames: {error.strerror}') from error
@@ -73,7 +76,8 @@ def find_broken(function: Callable, videos: Sequence, description: str, workers:
     """Call a function for each of some videos, in parallel, under a progress bar.
 
     Args:
-        function (Callable): What is called, in other processes; what it raises is why the video is broken.
+        function (Callable): What is called, in other processes; what it raises is why the video is broken. So is a
+            crash, or a minute without a frame from :func:`decode_frames`.
         videos (sequence): Its arguments.
         description (str): Of the progress bar.
         workers (int): Processes.
@@ -81,14 +85,11 @@ def find_broken(function: Callable, videos: Sequence, description: str, workers:
     Returns:
         dict: The arguments for which it raised, and what.
     """
-    with ProcessPoolExecutor(workers) as pool:
-        reasons = pool.map(partial(_attempt, function), videos, chunksize=1 + len(videos) // 10_000)
-        reasons = list(track(reasons, description=description, total=len(videos)))
-    return {video: reason for video, reason in zip(videos, reasons) if reason}
+    with closing(map_isolated(function, videos, workers, READING_LIMIT)) as outcomes:
+        outcomes = track(outcomes, description, total=len(videos))
+        broken = {video: _reason(error) for video, _, error in outcomes if error}
+    return {video: broken[video] for video in videos if video in broken}
 
 
-def _attempt(function: Callable, video) -> str | None:
-    try:
-        function(video)
-    except Exception as error:  # decoders raise what they like
-        return getattr(error, 'strerror', None) or str(error) or type(error).__name__
+def _reason(error: Exception) -> str:
+    return getattr(error, 'strerror', None) or str(error) or type(error).__name__

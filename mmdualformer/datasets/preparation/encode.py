@@ -36,7 +36,7 @@ def resize_video(source: Path, target: Path) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f'{target.name}.part')
+    partial = _partial(target)
     try:
         _encode(source, partial)
         partial.replace(target)
@@ -54,7 +54,11 @@ def resize_videos(targets: dict[Path, Path], workers: int) -> dict[Path, str]:
     Returns:
         dict: The broken videos, and what is wrong with each.
     """
-    broken = find_broken(_resize_pair, list(targets.items()), 'resizing', workers)
+    try:
+        broken = find_broken(_resize_pair, list(targets.items()), 'resizing', workers)
+    finally:  # a process that is killed leaves its file
+        for target in targets.values():
+            _partial(target).unlink(missing_ok=True)
     return {source: reason for (source, _), reason in broken.items()}
 
 
@@ -88,6 +92,10 @@ def resize_splits(splits: Iterable[Split], out: Path, workers: int) -> tuple[lis
 
 def _resize_pair(pair: tuple[Path, Path]) -> None:
     resize_video(*pair)
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f'{target.name}.part')
 
 
 def _resized(video: str) -> str:
