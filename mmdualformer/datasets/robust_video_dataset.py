@@ -1,6 +1,7 @@
 """A data set that goes on when videos are broken, and says so."""
 
 import os.path as osp
+import time
 import warnings
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from mmengine.fileio import list_from_file
 from mmdualformer.errors import UserError
 
 from .annotations import parse_line
-from .decoding import READING_LIMIT, VideoError, call_within
+from .decoding import READING_LIMIT, VideoError
+from .reading import reading
 
 LOCK_LIMIT = 10.  # seconds
 LEAST_FAILURES = 10  # fewer say nothing of a share
@@ -42,12 +44,17 @@ class RobustVideoDataset(VideoDataset):
 
     Args:
         time_limit (float): Seconds that a video may take from the file to the clip; one that takes longer counts as
-            unreadable. Defaults to 60.
+            unreadable. ``results['deadline']`` tells the pipeline when they are over, on the clock of
+            ``time.monotonic``. Defaults to 60.
         label_map (str, optional): File with the name of a class a line. The names go into ``metainfo['classes']``, and
             so into checkpoints. Defaults to None, ``label_map.txt`` beside the list if it is there.
         max_unreadable (float): Share of training videos that may be unreadable, as one worker of a data loader sees
             it, 0 to 1. Defaults to 0.05.
         **kwargs: Those of ``VideoDataset``.
+
+    Attributes:
+        ledger (Path, optional): The file that lists what cannot be read.
+        reads (int): How many videos were read, by this copy of the data set or, in the main process, by all workers.
 
     Raises:
         UserError: ``max_unreadable`` is out of range, or ``label_map`` does not exist.
@@ -66,7 +73,7 @@ class RobustVideoDataset(VideoDataset):
         self.time_limit = time_limit
         self.max_unreadable = max_unreadable
         self.ledger = None
-        self._reads = 0
+        self.reads = 0
         self._unreadable = {}
         super().__init__(*args, **kwargs)
         path = Path(label_map or Path(self.ann_file).with_name('label_map.txt'))
@@ -96,27 +103,33 @@ class RobustVideoDataset(VideoDataset):
         """
         info = self.get_data_info(idx)
         video = info['filename']
-        self._reads += 1
+        self.reads += 1
         if video not in self._unreadable:
+            info['deadline'] = time.monotonic() + self.time_limit
             try:
-                # the whole pipeline: one that changes threads in the middle moves its frames to another core's cache
-                return call_within(self.time_limit, self.pipeline, info)
+                with reading(video, self.time_limit):
+                    return self.pipeline(info)
             except VideoError as error:
-                self._note(video, error.reason)
+                self.leave_out(video, error.reason)
             except TimeoutError as error:
-                self._note(video, str(error))
+                self.leave_out(video, str(error))
         if not self.test_mode:
             return None
         data = self.pipeline(dict(self.get_data_info(idx), unreadable=True))
         data['data_samples'].set_metainfo(dict(unreadable=f'{video}: {self._unreadable[video]}'))
         return data
 
-    def _note(self, video: str, reason: str) -> None:
+    def leave_out(self, video: str, reason: str) -> None:
+        """Read a video never again, and list it in the ledger.
+
+        Raises:
+            UserError: In training, too many are left out.
+        """
         self._unreadable[video] = reason
         if self.ledger:
             record_unreadable(self.ledger, video, reason)
         failures = len(self._unreadable)
-        if not self.test_mode and failures >= LEAST_FAILURES and failures > self.max_unreadable * self._reads:
+        if not self.test_mode and failures >= LEAST_FAILURES and failures > self.max_unreadable * self.reads:
             where = f'; {self.ledger} lists them' if self.ledger else ''
-            raise UserError(f'{failures} of {self._reads} videos cannot be read, more than max_unreadable='
+            raise UserError(f'{failures} of {self.reads} videos cannot be read, more than max_unreadable='
                             f'{self.max_unreadable:g}{where}; the last is {video!r}: {reason}')
