@@ -6,18 +6,19 @@ import io
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from rich.progress import track
 
 from mmdualformer.errors import UserError
-from mmdualformer.video import files
+from mmdualformer.video import files, open_video
+from mmdualformer.video.isolation import map_isolated
 
 from .annotations import check_name, decode, format_line
-from .decoding import READING_LIMIT, VideoDecode, VideoError, VideoInit, call_within
+from .decoding import READING_LIMIT
 
 SPLITS = ('eval', 'test', 'testing', 'train', 'training', 'val', 'valid', 'validation')
 
@@ -78,27 +79,38 @@ def find_videos(source: Path) -> OwnVideos:
     return OwnVideos(classes, videos, left_out)
 
 
-def leave_out_unreadable(found: OwnVideos, workers: int) -> tuple[OwnVideos, list[str]]:
-    """Leave out the videos that no decoder reads.
+def leave_out_unreadable(found: OwnVideos, workers: int,
+                         damaged: str = 'use') -> tuple[OwnVideos, list[str], list[str]]:
+    """Leave out the videos that no decoder reads, also those that crash one, or never end.
 
     Args:
         found (OwnVideos): All videos.
-        workers (int): Threads.
+        workers (int): Processes that read them.
+        damaged (str): Whether videos that are damaged, as far as their packets and three frames tell, are read as far
+            as they can be (``'use'``) or left out too (``'refuse'``). Defaults to ``'use'``.
 
     Returns:
-        tuple: The readable ones, and a line for each of the others.
+        tuple: The readable ones, a line for each of the others, and a line for each damaged one that stays.
 
     Raises:
         UserError: No video of a class can be read.
     """
-    with ThreadPoolExecutor(workers) as pool:
-        reasons = list(track(pool.map(_why_unreadable, (path for path, _ in found.videos)),
-                             description='reading the videos', total=len(found.videos)))
-    readable = [video for video, reason in zip(found.videos, reasons) if reason is None]
-    unreadable = [f'{path}: {reason}' for (path, _), reason in zip(found.videos, reasons) if reason is not None]
-    first = f', for one {unreadable[0]}' if unreadable else ''
+    paths = list(dict.fromkeys(path for path, _ in found.videos))
+    with closing(map_isolated(_read, paths, workers, READING_LIMIT)) as outcomes:
+        outcomes = track(outcomes, 'reading the videos', total=len(paths))
+        outcomes = {path: (getattr(error, 'reason', None) or str(error), None) if error else (None, damage)
+                    for path, damage, error in outcomes}
+    unreadable = {path: reason for path, (reason, _) in outcomes.items() if reason is not None}
+    damages = {path: damage for path, (_, damage) in outcomes.items() if damage}
+    if damaged == 'refuse':
+        unreadable.update({path: f'damaged: {damage}' for path, damage in damages.items()})
+        damages = {}
+    readable = [video for video in found.videos if video[0] not in unreadable]
+    lines, kept = ([f'{path}: {reasons[path]}' for path in paths if path in reasons]
+                   for reasons in (unreadable, damages))
+    first = f', for one {lines[0]}' if lines else ''
     _need_every_class(found.classes, readable, f'no video that can be read{first}')
-    return OwnVideos(found.classes, readable), unreadable
+    return replace(found, videos=readable), lines, kept
 
 
 def leave_out_copies(found: OwnVideos) -> tuple[OwnVideos, list[str]]:
@@ -119,7 +131,7 @@ def leave_out_copies(found: OwnVideos) -> tuple[OwnVideos, list[str]]:
     kept = [(path, label) for places in copies.values() for label, path in places.items()]
     shared = [', '.join(f'{path} ({found.classes[label]})' for label, path in places.items())
               for places in copies.values() if len(places) > 1]
-    return OwnVideos(found.classes, kept), shared
+    return replace(found, videos=kept), shared
 
 
 def split(found: OwnVideos, val_share: float, seed: int = 0) -> tuple[list[Video], list[Video]]:
@@ -216,17 +228,9 @@ def _need_every_class(classes: Sequence[str], videos: Sequence[Video], reason: s
         raise UserError(f'class {empty[0]!r} has {reason}')
 
 
-def _why_unreadable(path: Path) -> str | None:
-    try:
-        call_within(READING_LIMIT, _read, path)
-    except VideoError as error:
-        return error.reason
-    except TimeoutError as error:
-        return str(error)
-    return None
-
-
-def _read(path: Path) -> None:
-    results = VideoInit()(dict(filename=str(path)))
-    last = results['total_frames'] - 1
-    VideoDecode()(dict(results, frame_inds=np.array([0, last // 2, last])))
+def _read(path: Path) -> str:
+    """Read the first, the middle and the last frame of a video, and return what is found to be damaged."""
+    with open_video(path, READING_LIMIT) as video:
+        last = len(video) - 1
+        video.get_frames([0, last // 2, last])
+        return video.damage

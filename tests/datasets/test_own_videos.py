@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from mmdualformer.datasets.own_videos import (
     write_lists,
 )
 from mmdualformer.errors import UserError
-from tests.helpers import break_off, let_go, write_video
+from tests.helpers import break_off, write_video
 
 
 @pytest.fixture
@@ -147,14 +148,23 @@ def test_videos_that_break_off_are_left_out(folder):
     assert len(unreadable) == 1 and unreadable[0].startswith(f'{folder}/run/cut.mp4: ')
 
 
-def test_videos_that_never_answer_are_left_out(folder, monkeypatch):
-    monkeypatch.setattr(own_videos, 'READING_LIMIT', 0.05)
-    pipe = folder / 'run' / 'pipe.mp4'
-    os.mkfifo(pipe)
-    found = OwnVideos(['run'], [(pipe, 0), (folder / 'run' / '0 a.MP4', 0)])
-    monkeypatch.setattr(own_videos, '_read', lambda path, read=own_videos._read: read(path) if path == pipe else None)
-    assert leave_out_unreadable(found, workers=1)[1] == [f'{pipe}: no answer within 0.05 s']
-    let_go(pipe)
+def test_videos_that_crash_a_decoder_or_never_end_are_left_out(folder, monkeypatch):
+    crashing, hanging = folder / 'run' / '0 a.MP4', folder / 'run' / 'more' / '1 a.MP4'
+
+    def read(path, read=own_videos._read):
+        if path == crashing:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if path == hanging:
+            signal.sigwait([signal.SIGUSR1])
+        read(path)
+
+    monkeypatch.setattr(own_videos, 'READING_LIMIT', 1.)
+    monkeypatch.setattr(own_videos, '_read', read)
+    found = find_videos(folder)
+    readable, unreadable = leave_out_unreadable(found, workers=2)
+    assert readable.videos == [video for video in found.videos if video[0] not in (crashing, hanging)]
+    assert unreadable == [f'{crashing}: killed: SIGKILL, mostly for want of memory',
+                          f'{hanging}: no answer within 1 s']
 
 
 def test_folders_that_cannot_be_used(folder, tmp_path):

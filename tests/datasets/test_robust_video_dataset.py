@@ -11,7 +11,7 @@ from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.registry import init_default_scope
 
 from mmdualformer.datasets import robust_video_dataset
-from mmdualformer.datasets.robust_video_dataset import record_unreadable
+from mmdualformer.datasets.robust_video_dataset import record
 from mmdualformer.engine import UnreadableVideosHook
 from mmdualformer.errors import UserError
 from mmdualformer.evaluation import RobustAccMetric
@@ -170,7 +170,7 @@ def test_the_ledger_is_one_line_a_video_from_many_processes(tmp_path):
 def test_a_ledger_that_stays_locked_is_gone_without(tmp_path, monkeypatch):
     monkeypatch.setattr(robust_video_dataset, 'LOCK_LIMIT', 0.)
     with FileLock(tmp_path / 'ledger.tsv.lock'), pytest.warns(UserWarning, match=r'lacks a\.mp4.*gone'):
-        record_unreadable(tmp_path / 'ledger.tsv', 'a.mp4', 'gone')
+        record(tmp_path / 'ledger.tsv', 'a.mp4', 'gone')
     assert not (tmp_path / 'ledger.tsv').exists()
 
 
@@ -186,4 +186,4 @@ def test_the_ledger_is_that_of_all_data_under_wrappers_and_of_several_loaders(br
 
 def _record_hundred(path):
     for i in range(100):
-        record_unreadable(path, f'{i}.mp4', 'gone')
+        record(path, f'{i}.mp4', 'gone')
