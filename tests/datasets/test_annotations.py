@@ -104,7 +104,7 @@ def test_absolute_and_relative_paths(read, tmp_path, monkeypatch):
     ('x/a.mp4 1\nx//b/../a.mp4 2\n', 'has label 2, but in line 1 label 1'),
     ('run/ 1\nrun 2\n', "line 2: 'run' has label 2, but in line 1 label 1"),
     ('\n# nothing\n', 'is empty; it must have a "video label" line for each video'),
-    ('x' * 1000, f"line 1: '{'x' * 200}...' must be a video and its label"),
+    ('x' * 1000, f"line 1: '{'x' * 199}... must be a video and its label"),
 ])
 def test_a_line_that_is_wrong_is_named(read, tmp_path, content, message):
     with pytest.raises(UserError) as error:
