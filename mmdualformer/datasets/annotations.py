@@ -129,9 +129,9 @@ def read_text(path: str | Path) -> str:
     try:
         return decode(fileio.get(str(path)))
     except IsADirectoryError:
-        raise UserError(f'{path} is no text but a folder') from None
+        raise UserError(f'{path} is a folder') from None
     except ValueError as error:
-        raise UserError(f'{path} {error}, so it is no text') from None
+        raise UserError(f'{path} {error}') from None
 
 
 def decode(content: bytes) -> str:
@@ -143,13 +143,13 @@ def decode(content: bytes) -> str:
     try:
         text = content.decode('utf-8-sig')
         place = content.find(b'\0')
-        fault = 'has a NUL'
+        fault = 'a NUL'
     except UnicodeDecodeError as error:
         place = error.start + len(content) - len(error.object)
-        fault = f'is no UTF-8 (byte 0x{content[place]:02x})'
+        fault = f'byte 0x{content[place]:02x}, which is no UTF-8'
     if place >= 0:
         line = 1 + len(re.findall(b'\r\n|\r|\n', content[:place]))
-        raise ValueError(f'line {line} {fault}')
+        raise ValueError(f'line {line}: {fault}')
     return text
 
 
@@ -201,7 +201,7 @@ def _iterate_lines(ann_file: str) -> Iterator[tuple[int, str]]:
     try:
         lines = read_lines(ann_file)
     except UserError as error:
-        raise UserError(f'{error}: it is no list of "video label" lines') from None
+        raise UserError(f'{error}; this is no list of "video label" lines') from None
     for number, line in enumerate(lines, 1):
         line = line.strip(BLANK)
         if line and not (line[0] == '#' and COMMENT.match(line)):

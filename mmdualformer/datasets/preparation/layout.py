@@ -47,7 +47,7 @@ def make_split(name: str, folder: str, source: Path, annotated: Iterable[tuple[s
     samples, missing, known = [], [], {}
     for video, labels in annotated:
         check_name(video)
-        if PurePath(video).is_absolute() or '..' in PurePath(video).parts:
+        if os.path.isabs(video) or '..' in video.split('/'):
             raise UserError(f'{video!r} of {name} leads out of {source}, where its videos are')
         if known.setdefault(video, labels) != labels:
             raise UserError(f'{video!r} is in {name} with the labels {known[video]} and {labels}')
