@@ -66,6 +66,6 @@ def _watch() -> None:
     while True:
         time.sleep(1)
         if _slot.is_overdue():
-            print(f'error: video {_slot.read()!r} cannot be read: no answer within {_slot.limit:g} s. With data '
-                  'workers (num_workers > 0) a run goes on without it', file=sys.stderr, flush=True)
+            print(f'error: video {_slot.read()!r} cannot be read: no answer within {_slot.limit:g} s; with '
+                  'num_workers > 0 a run goes on without it', file=sys.stderr, flush=True)
             os._exit(1)

