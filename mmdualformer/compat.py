@@ -4,10 +4,12 @@ Importing ``mmdualformer`` calls :func:`apply`. Each mend says which version and
 where the fault is gone, and leaves alone what works. What a mend replaces keeps its signature.
 """
 
+import argparse
 import functools
 import gc
 import importlib.util
 import inspect
+import os
 import pickle
 import sys
 import types
@@ -27,14 +29,17 @@ from mmaction.registry import DATASETS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
+from mmengine.fileio import dump, load
 from mmengine.hub import hub
 from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.utils import check_file_exist, digit_version
 from PIL import Image
+from torch.utils.data import Dataset
 
 _PACKAGE = 'mmdualformer'
 _WITHOUT_NCCL_AND_AMP = ('cpu', 'mps')  # devices, as mmengine names them
@@ -406,31 +411,50 @@ def _check_our_videos(tool: types.ModuleType, original):
     def init_default_scope(scope):
         original(scope)
         dataset = tool.cfg[f'{tool.args.split}_dataloader'].dataset
-        _become_video_dataset(dataset)
+        if _is_kind('VideoDataset', DATASETS, dataset.type):
+            tool.DATASETS = types.SimpleNamespace(build=functools.partial(_build_as, dataset.type))
+            dataset.type = 'VideoDataset'
         if any(step['type'] == 'VideoInit' for step in dataset.pipeline):
             tool.decoder_to_pipeline_prefix['decord'] = 'Video'  # its default, which can crash where ours reads
 
     return init_default_scope
 
 
-def _extract_our_features(_tool: types.ModuleType, original):
-    from mmaction.models import Recognizer3D
+def _extract_our_features(tool: types.ModuleType, original):
 
     def merge_args(cfg, args):
         dataset, model = cfg.test_dataloader.dataset, cfg.model
-        _become_video_dataset(dataset)
-        # the tool reads lists from where it runs, also those of a data_root
-        root = Path(dataset.pop('data_root', None) or '')
-        dataset.ann_file = str(root / dataset.ann_file)
-        dataset.data_prefix = {name: str(root / path) for name, path in dataset.data_prefix.items()}
-        name = model.type
-        if issubclass(MODELS.get(name), Recognizer3D):
+        ours = dataset.type, model.type
+        if _is_kind('Recognizer3D', MODELS, model.type):
             model.type = 'Recognizer3D'
+        if _is_kind('VideoDataset', DATASETS, dataset.type):
+            dataset.type = 'VideoDataset'
+            # the list and the folder that it is given are not of a data_root
+            root = Path(dataset.pop('data_root', None) or '')
+            dataset.ann_file = str(root / dataset.ann_file)
+            dataset.data_prefix = {name: str(root / path) for name, path in dataset.data_prefix.items()}
+            tool.split_feats = functools.partial(_write_features, dataset)
         cfg = original(cfg, args)
-        model.type = name
+        dataset.type, model.type = ours
+        if _is_kind('RobustVideoDataset', DATASETS, dataset.type):
+            dataset.type = 'StrictVideoDataset'  # no features of blank frames
         return cfg
 
     return merge_args
+
+
+def _write_features(dataset: dict, args: argparse.Namespace) -> None:
+    """What ``split_feats`` of the tool does, also with scores, spaces in paths, and paths that leave the folder."""
+    results = load(args.dump)
+    dataset = _build_as(dataset['type'], {**dataset, 'pipeline': []})
+    root = dataset.data_prefix['video']
+    for index, result in enumerate(results):
+        video = Path(dataset.get_data_info(index)['filename'])
+        if video.is_relative_to(root):
+            video = video.relative_to(root)
+        inside = os.path.normpath(f'{os.sep}{video}').lstrip(os.sep)  # no .. leads out
+        dump(result['pred_score'] if args.dump_score else result, os.path.join(args.output_prefix, f'{inside}.pkl'))
+    os.remove(args.dump)
 
 
 def _sample_uniformly_too(_tool: types.ModuleType, original):
@@ -445,15 +469,12 @@ def _sample_uniformly_too(_tool: types.ModuleType, original):
     return init_recognizer
 
 
-def _become_video_dataset(dataset: dict) -> None:
-    """Turn the config of a data set that derives from ``VideoDataset``, in place, into one of it.
+def _is_kind(name: str, registry: Registry, type_: str | type) -> bool:
+    """Whether a type of a registry is or derives from the class of a name."""
+    cls = registry.get(type_) if isinstance(type_, str) else type_
+    return inspect.isclass(cls) and issubclass(cls, registry.get(name))
 
-    MMAction2's stops at a video that cannot be read, where ours would give blank frames. What reads videos stays.
-    """
-    from mmaction.datasets import VideoDataset
 
-    cls = DATASETS.get(dataset['type'])
-    if issubclass(cls, VideoDataset):
-        dataset['type'] = 'VideoDataset'
-        for name in inspect.signature(cls).parameters.keys() - inspect.signature(VideoDataset).parameters.keys():
-            dataset.pop(name, None)
+def _build_as(type_: str | type, cfg: dict) -> Dataset:
+    """Build a data set of another type than its config says."""
+    return DATASETS.build({**cfg, 'type': type_})
