@@ -1,4 +1,8 @@
+from typing import NoReturn
+
 from mmaction.registry import DATASETS
+
+from mmdualformer.video import VideoError
 
 from .robust_video_dataset import RobustVideoDataset
 
@@ -7,19 +11,13 @@ from .robust_video_dataset import RobustVideoDataset
 class StrictVideoDataset(RobustVideoDataset):
     """A ``RobustVideoDataset`` that stops at the first video that cannot be read, in training and in testing.
 
-    It is for what no other sample and no blank frames can stand in for, such as features. There is no time limit.
+    It is for what neither other samples nor blank frames can stand in for, such as features.
     """
 
-    def prepare_data(self, idx: int) -> dict:
-        """Read a video.
-
-        Args:
-            idx (int): Its place in the list.
-
-        Returns:
-            dict: What the pipeline makes of it.
+    def leave_out(self, video: str, reason: str) -> NoReturn:
+        """Stop.
 
         Raises:
-            VideoError: It cannot be read.
+            VideoError: Always.
         """
-        return self.pipeline(self.get_data_info(idx))
+        raise VideoError(f'video {video!r} cannot be read: {reason}', reason)
