@@ -4,33 +4,42 @@ Importing ``mmdualformer`` calls :func:`apply`. Each mend says which version and
 where the fault is gone, and leaves alone what works. What a mend replaces keeps its signature.
 """
 
+import argparse
 import functools
 import gc
 import importlib.util
+import inspect
+import os
 import pickle
 import sys
 import types
 import warnings
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import mmengine
 import numpy as np
 import torch
 import torch.distributed
 import torch.nn as nn
-from mmaction.registry import OPTIM_WRAPPERS
+from mmaction.registry import DATASETS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
+from mmengine.fileio import dump, load
 from mmengine.hub import hub
 from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.utils import check_file_exist, digit_version
-from torch.utils.data import DataLoader
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
 
 _PACKAGE = 'mmdualformer'
 _WITHOUT_NCCL_AND_AMP = ('cpu', 'mps')  # devices, as mmengine names them
@@ -51,6 +60,11 @@ def apply() -> None:
     train_in_bfloat16()
     show_predictions_of_clips()
     count_time_where_rates_vary()
+    write_videos_without_moviepy()
+    repeat_clips_of_our_decoders()
+    infer_with_our_decoders()
+    pool_features_of_pairs()
+    name_what_running_tool_looks_for()
 
 
 def _once(owner: object, name: str, wrap) -> None:
@@ -321,3 +335,191 @@ def count_time_where_rates_vary() -> None:
         return transform
 
     _once(SampleFrames, 'transform', by_time)
+
+
+def write_videos_without_moviepy() -> None:
+    """mmaction2 1.2.0: its demos and visualizers write videos with ``moviepy.editor``, which moviepy 2 has no more.
+
+    A stub takes the place of the missing module and has the one class that MMAction2 uses.
+    """
+    name = 'moviepy.editor'
+    moviepy = importlib.util.find_spec('moviepy')
+    if name in sys.modules or (moviepy and Path(moviepy.submodule_search_locations[0], 'editor.py').exists()):
+        return
+
+    class ImageSequenceClip:
+
+        def __init__(self, sequence: Sequence[np.ndarray], fps: float) -> None:
+            self.frames = [np.ascontiguousarray(frame) for frame in sequence]
+            self.fps = fps
+
+        def write_videofile(self, filename: str, **_kwargs) -> None:
+            height, width = (side // 2 * 2 for side in self.frames[0].shape[:2])  # H.264 wants even sides
+            with av.open(filename, 'w') as container:
+                stream = container.add_stream('libx264', rate=Fraction(self.fps).limit_denominator(1001))
+                stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
+                for frame in self.frames:
+                    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]))
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode())
+
+        def write_gif(self, filename: str, **_kwargs) -> None:
+            first, *others = map(Image.fromarray, self.frames)
+            first.save(filename, save_all=True, append_images=others, duration=1000 / self.fps, loop=0)
+
+    sys.modules[name] = stub = types.ModuleType(name)
+    stub.ImageSequenceClip = ImageSequenceClip
+
+
+_OUR_NAMES = {'VideoInit': 'DecordInit', 'VideoDecode': 'DecordDecode'}  # what MMAction2 has in their places
+
+
+def repeat_clips_of_our_decoders() -> None:
+    """mmaction2 1.2.0: ``RepeatAugDataset`` takes no transforms but those that are named as decord's."""
+    from mmaction.datasets import repeat_aug_dataset
+
+    def translate(original):
+
+        def get_type(transform):
+            name = original(transform)
+            return _OUR_NAMES.get(name, name)
+
+        return get_type
+
+    _once(repeat_aug_dataset, 'get_type', translate)
+
+
+def infer_with_our_decoders() -> None:
+    """mmaction2 1.2.0: ``ActionRecogInferencer`` reads all files with decord, whatever the config says.
+
+    It also takes one clip of a video, for speed, if the model is called Recognizer3D, which ours only derive from.
+    """
+    from mmaction.apis.inferencers import ActionRecogInferencer
+    from mmaction.models import Recognizer3D
+
+    def keep(original):
+
+        def _init_pipeline(self, cfg):
+            # the original changes the config
+            ours = {_OUR_NAMES.get(step['type']): step for step in map(dict, cfg.test_dataloader.dataset.pipeline)}
+            if isinstance(self.model, Recognizer3D):
+                for step in cfg.test_dataloader.dataset.pipeline:
+                    if step['type'] == 'SampleFrames':
+                        step['num_clips'] = 1
+            pipeline = original(self, cfg)
+            if self.input_format == 'video':
+                pipeline.transforms = [
+                    TRANSFORMS.build(ours[name]) if (name := type(step).__name__) in ours else step
+                    for step in pipeline.transforms
+                ]
+            return pipeline
+
+        return _init_pipeline
+
+    _once(ActionRecogInferencer, '_init_pipeline', keep)
+
+
+def pool_features_of_pairs() -> None:
+    """mmaction2 1.2.0: ``FeatureHead`` pools no pair but SlowFast's. Of Video Mobile-Former's it takes the features."""
+    from mmaction.models import FeatureHead
+
+    def take_features(original):
+
+        def forward(self, x, *args, **kwargs):
+            if isinstance(x, tuple) and self.backbone_name is None:
+                x = x[0]
+            return original(self, x, *args, **kwargs)
+
+        return forward
+
+    _once(FeatureHead, 'forward', take_features)
+
+
+def name_what_running_tool_looks_for() -> None:
+    """mmaction2 1.2.0: some tools look for classes by name, and stop at, or pass over, others that do the same.
+
+    They import us while they read a config; the function that they give it to next shows them the names they know.
+    """
+    tool = sys.modules['__main__']
+    function, mend = {
+        'check_videos.py': ('init_default_scope', _check_our_videos),
+        'clip_feature_extraction.py': ('merge_args', _extract_our_features),
+        'long_video_demo.py': ('init_recognizer', _sample_uniformly_too),
+        'webcam_demo.py': ('init_recognizer', _sample_uniformly_too),
+    }.get(Path(getattr(tool, '__file__', None) or '').name, (None, None))
+    if hasattr(tool, function or ''):
+        _once(tool, function, functools.partial(mend, tool))
+
+
+def _check_our_videos(tool: types.ModuleType, original):
+
+    def init_default_scope(scope):
+        original(scope)
+        dataset = tool.cfg[f'{tool.args.split}_dataloader'].dataset
+        if _is_kind('VideoDataset', DATASETS, dataset.type):
+            tool.DATASETS = types.SimpleNamespace(build=functools.partial(_build_as, dataset.type))
+            dataset.type = 'VideoDataset'
+        if any(step['type'] == 'VideoInit' for step in dataset.pipeline):
+            tool.decoder_to_pipeline_prefix['decord'] = 'Video'  # its default, which can crash where ours reads
+
+    return init_default_scope
+
+
+def _extract_our_features(tool: types.ModuleType, original):
+
+    def merge_args(cfg, args):
+        dataset, model = cfg.test_dataloader.dataset, cfg.model
+        ours = dataset.type, model.type
+        if _is_kind('Recognizer3D', MODELS, model.type):
+            model.type = 'Recognizer3D'
+        if _is_kind('VideoDataset', DATASETS, dataset.type):
+            dataset.type = 'VideoDataset'
+            # the list and the folder that it is given are not of a data_root
+            root = Path(dataset.pop('data_root', None) or '')
+            dataset.ann_file = str(root / dataset.ann_file)
+            dataset.data_prefix = {name: str(root / path) for name, path in dataset.data_prefix.items()}
+            tool.split_feats = functools.partial(_write_features, dataset)
+        cfg = original(cfg, args)
+        dataset.type, model.type = ours
+        if _is_kind('RobustVideoDataset', DATASETS, dataset.type):
+            dataset.type = 'StrictVideoDataset'  # no features of blank frames
+        return cfg
+
+    return merge_args
+
+
+def _write_features(dataset: dict, args: argparse.Namespace) -> None:
+    """What ``split_feats`` of the tool does, also with scores, spaces in paths, and paths that leave the folder."""
+    results = load(args.dump)
+    dataset = _build_as(dataset['type'], {**dataset, 'pipeline': []})
+    root = dataset.data_prefix['video']
+    for index, result in enumerate(results):
+        video = Path(dataset.get_data_info(index)['filename'])
+        if video.is_relative_to(root):
+            video = video.relative_to(root)
+        inside = os.path.normpath(f'{os.sep}{video}').lstrip(os.sep)  # no .. leads out
+        dump(result['pred_score'] if args.dump_score else result, os.path.join(args.output_prefix, f'{inside}.pkl'))
+    os.remove(args.dump)
+
+
+def _sample_uniformly_too(_tool: types.ModuleType, original):
+
+    def init_recognizer(*args, **kwargs):
+        model = original(*args, **kwargs)
+        for step in model.cfg.test_pipeline:
+            if step['type'] == 'UniformSample':  # they take the frames themselves, and want to know how many
+                step.update(type='SampleFrames', num_clips=step.get('num_clips', 1))
+        return model
+
+    return init_recognizer
+
+
+def _is_kind(name: str, registry: Registry, type_: str | type) -> bool:
+    """Whether a type of a registry is or derives from the class of a name."""
+    cls = registry.get(type_) if isinstance(type_, str) else type_
+    return inspect.isclass(cls) and issubclass(cls, registry.get(name))
+
+
+def _build_as(type_: str | type, cfg: dict) -> Dataset:
+    """Build a data set of another type than its config says."""
+    return DATASETS.build({**cfg, 'type': type_})

@@ -22,7 +22,7 @@ class VideoInit(BaseTransform):
     Required key: ``filename``, a video file or a folder of numbered images. Added keys: ``video_reader`` (Video),
     ``total_frames``, ``avg_fps`` and ``frame_times`` (seconds after the first frame, of each frame). Optional keys:
     ``deadline`` (by ``time.monotonic``), ``frame_folder`` (arguments of ``FrameFolder``), and ``unreadable``, for which
-    there is one blank frame. What has ``imgs`` already passes through.
+    there is one blank frame. What has ``imgs`` already passes through, or an ``array`` of which they will be made.
 
     Args:
         decoder (str): ``'pyav'``, which gives the frames that FFmpeg shows, or ``'decord'``, which gives those that
@@ -44,7 +44,7 @@ class VideoInit(BaseTransform):
             VideoError: It cannot be read.
             TimeoutError: It took too long.
         """
-        if 'imgs' in results:
+        if 'imgs' in results or 'array' in results:
             return results
         if 'unreadable' in results:
             return dict(results, total_frames=1)

@@ -30,7 +30,7 @@ class MixedSizeRecognizer3D(Recognizer3D):
 
         Returns:
             dict or list: Of a tensor what ``Recognizer3D`` returns. Of a sequence: the losses, averaged over its
-            clips, the data samples with predictions, or for each clip its features ``[views, ...]``.
+            clips, for each clip what the head predicts, a data sample or a feature, or its features ``[views, ...]``.
         """
         if isinstance(inputs, Tensor):
             return super().forward(inputs, data_samples, mode, **kwargs)
@@ -39,18 +39,16 @@ class MixedSizeRecognizer3D(Recognizer3D):
             places = [i for i, clip in enumerate(inputs) if clip.shape == size]
             samples = None if data_samples is None else [data_samples[i] for i in places]
             results[size] = places, super().forward(torch.stack([inputs[i] for i in places]), samples, mode, **kwargs)
-        if mode == 'predict':
-            return list(data_samples)
         if mode == 'loss':
             names = dict.fromkeys(name for _, losses in results.values() for name in losses)
             return {
                 name: sum(losses[name] * (len(places) / len(inputs)) for places, losses in results.values())
                 for name in names
             }
-        features = {}
+        outputs = {}
         for places, parts in results.values():
-            features.update(zip(places, _split(parts, len(places))))
-        return [features[i] for i in range(len(inputs))]
+            outputs.update(zip(places, parts if mode == 'predict' else _split(parts, len(places))))
+        return [outputs[i] for i in range(len(inputs))]
 
 
 def _split(features: Tensor | tuple, clips: int) -> list:

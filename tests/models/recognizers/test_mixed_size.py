@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmaction.models import FeatureHead
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
@@ -62,6 +63,16 @@ def test_features_of_a_mixed_batch_stand_in_its_order():
     features = model(data['inputs'], data['data_samples'])
     for clip, feature in zip(data['inputs'], features):
         torch.testing.assert_close(feature, model(clip[None]))
+
+
+def test_a_head_for_features_predicts_those_of_each_clip():
+    model = build().eval()
+    model.cls_head = FeatureHead(average_clips='score').double()
+    together = model.test_step(batch(SIZES))
+    for i, feature in enumerate(together):
+        alone, = model.test_step({key: values[i:i + 1] for key, values in batch(SIZES).items()})
+        torch.testing.assert_close(feature, alone)
+    assert len(together) == len(SIZES)
 
 
 def test_features_may_be_pairs():
