@@ -4,17 +4,56 @@ from fractions import Fraction
 
 from av.video.reformatter import ColorRange, Colorspace
 
-from .make_files import (Kind, blank, cut, damage, drop, flip, flip_packets, join, keep, offset, remove, retime,
-                         rewrite, truncate)
+from tests.video.make_files import (
+    Edit,
+    Kind,
+    blank,
+    cut,
+    drop,
+    flip,
+    flip_packets,
+    join,
+    keep,
+    offset,
+    remove,
+    retime,
+    truncate,
+)
 
 BT709 = dict(colorspace=Colorspace.ITU709, color_primaries=1, color_trc=1)
 BT2020 = dict(colorspace=Colorspace.BT2020, color_primaries=9, color_trc=16)
 FULL = dict(color_range=ColorRange.JPEG)
+OPEN_GOP = 'x264-params=keyint=8:min-keyint=4:bframes=3:b-adapt=0:open-gop=1'
+REFRESH = 'x264-params=intra-refresh=1:keyint=10'
+HEVC = 'x265-params=keyint=12:log-level=none'  # with open groups of pictures, as it is by default
+AV1 = 'g=16 preset=12 svtav1-params=lp=1'
+HIDDEN = 'auto-alt-ref=1 lag-in-frames=20 g=30'  # frames that are only referred to
+TURNED = dict(suffix='mp4', options='g=12', size=(64, 96), shown=None)
 
 
 def irregular(index: int) -> int:
     """Times of a variable frame rate, in milliseconds."""
     return 40 * index + (index * 7919) % 23 + 500 * (index > 20)
+
+
+def joined(suffix: str, codec: str = 'libx264', **second) -> Kind:
+    """A file of the bytes of two, of which the second may have another size or pixel format."""
+    return Kind(suffix, codec, 'g=12', edits=(join(Kind(suffix, codec, 'g=12', first=100, **second)), ), shown=None)
+
+
+def cut_kind(suffix: str, codec: str = 'libx264', options: str = 'g=25', **others) -> Kind:
+    """A file cut without encoding between key frames."""
+    return Kind(suffix, codec, options, frames=100, edits=(cut(1.4, 2.6), ), shown=None, **others)
+
+
+def headless(suffix: str, codec: str = 'libx264', options: str = 'g=25') -> Kind:
+    """A file of which the first packets are missing."""
+    return Kind(suffix, codec, options, frames=60, edits=(keep(10), ), shown=None)
+
+
+def damaged(suffix: str, edit: Edit, codec: str = 'libx264', options: str = 'g=12', **others) -> Kind:
+    """A file that something has happened to."""
+    return Kind(suffix, codec, options, frames=60, edits=(edit, ), shown=None, **others)
 
 
 SOUND = {
@@ -23,7 +62,7 @@ SOUND = {
     'mp4 index first': Kind('mp4', muxer='movflags=faststart'),
     'mov': Kind('mov', extras=('audio',)),
     'mp4 fragments': Kind('mp4', options='g=8', muxer='movflags=frag_keyframe+empty_moov'),
-    'mp4 a fragment a frame': Kind('mp4', options='g=12', muxer='movflags=frag_every_frame+empty_moov+default_base_moof'),
+    'mp4 a fragment a frame': Kind('mp4', options='g=12', muxer='movflags=frag_every_frame+empty_moov'),
     'ismv': Kind('ismv', options='g=12'),
     'mkv': Kind('mkv', options='g=12'),
     'mkv no cues': Kind('mkv', options='g=12', muxer='live=1'),
@@ -57,35 +96,35 @@ SOUND = {
     # streams without a container
     'h264': Kind('h264', options='g=12'),
     'h264 no B-frames': Kind('h264', options='g=12 bf=0'),
-    'hevc': Kind('hevc', 'libx265', 'x265-params=keyint=12:log-level=none'),
+    'hevc': Kind('hevc', 'libx265', HEVC),
     'm4v': Kind('m4v', 'mpeg4', 'g=12'),
     'm4v B-frames': Kind('m4v', 'mpeg4', 'g=12 bf=2', shown=None),
     'm2v': Kind('m2v', 'mpeg2video', 'g=12 bf=2', container='mpeg2video'),
     'm1v': Kind('m1v', 'mpeg1video', 'g=12 bf=2', container='mpeg1video'),
     'mjpeg': Kind('mjpeg', 'mjpeg', pix_fmt='yuvj420p'),
     'ivf': Kind('ivf', 'libvpx-vp9', 'g=12'),
-    'obu': Kind('obu', 'libsvtav1', 'g=16 preset=12 svtav1-params=lp=1'),
+    'obu': Kind('obu', 'libsvtav1', AV1),
     'y4m': Kind('y4m', 'rawvideo'),
     # groups of pictures
     'one key frame': Kind('mp4', options='g=250', frames=100),
     'all key frames': Kind('mp4', options='g=1'),
     'closed GOP': Kind('mp4', options='x264-params=keyint=8:min-keyint=8:bframes=3:b-adapt=0'),
-    'open GOP': Kind('mp4', options='x264-params=keyint=8:min-keyint=4:bframes=3:b-adapt=0:open-gop=1', frames=60),
-    'open GOP mkv': Kind('mkv', options='x264-params=keyint=8:min-keyint=4:bframes=3:b-adapt=0:open-gop=1', frames=60),
-    'open GOP ts': Kind('ts', options='x264-params=keyint=8:min-keyint=4:bframes=3:b-adapt=0:open-gop=1', frames=60),
+    'open GOP': Kind('mp4', options=OPEN_GOP, frames=60),
+    'open GOP mkv': Kind('mkv', options=OPEN_GOP, frames=60),
+    'open GOP ts': Kind('ts', options=OPEN_GOP, frames=60),
     'B-pyramid': Kind('mp4', options='x264-params=keyint=24:bframes=7:b-adapt=0:b-pyramid=normal', frames=60),
-    'strict B-pyramid mkv': Kind('mkv', options='x264-params=keyint=24:bframes=7:b-adapt=0:b-pyramid=strict', frames=60),
+    'strict B-pyramid': Kind('mkv', options='x264-params=keyint=24:bframes=7:b-adapt=0:b-pyramid=strict', frames=60),
     'no B-frames': Kind('mp4', options='g=12 bf=0'),
     'scene cuts': Kind('mp4', options='x264-params=keyint=250:min-keyint=1:scenecut=400', frames=60),
     'many references': Kind('mkv', options='x264-params=keyint=20:ref=8:bframes=5:weightp=2', frames=60),
-    'intra refresh': Kind('mp4', options='x264-params=intra-refresh=1:keyint=10:bframes=0', frames=60),
-    'intra refresh mkv': Kind('mkv', options='x264-params=intra-refresh=1:keyint=10', frames=60),
-    'intra refresh ts': Kind('ts', options='x264-params=intra-refresh=1:keyint=10', frames=60, shown=None),
-    'hevc open GOP mp4': Kind('mp4', 'libx265', 'x265-params=keyint=12:log-level=none', frames=60),
-    'hevc open GOP mkv': Kind('mkv', 'libx265', 'x265-params=keyint=12:log-level=none', frames=60),
-    'hevc open GOP ts': Kind('ts', 'libx265', 'x265-params=keyint=12:log-level=none', frames=60, shown=None),
-    'hevc closed GOP': Kind('mp4', 'libx265', 'x265-params=keyint=12:open-gop=0:log-level=none'),
-    'hevc hev1 RADL': Kind('mp4', 'libx265', 'x265-params=keyint=12:open-gop=0:radl=2:bframes=4:log-level=none'),
+    'intra refresh': Kind('mp4', options=REFRESH + ':bframes=0', frames=60),
+    'intra refresh mkv': Kind('mkv', options=REFRESH, frames=60),
+    'intra refresh ts': Kind('ts', options=REFRESH, frames=60, shown=None),
+    'hevc open GOP mp4': Kind('mp4', 'libx265', HEVC, frames=60),
+    'hevc open GOP mkv': Kind('mkv', 'libx265', HEVC, frames=60),
+    'hevc open GOP ts': Kind('ts', 'libx265', HEVC, frames=60, shown=None),
+    'hevc closed GOP': Kind('mp4', 'libx265', HEVC + ':open-gop=0'),
+    'hevc hev1 RADL': Kind('mp4', 'libx265', HEVC + ':open-gop=0:radl=2:bframes=4'),
     'mpeg4 B-frames mp4': Kind('mp4', 'mpeg4', 'g=12 bf=2'),
     'mpeg4 B-frames mkv': Kind('mkv', 'mpeg4', 'g=12 bf=2'),
     'mpeg4 B-frames avi': Kind('avi', 'mpeg4', 'g=12 bf=2', shown=None),
@@ -105,13 +144,13 @@ SOUND = {
     'interlaced dv': Kind('avi', 'dvvideo', pix_fmt='yuv411p', size=(720, 480), frames=8, rate=Fraction(30000, 1001)),
     # codecs
     'vp8': Kind('webm', 'libvpx', 'g=12'),
-    'vp8 hidden frames': Kind('webm', 'libvpx', 'auto-alt-ref=1 lag-in-frames=16 arnr-maxframes=7 g=30', frames=60),
+    'vp8 hidden frames': Kind('webm', 'libvpx', HIDDEN, frames=60),
     'vp9': Kind('webm', 'libvpx-vp9', 'g=12'),
-    'vp9 hidden frames': Kind('webm', 'libvpx-vp9', 'auto-alt-ref=1 lag-in-frames=20 g=30 row-mt=0', frames=60),
+    'vp9 hidden frames': Kind('webm', 'libvpx-vp9', HIDDEN, frames=60),
     'vp9 mp4': Kind('mp4', 'libvpx-vp9', 'lag-in-frames=16 g=20'),
-    'av1': Kind('mp4', 'libsvtav1', 'g=16 preset=12 svtav1-params=lp=1'),
-    'av1 mkv': Kind('mkv', 'libsvtav1', 'preset=12 svtav1-params=lp=1', frames=60),
-    'av1 10 bit': Kind('webm', 'libsvtav1', 'preset=12 svtav1-params=lp=1', pix_fmt='yuv420p10le'),
+    'av1': Kind('mp4', 'libsvtav1', AV1),
+    'av1 mkv': Kind('mkv', 'libsvtav1', AV1, frames=60),
+    'av1 10 bit': Kind('webm', 'libsvtav1', AV1, pix_fmt='yuv420p10le'),
     'mjpeg avi': Kind('avi', 'mjpeg', pix_fmt='yuvj420p'),
     'mjpeg mov': Kind('mov', 'mjpeg', pix_fmt='yuvj422p'),
     'ljpeg': Kind('avi', 'ljpeg', pix_fmt='yuvj420p'),
@@ -146,10 +185,10 @@ SOUND = {
     'snow': Kind('avi', 'snow', 'g=12 strict=-2', frames=16),
     'jpeg2000': Kind('mkv', 'jpeg2000', frames=16),
     'tiff': Kind('mov', 'tiff', pix_fmt='rgb24', frames=16),
-    'hevc 12 bit 4:4:4': Kind('mkv', 'libx265', 'x265-params=keyint=12:log-level=none', pix_fmt='yuv444p12le'),
-    'hevc flv': Kind('flv', 'libx265', 'x265-params=keyint=12:log-level=none'),
+    'hevc 12 bit 4:4:4': Kind('mkv', 'libx265', HEVC, pix_fmt='yuv444p12le'),
+    'hevc flv': Kind('flv', 'libx265', HEVC),
     # pixels
-    'hevc 10 bit': Kind('mp4', 'libx265', 'x265-params=keyint=12:log-level=none', pix_fmt='yuv420p10le'),
+    'hevc 10 bit': Kind('mp4', 'libx265', HEVC, pix_fmt='yuv420p10le'),
     'h264 10 bit': Kind('mp4', options='g=12', pix_fmt='yuv420p10le'),
     'h264 4:2:2': Kind('mp4', options='g=12', pix_fmt='yuv422p'),
     'h264 4:4:4': Kind('mp4', options='g=12', pix_fmt='yuv444p'),
@@ -170,16 +209,16 @@ SOUND = {
     'narrow': Kind('mp4', options='g=12', size=(16, 130)),
     'large': Kind('mp4', options='g=12 preset=ultrafast', size=(642, 362), frames=20),
     # turned
-    'turned 90': Kind('mp4', options='g=12', size=(64, 96), turn=(90,), shown=None),
+    'turned 90': Kind(**TURNED, turn=(90,)),
     'turned 180': Kind('mov', options='g=12', size=(64, 96), turn=(180,), shown=None),
-    'turned 270': Kind('mp4', options='g=12', size=(64, 96), turn=(270,), shown=None),
-    'mirrored': Kind('mp4', options='g=12', size=(64, 96), turn=(0, True, False), shown=None),
-    'upside down': Kind('mp4', options='g=12', size=(64, 96), turn=(0, False, True), shown=None),
-    'mirrored and turned 90': Kind('mp4', options='g=12', size=(64, 96), turn=(90, True, False), shown=None),
-    'mirrored and turned 270': Kind('mp4', options='g=12', size=(64, 96), turn=(270, True, False), shown=None),
+    'turned 270': Kind(**TURNED, turn=(270,)),
+    'mirrored': Kind(**TURNED, turn=(0, True, False)),
+    'upside down': Kind(**TURNED, turn=(0, False, True)),
+    'mirrored and turned 90': Kind(**TURNED, turn=(90, True, False)),
+    'mirrored and turned 270': Kind(**TURNED, turn=(270, True, False)),
     'turned mkv': Kind('mkv', options='g=12', size=(64, 96), turn=(90,), shown=None),
-    'turned 10 bit': Kind('mp4', options='g=12', size=(64, 96), pix_fmt='yuv420p10le', turn=(90,), shown=None),
-    'turned 4:2:2': Kind('mp4', options='g=12', size=(64, 96), pix_fmt='yuv422p', turn=(270,), shown=None),
+    'turned 10 bit': Kind(**TURNED, pix_fmt='yuv420p10le', turn=(90,)),
+    'turned 4:2:2': Kind(**TURNED, pix_fmt='yuv422p', turn=(270,)),
     'turned odd size': Kind('mov', 'png', size=(67, 65), pix_fmt='rgb24', turn=(90, True, False), shown=None),
     # times
     'variable rate mp4': Kind('mp4', options='g=12', times=irregular),
@@ -209,41 +248,55 @@ SOUND = {
     'small video first': Kind('mkv', options='g=12', extras=(32,), shown=None),
     'small video first mp4': Kind('mp4', options='g=12', extras=(32, 'audio'), shown=None),
     'large video first': Kind('mp4', options='g=12', extras=(128,), shown=None),
-    'large video first ts': Kind('ts', 'mpeg2video', 'g=12', size=(128, 128), edits=(), shown=()),
     'cover': Kind('mp4', options='g=12', cover=True),
     # several files in one
-    'joined ts': Kind('ts', options='g=12', edits=(join(Kind('ts', options='g=12', first=100)),), shown=None),
-    'joined mpg': Kind('mpg', 'mpeg2video', 'g=12', edits=(join(Kind('mpg', 'mpeg2video', 'g=12', first=100)),), shown=None),
-    'joined h264': Kind('h264', options='g=12', edits=(join(Kind('h264', options='g=12', first=100)),), shown=None),
-    'size changes ts': Kind('ts', options='g=12', edits=(join(Kind('ts', options='g=12', size=(96, 80), first=100)),), shown=None),
-    'size changes h264': Kind('h264', options='g=12', edits=(join(Kind('h264', options='g=12', size=(96, 80), first=100)),), shown=None),
-    'pixels change h264': Kind('h264', options='g=12', edits=(join(Kind('h264', options='g=12', pix_fmt='yuv444p', first=100)),), shown=None),
-    # cut without encoding
-    'cut mp4': Kind('mp4', options='g=25', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'cut mp4 at a key frame': Kind('mp4', options='g=25', frames=100, edits=(cut(1, 2.6),), shown=None),
-    'cut mp4 open GOP': Kind('mp4', options='x264-params=keyint=10:bframes=3:b-adapt=0:open-gop=1', frames=100, edits=(cut(1.37, 2.6),), shown=None),
-    'cut mov': Kind('mov', options='g=25', frames=100, edits=(cut(.76, 2.6),), shown=None),
-    'cut mp4 hevc': Kind('mp4', 'libx265', 'x265-params=keyint=20:log-level=none', frames=100, edits=(cut(1.4, 3.6),), shown=None),
-    'cut mp4 mpeg4': Kind('mp4', 'mpeg4', 'g=25 bf=2', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'cut mp4 intra refresh': Kind('mp4', options='x264-params=intra-refresh=1:keyint=10', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'cut mkv': Kind('mkv', options='g=25', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'cut mkv open GOP': Kind('mkv', options='x264-params=keyint=10:bframes=3:b-adapt=0:open-gop=1', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'cut ts': Kind('ts', options='g=25', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'cut ts open GOP': Kind('ts', options='x264-params=keyint=10:bframes=3:b-adapt=0:open-gop=1', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'cut ts hevc': Kind('ts', 'libx265', 'x265-params=keyint=20:log-level=none', frames=100, edits=(cut(1.4, 3.6),), shown=None),
-    'cut avi': Kind('avi', 'mpeg4', 'g=25', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'cut flv': Kind('flv', options='g=25', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'cut mpg': Kind('mpg', 'mpeg2video', 'g=12 bf=2', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'cut webm': Kind('webm', 'libvpx-vp9', 'g=25 lag-in-frames=16', frames=100, edits=(cut(1.4, 2.6),), shown=None),
-    'begins without a key frame mkv': Kind('mkv', options='g=25', frames=60, edits=(keep(10),), shown=None),
-    'begins without a key frame ts': Kind('ts', options='g=25', frames=60, edits=(keep(10),), shown=None),
-    'begins without a key frame mp4': Kind('mp4', options='g=25', frames=60, edits=(keep(10),), shown=None),
-    'begins without a key frame avi': Kind('avi', 'mpeg4', 'g=25', frames=60, edits=(keep(10),), shown=None),
-    'begins without a key frame flv': Kind('flv', options='g=25 bf=0', frames=60, edits=(keep(10),), shown=None),
-    'begins without a key frame mpg': Kind('mpg', 'mpeg2video', 'g=25 bf=2', frames=60, edits=(keep(10),), shown=None),
-    'begins without a key frame hevc': Kind('mkv', 'libx265', 'x265-params=keyint=25:log-level=none', frames=60, edits=(keep(10),), shown=None),
-    'begins without a key frame vp9': Kind('webm', 'libvpx-vp9', 'g=25', frames=60, edits=(keep(10),), shown=None),
-    'begins without a key frame mpeg4': Kind('mp4', 'mpeg4', 'g=25 bf=2', frames=60, edits=(keep(10),), shown=None),
+    'joined ts': joined('ts'),
+    'joined mpg': joined('mpg', 'mpeg2video'),
+    'joined h264': joined('h264'),
+    'joined vob': joined('vob', 'mpeg2video'),
+    'size changes ts': joined('ts', size=(96, 80)),
+    'size changes mpg': joined('mpg', 'mpeg2video', size=(96, 80)),
+    'size changes h264': joined('h264', size=(96, 80)),
+    'pixels change h264': joined('h264', pix_fmt='yuv444p'),
+    'depth changes ts': joined('ts', pix_fmt='yuv420p10le'),
+    # cut without encoding, between key frames
+    'cut mp4': Kind('mp4', options='g=25', frames=100, edits=(cut(1.4, 2.6),), shown=range(35, 67)),
+    'cut mp4 at a key frame': Kind('mp4', options='g=25', frames=100, edits=(cut(1, 2.6),), shown=range(25, 67)),
+    'cut mov': Kind('mov', options='g=25', frames=100, edits=(cut(.76, 2.6),), shown=range(19, 67)),
+    'cut mp4 all key frames': Kind('mp4', options='g=1', frames=100, edits=(cut(1.4, 2.6),), shown=range(35, 65)),
+    'cut mov mjpeg': cut_kind('mov', 'mjpeg', pix_fmt='yuvj420p'),
+    'cut mov prores': cut_kind('mov', 'prores_ks', '', pix_fmt='yuv422p10le'),
+    'cut mp4 open GOP': cut_kind('mp4', options=OPEN_GOP),
+    'cut mp4 hevc': cut_kind('mp4', 'libx265', HEVC),
+    'cut mp4 mpeg4': cut_kind('mp4', 'mpeg4', 'g=25 bf=2'),
+    'cut mp4 vp9': cut_kind('mp4', 'libvpx-vp9', HIDDEN),
+    'cut mp4 av1': cut_kind('mp4', 'libsvtav1', AV1),
+    'cut mp4 intra refresh': cut_kind('mp4', options=REFRESH),
+    'cut mkv': cut_kind('mkv'),
+    'cut mkv open GOP': cut_kind('mkv', options=OPEN_GOP),
+    'cut mkv hevc': cut_kind('mkv', 'libx265', HEVC),
+    'cut ts': cut_kind('ts'),
+    'cut ts open GOP': cut_kind('ts', options=OPEN_GOP),
+    'cut ts hevc': cut_kind('ts', 'libx265', HEVC),
+    'cut avi': cut_kind('avi', 'mpeg4'),
+    'cut flv': cut_kind('flv'),
+    'cut mpg': cut_kind('mpg', 'mpeg2video', 'g=12 bf=2'),
+    'cut webm': cut_kind('webm', 'libvpx-vp9', HIDDEN),
+    'cut webm vp8': cut_kind('webm', 'libvpx', HIDDEN),
+    'no key frame first mkv': headless('mkv'),
+    'no key frame first ts': headless('ts'),
+    'no key frame first mp4': headless('mp4'),
+    'no key frame first flv': headless('flv', options='g=25 bf=0'),
+    'no key frame first avi': headless('avi', 'mpeg4'),
+    'no key frame first mpg': headless('mpg', 'mpeg2video', 'g=25 bf=2'),
+    'no key frame first hevc': headless('mkv', 'libx265', HEVC),
+    'no key frame first vp8': headless('webm', 'libvpx'),
+    'no key frame first vp9': headless('webm', 'libvpx-vp9'),
+    'no key frame first av1': headless('mkv', 'libsvtav1', AV1),
+    'no key frame first mpeg4': headless('mp4', 'mpeg4', 'g=25 bf=2'),
+    'no key frame first wmv': headless('wmv', 'wmv2'),
+    'no key frame first open GOP': headless('mkv', options=OPEN_GOP),
+    'no key frame first refresh': headless('mkv', options=REFRESH),
     # lengths
     'one frame': Kind('mp4', frames=1),
     'one frame avi': Kind('avi', 'mpeg4', frames=1),
@@ -251,50 +304,61 @@ SOUND = {
     'two frames mkv': Kind('mkv', frames=2),
 }
 
+TRUNCATED = {
+    'mp4': ('libx264', 'g=12', 'yuv420p', 'movflags=faststart'),
+    'mov': ('mjpeg', '', 'yuvj420p', 'movflags=faststart'),
+    'mkv': ('libx264', 'g=12', 'yuv420p', ''),
+    'webm': ('libvpx-vp9', 'g=12', 'yuv420p', ''),
+    'avi': ('mpeg4', 'g=12', 'yuv420p', ''),
+    'ts': ('libx264', 'g=12', 'yuv420p', ''),
+    'mpg': ('mpeg1video', 'g=12 bf=2', 'yuv420p', ''),
+    'flv': ('libx264', 'g=12', 'yuv420p', ''),
+    'wmv': ('wmv2', 'g=12', 'yuv420p', ''),
+    'gif': ('gif', '', 'rgb8', ''),
+}
+
 DAMAGED = {
-    'mp4 bytes changed': Kind('mp4', options='g=12', frames=60, edits=(flip(20),), shown=None),
-    'mp4 packets changed': Kind('mp4', options='g=12', frames=60, edits=(flip_packets(17, 18, 30),), shown=None),
-    'mp4 key frame changed': Kind('mp4', options='g=12', frames=60, edits=(flip_packets(24),), shown=None),
-    'mp4 first frame changed': Kind('mp4', options='g=12', frames=60, edits=(flip_packets(0, skip=700),), shown=None),
-    'mkv packets changed': Kind('mkv', options='g=12', frames=60, edits=(flip_packets(17, 18, 30),), shown=None),
-    'ts packets changed': Kind('ts', options='g=12', frames=60, edits=(flip(30),), shown=None),
-    'hevc packets changed': Kind('mp4', 'libx265', 'x265-params=keyint=12:log-level=none', frames=60, edits=(flip_packets(17, 18, 30),), shown=None),
-    'mpeg4 packets changed': Kind('avi', 'mpeg4', 'g=12', frames=60, edits=(flip_packets(17, 18, 30),), shown=None),
-    'mpeg2 packets changed': Kind('mpg', 'mpeg2video', 'g=12 bf=2', frames=60, edits=(flip(20),), shown=None),
-    'wmv packets changed': Kind('wmv', 'wmv2', 'g=12', frames=60, edits=(flip_packets(17, 18, 30),), shown=None),
-    'vp9 packets changed': Kind('webm', 'libvpx-vp9', 'g=12', frames=60, edits=(flip_packets(17, 30),), shown=None),
-    'vp8 packets changed': Kind('webm', 'libvpx', 'g=12', frames=60, edits=(flip_packets(17, 30),), shown=None),
-    'av1 packets changed': Kind('mkv', 'libsvtav1', 'g=16 preset=12 svtav1-params=lp=1', frames=60, edits=(flip_packets(17, 30),), shown=None),
-    'mjpeg packets changed': Kind('avi', 'mjpeg', pix_fmt='yuvj420p', edits=(flip_packets(17, 30),), shown=None),
-    'ffv1 packets changed': Kind('mkv', 'ffv1', 'g=12', edits=(flip_packets(17, 30),), shown=None),
-    'png packets changed': Kind('mov', 'png', pix_fmt='rgb24', edits=(flip_packets(17, 30),), shown=None),
-    'gif bytes changed': Kind('gif', 'gif', pix_fmt='rgb8', edits=(flip(10),), shown=None),
-    'flv bytes changed': Kind('flv', options='g=12', frames=60, edits=(flip(20),), shown=None),
-    'avi bytes changed': Kind('avi', 'mpeg4', 'g=12', frames=60, edits=(flip(20),), shown=None),
-    'mkv bytes changed': Kind('mkv', options='g=12', frames=60, edits=(flip(20),), shown=None),
-    'mp4 zeros': Kind('mp4', options='g=12', frames=60, edits=(blank(.4, .5),), shown=None),
-    'mkv zeros': Kind('mkv', options='g=12', frames=60, edits=(blank(.4, .5),), shown=None),
-    'ts zeros': Kind('ts', options='g=12', frames=60, edits=(blank(.4, .5),), shown=None),
-    'avi zeros': Kind('avi', 'mpeg4', 'g=12', frames=60, edits=(blank(.4, .5),), shown=None),
-    'mpg zeros': Kind('mpg', 'mpeg2video', 'g=12 bf=2', frames=60, edits=(blank(.4, .5),), shown=None),
-    'webm zeros': Kind('webm', 'libvpx-vp9', 'g=12', frames=60, edits=(blank(.4, .5),), shown=None),
-    'flv zeros': Kind('flv', options='g=12', frames=60, edits=(blank(.4, .5),), shown=None),
-    'wmv zeros': Kind('wmv', 'wmv2', 'g=12', frames=60, edits=(blank(.4, .5),), shown=None),
-    'h264 zeros': Kind('h264', options='g=12', frames=60, edits=(blank(.4, .5),), shown=None),
-    'ts stretch lost': Kind('ts', options='g=12', frames=60, edits=(remove(.4, .5),), shown=None),
-    'mkv stretch lost': Kind('mkv', options='g=12', frames=60, edits=(remove(.4, .5),), shown=None),
-    'mpg stretch lost': Kind('mpg', 'mpeg2video', 'g=12 bf=2', frames=60, edits=(remove(.4, .5),), shown=None),
-    **{f'{suffix} truncated at {share:.0%}': Kind(suffix, codec, options, pix_fmt=pix_fmt, frames=60, muxer=muxer, edits=(truncate(share),), shown=None)
-       for share in (.3, .6, .9) for suffix, codec, options, pix_fmt, muxer in (
-           ('mp4', 'libx264', 'g=12', 'yuv420p', 'movflags=faststart'), ('mkv', 'libx264', 'g=12', 'yuv420p', ''),
-           ('avi', 'mpeg4', 'g=12', 'yuv420p', ''), ('ts', 'libx264', 'g=12', 'yuv420p', ''), ('webm', 'libvpx-vp9', 'g=12', 'yuv420p', ''),
-           ('flv', 'libx264', 'g=12', 'yuv420p', ''), ('mpg', 'mpeg1video', 'g=12 bf=2', 'yuv420p', ''), ('wmv', 'wmv2', 'g=12', 'yuv420p', ''),
-           ('gif', 'gif', '', 'rgb8', ''), ('mov', 'mjpeg', '', 'yuvj420p', 'movflags=faststart'))},
-    'mp4 without an index': Kind('mp4', options='g=12', edits=(truncate(.8),), shown=None),
-    'mp4 fragments truncated': Kind('mp4', options='g=8', muxer='movflags=frag_keyframe+empty_moov', edits=(truncate(.7),), shown=None),
-    'packets lost mp4': Kind('mp4', options='g=12 bf=0', frames=60, edits=(drop(16, 17, 31),), shown=None),
-    'packets lost mkv': Kind('mkv', options='g=12', frames=60, edits=(drop(16, 17, 31),), shown=None),
-    'key frame lost': Kind('mkv', options='g=12', frames=60, edits=(drop(24),), shown=None),
-    'key frame lost hevc': Kind('mkv', 'libx265', 'x265-params=keyint=12:log-level=none', frames=60, edits=(drop(24),), shown=None),
-    'key frame lost mpeg4': Kind('avi', 'mpeg4', 'g=12', frames=60, edits=(drop(24),), shown=None),
+    'mp4 bytes changed': damaged('mp4', flip(20)),
+    'mp4 packets changed': damaged('mp4', flip_packets(17, 18, 30)),
+    'mp4 key frame changed': damaged('mp4', flip_packets(24)),
+    'mp4 first frame changed': damaged('mp4', flip_packets(0, skip=700)),
+    'mkv bytes changed': damaged('mkv', flip(20)),
+    'mkv packets changed': damaged('mkv', flip_packets(17, 18, 30)),
+    'ts bytes changed': damaged('ts', flip(30)),
+    'flv bytes changed': damaged('flv', flip(20)),
+    'avi bytes changed': damaged('avi', flip(20), 'mpeg4'),
+    'avi packets changed': damaged('avi', flip_packets(17, 18, 30), 'mpeg4'),
+    'mpg bytes changed': damaged('mpg', flip(20), 'mpeg2video', 'g=12 bf=2'),
+    'wmv packets changed': damaged('wmv', flip_packets(17, 18, 30), 'wmv2'),
+    'hevc packets changed': damaged('mp4', flip_packets(17, 18, 30), 'libx265', HEVC),
+    'vp8 packets changed': damaged('webm', flip_packets(17, 30), 'libvpx'),
+    'vp9 packets changed': damaged('webm', flip_packets(17, 30), 'libvpx-vp9'),
+    'av1 packets changed': damaged('mkv', flip_packets(17, 30), 'libsvtav1', AV1),
+    'mjpeg packets changed': damaged('avi', flip_packets(17, 30), 'mjpeg', '', pix_fmt='yuvj420p'),
+    'ffv1 packets changed': damaged('mkv', flip_packets(17, 30), 'ffv1'),
+    'png packets changed': damaged('mov', flip_packets(17, 30), 'png', '', pix_fmt='rgb24'),
+    'gif bytes changed': damaged('gif', flip(10), 'gif', '', pix_fmt='rgb8'),
+    'mp4 zeros': damaged('mp4', blank(.4, .5)),
+    'mkv zeros': damaged('mkv', blank(.4, .5)),
+    'ts zeros': damaged('ts', blank(.4, .5)),
+    'avi zeros': damaged('avi', blank(.4, .5), 'mpeg4'),
+    'mpg zeros': damaged('mpg', blank(.4, .5), 'mpeg2video', 'g=12 bf=2'),
+    'webm zeros': damaged('webm', blank(.4, .5), 'libvpx-vp9'),
+    'flv zeros': damaged('flv', blank(.4, .5)),
+    'wmv zeros': damaged('wmv', blank(.4, .5), 'wmv2'),
+    'h264 zeros': damaged('h264', blank(.4, .5)),
+    'ts stretch lost': damaged('ts', remove(.4, .5)),
+    'mkv stretch lost': damaged('mkv', remove(.4, .5)),
+    'mpg stretch lost': damaged('mpg', remove(.4, .5), 'mpeg2video', 'g=12 bf=2'),
+    'packets lost mp4': damaged('mp4', drop(16, 17, 31), options='g=12 bf=0'),
+    'packets lost mkv': damaged('mkv', drop(16, 17, 31)),
+    'key frame lost': damaged('mkv', drop(24)),
+    'key frame lost hevc': damaged('mkv', drop(24), 'libx265', HEVC),
+    'key frame lost mpeg4': damaged('avi', drop(24), 'mpeg4'),
+    'mp4 without an index': damaged('mp4', truncate(.8)),
+    'mp4 fragments truncated': damaged('mp4', truncate(.7), muxer='movflags=frag_keyframe+empty_moov'),
+    **{
+        f'{suffix} truncated at {share:.0%}': damaged(suffix, truncate(share), *encoder, pix_fmt=pix_fmt, muxer=muxer)
+        for suffix, (*encoder, pix_fmt, muxer) in TRUNCATED.items() for share in (.3, .6, .9)
+    },
 }

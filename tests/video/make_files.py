@@ -162,7 +162,7 @@ def rewrite(change: Callable[[list[av.Packet]], Iterable[av.Packet]], muxer: str
         with (av.open(str(old), options={'ignore_editlist': '1'} if path.suffix in ('.mp4', '.mov') else {}) as source,
               av.open(str(path), 'w', options=options_of(muxer)) as target):
             stream = source.streams.video[0]
-            copy = target.add_stream_from_template(stream)
+            copy = target.add_stream_from_template(stream, opaque=True)
             packets = [packet for packet in source.demux(stream) if packet.size]
             for packet in change(packets):
                 packet.stream = copy

@@ -1,5 +1,6 @@
 """What FFmpeg shows of a video in sequence, and how: slow, simple, and written apart from the reader it judges."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import av
@@ -27,7 +28,7 @@ class Shown:
     Attributes:
         images (list): RGB pixels ``[H, W, 3]``.
         times (list): Seconds, or None where the file does not say.
-        errors (list): What the decoder and the demuxer complained about.
+        errors (list): What the demuxer and the decoder complained about.
         undetermined (set): Frames of a damaged file of which parts are whatever was in memory before.
     """
 
@@ -35,6 +36,12 @@ class Shown:
     times: list[float | None] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     undetermined: set[int] = field(default_factory=set)
+
+    def at(self, time: float) -> list[int]:
+        """Frames that are shown at a time, in seconds after the first one."""
+        if None in self.times:
+            return []
+        return np.flatnonzero(np.abs(np.subtract(self.times, self.times[0]) - time) < 1e-4).tolist()
 
 
 class Screen:
@@ -107,6 +114,8 @@ def show(path: str, hold: bool = False) -> Shown:
                 shown.errors.append(str(error))
                 continue
             for frame in frames:
+                if frame.is_corrupt:
+                    shown.errors.append('a damaged frame')
                 shown.times.append(None if frame.pts is None else float(frame.pts * stream.time_base))
                 shown.images.append(screen.show(frame))
                 held += [frame] if hold else []
@@ -122,10 +131,13 @@ def show_damaged(path: str) -> Shown:
     return shown
 
 
-def _packets(container: av.container.InputContainer, stream: av.VideoStream, errors: list):
+def _packets(container: av.container.InputContainer, stream: av.VideoStream,
+             errors: list[str]) -> Iterator[av.Packet | None]:
     """The packets of a stream, and None at their end, however it comes."""
     try:
         for packet in container.demux(stream):
+            if packet.is_corrupt:
+                errors.append('a damaged packet')
             if packet.size or packet.pts is not None or packet.dts is not None:
                 yield packet
     except av.FFmpegError as error:
