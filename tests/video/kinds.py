@@ -1,6 +1,8 @@
 """The table of files that the exact reader is tested with: one line a kind."""
 
+from collections.abc import Iterable
 from fractions import Fraction
+from functools import partial
 
 from av.video.reformatter import ColorRange, Colorspace
 
@@ -19,6 +21,7 @@ from tests.video.make_files import (
     retime,
     truncate,
 )
+from tests.video.odd_files import edit_list, field_pictures, fields_in, mark_keys, pack_b_frames, split_superframes
 
 BT709 = dict(colorspace=Colorspace.ITU709, color_primaries=1, color_trc=1)
 BT2020 = dict(colorspace=Colorspace.BT2020, color_primaries=9, color_trc=16)
@@ -54,6 +57,16 @@ def headless(suffix: str, codec: str = 'libx264', options: str = 'g=25') -> Kind
 def damaged(suffix: str, edit: Edit, codec: str = 'libx264', options: str = 'g=12', **others) -> Kind:
     """A file that something has happened to."""
     return Kind(suffix, codec, options, frames=60, edits=(edit, ), shown=None, **others)
+
+
+def by_hand(suffix: str, write: Edit, shown: Iterable[int] = range(24)) -> Kind:
+    """A file that a function writes."""
+    return Kind(suffix, frames=1, edits=(write, ), shown=shown)
+
+
+def edited(*segments: tuple, shown: Iterable[int] | None) -> Kind:
+    """An mp4 file with an edit list."""
+    return Kind('mp4', options='g=16', edits=(edit_list(*segments), ), shown=shown)
 
 
 SOUND = {
@@ -297,6 +310,35 @@ SOUND = {
     'no key frame first wmv': headless('wmv', 'wmv2'),
     'no key frame first open GOP': headless('mkv', options=OPEN_GOP),
     'no key frame first refresh': headless('mkv', options=REFRESH),
+    # written by hand
+    'fields': by_hand('h264', field_pictures),
+    'fields ts': by_hand('ts', fields_in),
+    'fields m2ts': by_hand('m2ts', fields_in),
+    'fields mkv': by_hand('mkv', partial(fields_in, paired=True)),
+    'fields mp4': by_hand('mp4', partial(fields_in, paired=True), shown=range(23)),
+    'fields avi': by_hand('avi', partial(fields_in, paired=True)),
+    'fields apart mkv': by_hand('mkv', fields_in),
+    'fields apart mp4': by_hand('mp4', fields_in),
+    'fields apart avi': by_hand('avi', fields_in),
+    'packed B-frames': Kind('avi', 'mpeg4', 'g=12 bf=1', edits=(pack_b_frames(),)),
+    'all marked key h264': Kind('mkv', options='g=12', edits=(mark_keys(lambda i: True),)),
+    'all marked key hevc': Kind('mkv', 'libx265', HEVC, edits=(mark_keys(lambda i: True),)),
+    'all marked key vp8': Kind('mkv', 'libvpx', 'g=12', edits=(mark_keys(lambda i: True),)),
+    'all marked key vp9': Kind('mkv', 'libvpx-vp9', 'g=12', edits=(mark_keys(lambda i: True),)),
+    'all marked key av1': Kind('mkv', 'libsvtav1', AV1, edits=(mark_keys(lambda i: True),)),
+    'all marked key mpeg4': Kind('mkv', 'mpeg4', 'g=12 bf=2', edits=(mark_keys(lambda i: True),)),
+    'some marked key h264': Kind('mp4', options='g=12', edits=(mark_keys(lambda i: i % 5 == 0),)),
+    'some marked key vp9': Kind('mp4', 'libvpx-vp9', 'g=12', edits=(mark_keys(lambda i: i % 5 == 0),)),
+    'first marked key': Kind('mkv', options='g=12', edits=(mark_keys(lambda i: i == 0),)),
+    'none marked key': Kind('mkv', options='g=12', edits=(mark_keys(lambda i: False),)),
+    'vp9 hidden frames apart': Kind('webm', 'libvpx-vp9', HIDDEN, edits=(split_superframes(),)),
+    'edit list swaps': edited((.8, .4, 1), (0, .4, 1), shown=None),
+    'edit list repeats': edited((.2, .4, 1), (.2, .4, 1), shown=None),
+    'edit list leaves out': edited((.2, .4, 1), (1.2, .4, 1), shown=None),
+    'edit list pauses': edited((None, .4, 1), (.2, .4, 1), shown=range(3, 13)),
+    'edit list ends early': edited((0, .4, 1), shown=None),
+    'edit list slows down': edited((.2, .4, .5), shown=None),
+    'edit list of another time': edited((.21, .39, 1), shown=None),
     # lengths
     'one frame': Kind('mp4', frames=1),
     'one frame avi': Kind('avi', 'mpeg4', frames=1),
