@@ -35,11 +35,12 @@ class Video(ABC):
         Raises:
             IndexError: There is no such frame.
             VideoError: It cannot be decoded.
-            TimeoutError: The deadline has passed.
+            TimeoutError: The time is over.
         """
 
+    @abstractmethod
     def close(self) -> None:
-        """Close the file. Calling it again does nothing."""
+        """Close what is open. Calling it again does nothing."""
 
     def __enter__(self) -> 'Video':
         return self

@@ -1,14 +1,178 @@
 """What packets say of themselves, where containers say nothing or something else.
 
-Only as much of each bitstream is read as tells whether decoding can begin at a packet, and whether a packet is shown.
+Of each bitstream only as much is read as tells how many frames of a packet are shown, and whether decoding can begin at
+it.
 """
 
+import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-# nal_unit_type (H.264, Table 7-1; H.265, Table 7-1)
-H264_SLICES, H264_IDR, H264_SEI = range(1, 6), 5, 6
-HEVC_SLICES, HEVC_IRAP, HEVC_IDR = range(32), range(16, 24), (19, 20)
-RECOVERY_POINT = 6  # payloadType (H.264, D.1)
+import av
+
+TINY = 64  # bytes; a packet of more has a picture
+
+
+class Picture(NamedTuple):
+    """What is in a packet.
+
+    Attributes:
+        frames (int): Frames that are shown.
+        begins (bool): Whether this frame, and all that are shown after it, can be decoded from here to the last bit.
+        closed (bool): Whether, besides, all that comes after it in the file is shown after all that comes before it.
+        ahead (bool): Whether it is decoded ahead of frames that are shown before it, where times do not say so.
+    """
+
+    frames: int
+    begins: bool
+    closed: bool
+    ahead: bool = False
+
+
+INNER, KEY, HIDDEN = Picture(1, False, False), Picture(1, True, True), Picture(0, False, False)
+
+
+class Plain:
+    """Codecs of which every packet is a frame that is shown, and key frames are what their containers say: AV1."""
+
+    def __init__(self, extradata: bytes | None) -> None:
+        pass
+
+    def __call__(self, packet: av.Packet) -> Picture:
+        return KEY if packet.is_keyframe else INNER
+
+
+class Vp8(Plain):
+    """VP8, which has frames that are only referred to (RFC 6386, Section 9.1)."""
+
+    def __call__(self, packet: av.Packet) -> Picture:
+        show_frame = memoryview(packet)[0] >> 4 & 1
+        return super().__call__(packet) if show_frame else HIDDEN
+
+
+class Vp9(Plain):
+    """VP9, which has them too; where they travel with one that is shown, FFmpeg parts them (Section 6.2, Annex B)."""
+
+    def __call__(self, packet: av.Packet) -> Picture:
+        data = memoryview(packet)
+        superframe = data[-1] >> 5 == 0b110
+        header = data[0] >> (0 if data[0] >> 4 & 3 == 3 else 1)  # profile 3 has a reserved bit before these
+        show_existing_frame, show_frame = header >> 2 & 1, header & 1
+        return super().__call__(packet) if superframe or show_existing_frame or show_frame else HIDDEN
+
+
+class H264:
+    """H.264, whose access units consist of NAL units."""
+
+    SLICES, IDR, SEI = range(1, 6), 5, 6  # nal_unit_type, Table 7-1
+    LENGTH_SIZE = 4  # where its configuration record, avcC, holds lengthSizeMinusOne
+    RECOVERY_POINT = 6  # payloadType, Section D.1.1
+
+    def __init__(self, extradata: bytes | None) -> None:
+        record = extradata and extradata[0] == 1 and len(extradata) > self.LENGTH_SIZE
+        self.length_size = (extradata[self.LENGTH_SIZE] & 3) + 1 if record else 0  # 0: start codes
+
+    def __call__(self, packet: av.Packet) -> Picture:
+        if packet.size >= TINY and not packet.is_keyframe:
+            return INNER
+        for unit in nal_units(memoryview(packet), self.length_size):
+            kind = unit[0] & 31
+            if kind == self.SEI and packet.is_keyframe and self._recovers_at_once(bytes(unit[1:])):
+                return Picture(1, True, False)
+            if kind in self.SLICES:
+                return KEY if kind == self.IDR else INNER
+        return INNER if packet.is_keyframe else HIDDEN  # some cameras wrap the slices of key frames in other units
+
+    def _recovers_at_once(self, sei: bytes) -> bool:
+        """Whether messages say that all that is shown from here on is exact (Section D.1.8)."""
+        sei = sei.replace(b'\0\0\3', b'\0\0')  # emulation_prevention_three_byte
+        place = 0
+        while place + 2 < len(sei):
+            kind, place = self._read_sum(sei, place)
+            size, place = self._read_sum(sei, place)
+            if kind == self.RECOVERY_POINT:
+                # recovery_frame_cnt = 0, which is the bit 1; exact_match_flag = 1; broken_link_flag = 0
+                return place < len(sei) and sei[place] >> 5 == 0b110
+            place += size
+        return False
+
+    @staticmethod
+    def _read_sum(sei: bytes, place: int) -> tuple[int, int]:
+        """Read bytes up to one that is not 255, and return their sum and the place after them."""
+        total = 0
+        while place < len(sei):
+            total, place = total + sei[place], place + 1
+            if sei[place - 1] != 255:
+                break
+        return total, place
+
+
+class Hevc(H264):
+    """H.265."""
+
+    SLICES, IRAP, IDR = range(32), range(16, 24), (19, 20)  # nal_unit_type, Table 7-1
+    LENGTH_SIZE = 21  # in hvcC
+
+    def __call__(self, packet: av.Packet) -> Picture:
+        if packet.size >= TINY and not packet.is_keyframe:
+            return INNER
+        for unit in nal_units(memoryview(packet), self.length_size):
+            kind = unit[0] >> 1 & 63
+            if kind in self.SLICES:
+                return Picture(1, kind in self.IRAP, kind in self.IDR)
+        return INNER if packet.is_keyframe else HIDDEN
+
+
+class Mpeg12:
+    """MPEG-1 and MPEG-2 video."""
+
+    PICTURE = b'\0\0\1\0'
+
+    def __init__(self, extradata: bytes | None) -> None:
+        pass
+
+    def __call__(self, packet: av.Packet) -> Picture:
+        if packet.size < TINY and self.PICTURE not in bytes(packet):
+            return HIDDEN
+        return Picture(1, packet.is_keyframe, False)
+
+
+class Mpeg4:
+    """MPEG-4 part 2, such as DivX and Xvid, which avi files hold without the times at which frames are shown."""
+
+    VOP = b'\0\0\1\xb6'
+    INTRA, BIDIRECTIONAL = 0, 2  # vop_coding_type, Table 6-20
+
+    def __init__(self, extradata: bytes | None) -> None:
+        self.time_bits = vop_time_bits(extradata or b'')
+
+    def __call__(self, packet: av.Packet) -> Picture:
+        data = bytes(packet)
+        start = data.find(self.VOP) + len(self.VOP)
+        if start < len(self.VOP):
+            return HIDDEN
+        if self.time_bits is None or self.VOP in data[start:]:
+            return Picture(2, False, False)  # as in DivX's packed files, whose frames are in other packets
+        bits = int.from_bytes(data[start:start + 16].ljust(16, b'\0'), 'big')
+        kind, place = bits >> 126, 125  # the next bit
+        while bits >> place & 1 and place > 100:  # modulo_time_base
+            place -= 1
+        # that sequence's 0, a marker, vop_time_increment, a marker and vop_coded
+        coded = bits >> (place - 3 - self.time_bits) & 1
+        begins = kind == self.INTRA
+        return Picture(int(coded), begins, False, kind != self.BIDIRECTIONAL)
+
+
+READERS = {
+    'h264': H264,
+    'hevc': Hevc,
+    'av1': Plain,
+    'vp8': Vp8,
+    'vp9': Vp9,
+    'mpeg4': Mpeg4,
+    'mpeg1video': Mpeg12,
+    'mpeg2video': Mpeg12,
+}
 
 
 def nal_units(data: memoryview, length_size: int) -> Iterator[memoryview]:
@@ -16,13 +180,15 @@ def nal_units(data: memoryview, length_size: int) -> Iterator[memoryview]:
 
     Args:
         data (memoryview): The packet.
-        length_size (int): Bytes of the length before each unit (mp4, Matroska); 0 for start codes (MPEG-TS, avi).
+        length_size (int): Bytes of the length before each unit, as in mp4 and Matroska; 0 where start codes part them,
+            as in MPEG-TS and avi.
     """
     if length_size:
         start = 0
         while start + length_size < len(data):
             end = start + length_size + int.from_bytes(data[start:start + length_size], 'big')
-            yield data[start + length_size:end]
+            if unit := data[start + length_size:end]:
+                yield unit
             start = end
         return
     content = bytes(data)
@@ -34,74 +200,30 @@ def nal_units(data: memoryview, length_size: int) -> Iterator[memoryview]:
         start = end
 
 
-def length_size(codec: str, extradata: bytes | None) -> int:
-    """Bytes of the length before each NAL unit, by the codec's configuration record; 0 for start codes."""
-    if not extradata or extradata[0] != 1:
-        return 0
-    place = 4 if codec == 'h264' else 21  # lengthSizeMinusOne of avcC and hvcC
-    return (extradata[place] & 3) + 1 if len(extradata) > place else 0
-
-
-def begins_h264(data: memoryview, length_size: int) -> tuple[bool, bool]:
-    """Tell whether decoding can begin at an H.264 access unit.
+def vop_time_bits(headers: bytes) -> int | None:
+    """Bits of ``vop_time_increment``, by the header of the video object layer (ISO/IEC 14496-2, Section 6.2.3).
 
     Returns:
-        tuple: Whether it and all that is shown after it can be decoded to the last bit, and whether it is closed, which
-        means that all that comes after it in the file is shown after all that comes before it.
+        int or None: None if there is no header, or one of a shape that is not rectangular.
     """
-    for unit in nal_units(data, length_size):
-        kind = unit[0] & 31 if unit else 0
-        if kind == H264_SEI and _recovers_at_once(bytes(unit[1:])):
-            return True, False
-        if kind in H264_SLICES:
-            return kind == H264_IDR, kind == H264_IDR
-    return False, False
+    header = re.search(rb'\x00\x00\x01[\x20-\x2f](.{1,32})', headers, re.DOTALL)
+    if not header:
+        return None
+    bits = iter(f'{int.from_bytes(header[1].ljust(32, bytes(1)), "big"):0256b}')
 
+    def take(count: int) -> int:
+        return int(''.join(next(bits) for _ in range(count)), 2)
 
-def begins_hevc(data: memoryview, length_size: int) -> tuple[bool, bool]:
-    """Tell the same as :func:`begins_h264` of an H.265 access unit."""
-    for unit in nal_units(data, length_size):
-        kind = unit[0] >> 1 & 63 if unit else 63
-        if kind in HEVC_SLICES:
-            return kind in HEVC_IRAP, kind in HEVC_IDR
-    return False, False
-
-
-def has_slice(codec: str, data: memoryview, length_size: int) -> bool:
-    """Whether an access unit of H.264 or H.265 has a picture in it, and not only parameters or messages."""
-    if codec == 'h264':
-        return any(unit and unit[0] & 31 in H264_SLICES for unit in nal_units(data, length_size))
-    return any(unit and unit[0] >> 1 & 63 in HEVC_SLICES for unit in nal_units(data, length_size))
-
-
-def shows_vp8(data: memoryview) -> bool:
-    """Whether a VP8 frame is shown, and not only referred to (RFC 6386, 9.1)."""
-    return bool(data[0] >> 4 & 1)
-
-
-def shows_vp9(data: memoryview) -> bool:
-    """Whether a VP9 packet has a frame that is shown (VP9 bitstream, 6.2 and Annex B)."""
-    if data[-1] >> 5 == 0b110:  # a superframe: hidden frames travel with the one that is shown
-        return True
-    header = data[0] >> (0 if data[0] >> 4 & 3 == 3 else 1)  # profile 3 has a reserved bit more
-    show_existing_frame, show_frame = header >> 2 & 1, header & 1
-    return bool(show_existing_frame or show_frame)
-
-
-def _recovers_at_once(sei: bytes) -> bool:
-    """Whether an SEI message says that all that is shown from here on is exact (H.264, D.1.8)."""
-    sei = sei.replace(b'\0\0\3', b'\0\0')  # emulation prevention
-    place = 0
-    while place + 2 < len(sei):
-        kind = size = 0
-        while sei[place] == 255 and place + 2 < len(sei):
-            kind, place = kind + 255, place + 1
-        kind, place = kind + sei[place], place + 1
-        while sei[place] == 255 and place + 1 < len(sei):
-            size, place = size + 255, place + 1
-        size, place = size + sei[place], place + 1
-        if kind == RECOVERY_POINT:
-            # recovery_frame_cnt ue(v) = 0 is a bit of 1; then exact_match_flag = 1, broken_link_flag = 0
-            return place < len(sei) and sei[place] >> 5 == 0b110
-        place += size
-    return False
+    take(1 + 8)  # random_accessible_vol, video_object_type_indication
+    if take(1):  # is_object_layer_identifier
+        take(4 + 3)
+    if take(4) == 15:  # aspect_ratio_info
+        take(16)
+    if take(1):  # vol_control_parameters
+        take(2 + 1)
+        if take(1):  # vbv_parameters
+            take(79)
+    if take(2) != 0:  # video_object_layer_shape
+        return None
+    take(1)
+    return max((take(16) - 1).bit_length(), 1)  # vop_time_increment_resolution

@@ -1,68 +1,72 @@
 """Which packet holds which frame, and where decoding can begin."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import av
 import numpy as np
 
-from . import bitstream
+from .bitstream import INNER, KEY, READERS
 
 NO_TIME = np.iinfo(np.int64).min
-TINY = 64  # bytes; a packet of more has a picture
-# codecs of which one packet is one frame, and key frames are places to begin at; besides those of key frames alone
-TRUSTED = ('h264', 'hevc', 'av1', 'vp8', 'vp9')
 
 
-@dataclass
 class Packets:
     """What is known of the packets of a stream without decoding them, in the order of the file.
 
+    Args:
+        codec (str): The codec's name, as FFmpeg calls the format.
+        intra_only (bool): Whether each frame can be decoded by itself.
+        extradata (bytes, optional): What the container says of the stream to the decoder.
+
     Attributes:
-        codec (str): The codec's name, as FFmpeg calls it.
-        length_size (int): See :func:`bitstream.length_size`.
-        pts (list): When each packet's frame is shown, in units of the stream's time base; ``NO_TIME`` if unknown.
+        known (bool): Whether one packet is one frame, as far as the packets tell.
+        pts (list): When each packet's frame is shown, in units of the stream's time base, or None.
         dts (list): When it is decoded, likewise.
+        places (list): Where each packet is in the file, see :meth:`place`.
         shown (list): Whether its frame is shown: edit lists and codecs hide frames.
-        begins (list): Whether decoding can begin at it.
-        closed (list): Whether all packets after it are shown after all packets before it.
+        begins (list): Whether all that is shown from it on can be decoded from it.
+        closed (list): Whether, besides, all packets after it are shown after all packets before it.
+        ahead (list): Whether it is decoded ahead of frames that are shown before it, where times do not say so.
+        timed (bool): Whether ``pts`` are times, and not only an order.
+        empty (int): Packets without data, which stand for a frame that stays.
         corrupt (bool): Whether the container says that a packet is damaged.
     """
 
-    codec: str
-    length_size: int
-    intra_only: bool
-    pts: list[int] = field(default_factory=list)
-    dts: list[int] = field(default_factory=list)
-    shown: list[bool] = field(default_factory=list)
-    begins: list[bool] = field(default_factory=list)
-    closed: list[bool] = field(default_factory=list)
-    empty: int = 0
-    corrupt: bool = False
+    def __init__(self, codec: str, intra_only: bool, extradata: bytes | None) -> None:
+        self.codec = codec
+        reader = READERS.get(codec)
+        self._look = reader(extradata) if reader else None
+        self.known = bool(reader) or intra_only
+        self.pts, self.dts, self.places = [], [], []
+        self.shown, self.begins, self.closed, self.ahead = [], [], [], []
+        self.timed = True
+        self.empty = 0
+        self.corrupt = False
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    @staticmethod
+    def place(packet: av.Packet) -> tuple:
+        """What tells a packet from all others of the file."""
+        return packet.pos, packet.dts, packet.size
 
     def add(self, packet: av.Packet) -> None:
         """Take in the next packet."""
-        self.pts.append(NO_TIME if packet.pts is None else packet.pts)
-        self.dts.append(NO_TIME if packet.dts is None else packet.dts)
+        self.pts.append(packet.pts)
+        self.dts.append(packet.dts)
+        self.places.append(self.place(packet))
         self.corrupt |= packet.is_corrupt
         self.empty += packet.size == 0
-        self.shown.append(packet.size > 0 and not packet.is_discard and self._shows(packet))
-        begins = closed = packet.is_keyframe
-        if packet.is_keyframe and self.codec == 'h264':
-            begins, closed = bitstream.begins_h264(memoryview(packet), self.length_size)
-        elif packet.is_keyframe and self.codec == 'hevc':
-            begins, closed = bitstream.begins_hevc(memoryview(packet), self.length_size)
-        self.begins.append(begins)
-        self.closed.append(closed)
-
-    def _shows(self, packet: av.Packet) -> bool:
-        if self.codec == 'vp9':
-            return bitstream.shows_vp9(memoryview(packet))
-        if self.codec == 'vp8':
-            return bitstream.shows_vp8(memoryview(packet))
-        if self.codec in ('h264', 'hevc') and packet.size < TINY:
-            return bitstream.has_slice(self.codec, memoryview(packet), self.length_size)
-        return True
+        shown = packet.size > 0 and not packet.is_discard
+        picture = KEY if packet.is_keyframe else INNER
+        if self._look and packet.size:
+            picture = self._look(packet)
+            self.known &= picture.frames < 2
+        self.shown.append(shown and picture.frames > 0)
+        self.begins.append(picture.begins)
+        self.closed.append(picture.closed)
+        self.ahead.append(picture.ahead)
 
 
 class Index:
@@ -87,51 +91,103 @@ class Index:
         return int(np.searchsorted(self.firsts, frame, 'right')) - 1
 
     def packet(self, frame: int) -> int:
-        """The packet, more or less, that holds a frame."""
+        """About which packet holds a frame."""
         place = self.entry(frame)
         return int(self.entries[place] + frame - self.firsts[place])
 
+    def covers(self, frame: int, packet: int) -> bool:
+        """Whether a packet lies between the entry from which a frame is decoded and the next one."""
+        place = self.entry(frame)
+        end = self.entries[place + 1] if place + 1 < len(self.entries) else np.inf
+        return self.entries[place] <= packet < end
+
+
+def make_index(packets: Packets, delay: int) -> Index | None:
+    """Index the frames of packets, or return None where these do not tell them.
+
+    Args:
+        packets (Packets): All packets of a stream.
+        delay (int): Frames that the codec may decode before one that is shown earlier.
+    """
+    if not packets.known or packets.corrupt or all(time is None for time in packets.dts):
+        return None
+    if any(packets.ahead):
+        order = _order_by_type(packets)
+        if all(time is None for time, shown in zip(packets.pts, packets.shown) if shown):
+            packets.pts, packets.timed = order.tolist(), False
+        index = index_by_time(packets)
+        return index if index and np.array_equal(index.rank, order) else None
+    index = index_by_time(packets)
+    if index is None or (delay and _are_guessed(packets)):
+        return index_by_count(packets)
+    order = index.rank[index.rank >= 0]
+    late = (np.arange(len(order)) - order).max()  # how many are decoded before one that is shown before them
+    return index if late <= delay else None
+
 
 def index_by_time(packets: Packets) -> Index | None:
-    """Order frames by the times of their packets, or return None where those cannot be trusted."""
-    pts, shown = np.array(packets.pts), np.array(packets.shown)
-    times = pts[shown]
-    if not len(times) or NO_TIME in times or len(np.unique(times)) < len(times):
+    """Order frames by the times of their packets, or return None where those do not tell."""
+    shown = np.array(packets.shown, bool)
+    pts = as_array(packets.pts)
+    times = np.sort(pts[shown])
+    if not len(times) or times[0] == NO_TIME or (np.diff(times) == 0).any():
         return None
-    rank = np.full(len(pts), -1)
-    rank[np.flatnonzero(shown)[np.argsort(times)]] = np.arange(len(times))
-    # an entry whose time comes before that of a packet in front of it is none: frames after it are not all decoded
-    before = np.maximum.accumulate(np.where(shown, pts, NO_TIME))
-    begins = np.array(packets.begins) & (pts != NO_TIME)
-    begins[1:] &= before[:-1] < pts[1:]
+    rank = np.where(shown, np.searchsorted(times, pts), -1)
+    # an entry before which a frame is decoded that is shown after it is none
+    latest = np.maximum.accumulate(np.where(shown, pts, NO_TIME))
+    begins = np.array(packets.begins, bool) & (pts != NO_TIME)
+    begins[1:] &= latest[:-1] < pts[1:]
+    begins[0] = True
     entries = np.flatnonzero(begins)
-    firsts = np.searchsorted(np.sort(times), pts[entries])  # of a hidden one, the first that is shown after it
-    if not len(entries) or entries[0] > 0:
-        entries, firsts = np.r_[0, entries], np.r_[0, firsts]
-    else:
-        firsts[0] = 0
+    firsts = np.searchsorted(times, pts[entries])  # of a hidden one, the first that is shown after it
+    firsts[0] = 0
     return Index(len(times), entries, firsts, rank)
 
 
 def index_by_count(packets: Packets) -> Index | None:
-    """Count the frames before each closed entry, or return None where there is none at the start."""
+    """Count the frames before each closed entry, or return None where the first packet is none."""
+    shown = np.array(packets.shown, bool)
     entries = np.flatnonzero(packets.closed)
-    shown = np.array(packets.shown)
     if not shown.any() or not len(entries) or entries[0] > 0:
         return None
-    firsts = (np.cumsum(shown) - shown)[entries]
-    return Index(int(shown.sum()), entries, firsts)
+    return Index(int(shown.sum()), entries, (np.cumsum(shown) - shown)[entries])
 
 
-def leading_packets(packets: Packets, index: Index) -> np.ndarray:
-    """Packets at the start of which only decoding tells whether they are shown.
+def _are_guessed(packets: Packets) -> bool:
+    """Whether times are those of decoding, put off: FFmpeg's guess where a container has no others, as that of avi."""
+    times = [(pts, dts) for pts, dts, shown in zip(packets.pts, packets.dts, packets.shown) if shown]
+    return None not in times[0] and all(None not in pair and pair[0] - pair[1] == times[0][0] - times[0][1]
+                                        for pair in times)
 
-    They come before the first entry, or are shown before it: what they refer to may have been cut off.
+
+def _order_by_type(packets: Packets) -> np.ndarray:
+    """The order in which frames are shown where those that are decoded ahead wait for the next of them, -1 for others.
     """
-    first = int(np.flatnonzero(packets.begins)[0]) if any(packets.begins) else len(packets.pts)
-    rank = index.rank
-    if first == len(rank):
-        return np.flatnonzero(rank >= 0)
-    numbers = np.arange(len(rank))
-    border = np.array(packets.pts)[first]
-    return np.flatnonzero((rank >= 0) & ((numbers < first) | (np.array(packets.pts) < border)))
+    order = np.full(len(packets), -1)
+    count, waiting = 0, None
+    for number in np.flatnonzero(packets.shown).tolist():
+        if packets.ahead[number]:
+            number, waiting = waiting, number
+        if number is not None:
+            order[number], count = count, count + 1
+    if waiting is not None:
+        order[waiting] = count
+    return order
+
+
+def unsure_packets(packets: Packets, index: Index) -> list[int]:
+    """Packets of which only decoding tells whether they are shown, as what they refer to may have been cut off.
+
+    They come before the first entry of the file, or after it and are shown before it.
+    """
+    numbers = np.flatnonzero(index.rank >= 0)
+    if not any(packets.begins):
+        return numbers.tolist()
+    first = packets.begins.index(True)
+    early = as_array(packets.pts)[numbers] < packets.pts[first] if packets.pts[first] is not None else False
+    return numbers[(numbers < first) | early].tolist()
+
+
+def as_array(times: Sequence[int | None]) -> np.ndarray:
+    """Times as integers, of which ``NO_TIME`` is none."""
+    return np.array([NO_TIME if time is None else time for time in times], np.int64)

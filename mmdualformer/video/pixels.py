@@ -8,7 +8,8 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import Interpolation, VideoReformatter
 
-# what swscale converts by tables, to the same pixels in a filter graph and without one, which takes half the time
+# progressive frames of what swscale converts by tables are the same from a filter graph and without one, which takes
+# half the time
 BY_TABLE = ('yuv420p', 'yuvj420p')
 
 
@@ -52,29 +53,31 @@ def upright(frame: av.VideoFrame) -> Turn:
 class Converter:
     """Turns the frames of one video into upright RGB images of one size.
 
-    The pixels are those of ``ffmpeg -i FILE -pix_fmt rgb24``: colour space and range are the frame's, alpha is left out,
-    and frames of another size than the first one are scaled to it.
+    The pixels are those of ``ffmpeg -i FILE -pix_fmt rgb24``: colour space and range are the frame's, alpha is left
+    out, and frames of another size than the video's are scaled to it.
 
     Args:
-        time_base (Fraction): Of the stream.
+        stream (av.VideoStream): The video, before it is decoded.
+
+    Attributes:
+        size (tuple): Width and height before frames are turned.
     """
 
-    def __init__(self, time_base) -> None:
-        self._time_base = time_base
+    def __init__(self, stream: av.VideoStream) -> None:
+        self._time_base = stream.time_base
+        self.size = stream.codec_context.width, stream.codec_context.height
         self._reformatter = VideoReformatter()  # one for all frames: it keeps its tables
         self._graph = self._graph_key = None
-        self._size = None  # of the images
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert a frame to ``[H, W, 3]``, uint8, in one piece."""
         turn = upright(frame)
-        width, height = (frame.height, frame.width) if turn.transpose else (frame.width, frame.height)
-        self._size = self._size or (width, height)
-        if frame.format.name in BY_TABLE and frame.height % 2 == 0 and self._size == (width, height):
+        by_table = frame.format.name in BY_TABLE and frame.height % 2 == 0 and not frame.interlaced_frame
+        if by_table and self.size == (frame.width, frame.height):
             # frames are decoded in parallel, so that swscale needs no threads of its own
             rgb = self._reformatter.reformat(frame, format='rgb24', interpolation=Interpolation.BICUBIC, threads=1)
             return np.ascontiguousarray(turn.apply(_pixels(rgb)))
-        key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turn)
+        key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turn, self.size)
         if key != self._graph_key:
             self._graph, self._graph_key = self._make_graph(frame, turn), key
         self._graph.push(frame)
@@ -84,10 +87,13 @@ class Converter:
         """FFmpeg's filters from a frame's format to RGB; it also turns before it converts."""
         graph = av.filter.Graph()
         graph.threads = 1
-        width, height = self._size
+        filters = turn.filters()
+        if self.size != (frame.width, frame.height):
+            width, height = reversed(self.size) if turn.transpose else self.size
+            filters.append(f'scale={width}:{height}:flags=bicubic')
         nodes = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format,
                                   time_base=self._time_base)]
-        for text in (*turn.filters(), f'scale={width}:{height}:flags=bicubic', 'format=pix_fmts=rgb24', 'buffersink'):
+        for text in (*filters, 'format=pix_fmts=rgb24', 'buffersink'):
             name, _, arguments = text.partition('=')
             nodes.append(graph.add(name, arguments or None))
         graph.link_nodes(*nodes).configure()

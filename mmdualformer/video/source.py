@@ -1,0 +1,148 @@
+"""The packets of a video file, by their numbers."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import av
+
+from .files import check_regular
+from .index import Packets
+
+# Demuxers of files that are videos themselves. Those that are not here are lists of other files or addresses, such as
+# HLS, DASH, SDP and concat scripts, devices, audio, subtitles and single images. One name of each will do.
+DEMUXERS = ('mov', 'matroska', 'avi', 'mpegts', 'mpeg', 'mpegvideo', 'flv', 'live_flv', 'kux', 'asf', 'ogg', 'gif',
+            'apng', 'rm', 'mxf', 'mxf_opatom', 'gxf', 'dv', 'nut', 'nuv', 'nsv', 'ivf', 'obu', 'av1', 'h261', 'h263',
+            'h264', 'hevc', 'vvc', 'm4v', 'mjpeg', 'dirac', 'vc1', 'vc1test', 'cavsvideo', 'wtv', 'yuv4mpegpipe',
+            'swf', 'bink', 'smk', 'roq', 'flic', '4xm', 'film_cpk', 'avs', 'avs2', 'avs3', 'rpl', 'pva', 'mtv', 'lxf')
+OPTIONS = {'protocol_whitelist': 'file', 'format_whitelist': ','.join(DEMUXERS)}
+KEPT = 32 << 20  # bytes of packets that are kept; those of larger files are read again
+
+
+class PacketSource:
+    """Packets of the best video stream of a file, and the decoder for them.
+
+    Nothing but the file is read, whatever is in it. ``pts`` of the packets that :meth:`read` gives is their number,
+    which the decoder hands on to the frame.
+
+    Args:
+        path (str): A regular file.
+        time_limit (float, optional): Seconds until all that is asked of it must be done.
+
+    Attributes:
+        container (av.container.InputContainer): The open file.
+        stream (av.VideoStream): The stream.
+        decoder (av.VideoCodecContext): Its decoder, another one after :meth:`reopen`.
+        packets (Packets): What is known of each packet.
+        broken_off (str): Why the file could not be read to its end, ``''`` if it could.
+
+    Raises:
+        VideoError: It is no regular file.
+        TimeoutError: The time is over.
+        av.FFmpegError, ValueError: It is no video that FFmpeg can read.
+    """
+
+    def __init__(self, path: str, time_limit: float | None = None) -> None:
+        self.path = path
+        self.time_limit = time_limit
+        self.broken_off = ''
+        self._deadline = None if time_limit is None else time.monotonic() + time_limit
+        self.container = None
+        self._kept = None
+        self._numbers = None
+        check_regular(path)
+        self.reopen()
+        self._read_all()
+
+    def reopen(self) -> None:
+        """Go back to the start, with a decoder that knows nothing yet."""
+        self.close()
+        self.check_time()
+        left = None if self._deadline is None else self._deadline - time.monotonic()
+        # with the protocol, a colon in the name is no protocol
+        self.container = av.open(f'file:{os.path.abspath(self.path)}', options=OPTIONS, timeout=left)
+        self.stream = self.container.streams.best('video')
+        if self.stream is None:
+            raise ValueError('it has no video stream')
+        if self.stream.codec_context is None:
+            raise ValueError('its codec is unknown')
+        self.decoder = self.stream.codec_context
+        self.decoder.thread_count = 1  # files are read in parallel
+
+    def close(self) -> None:
+        """Close the file; the packets that are kept stay."""
+        if self.container is not None:
+            self.container.close()
+        self.container = None
+
+    def check_time(self) -> None:
+        """Raise TimeoutError if the time is over."""
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise TimeoutError(f'no answer within {self.time_limit:g} s')
+
+    def read(self, start: int) -> Iterator[av.Packet]:
+        """Yield packets from a number on."""
+        if self._kept is not None:
+            yield from self._kept[start:]
+            return
+        number = self._seek(start)
+        for packet in self._demux():
+            if number >= start:
+                packet.pts = number
+                yield packet
+            number += 1
+
+    def _demux(self) -> Iterator[av.Packet]:
+        """Yield packets up to the end of the file, or to where it breaks off."""
+        try:
+            for packet in self.container.demux(self.stream):
+                if packet.size or packet.pts is not None or packet.dts is not None:
+                    yield packet  # and not the one that ends the stream
+                self.check_time()
+        except TimeoutError:
+            raise
+        except (av.FFmpegError, OSError) as error:
+            self.broken_off = said(error)
+
+    def _read_all(self) -> None:
+        """Note all packets, and keep them if they are not too large."""
+        codec = self.decoder.codec
+        name = codec.canonical_name  # of the format: decoders have others
+        self.packets = Packets(name, bool(codec.intra_only), self.decoder.extradata)
+        self._kept, size = [], 0
+        for number, packet in enumerate(self._demux()):
+            self.packets.add(packet)
+            size += packet.size
+            if self._kept is not None:
+                packet.pts = number
+                self._kept.append(packet)
+                if size > KEPT:
+                    self._kept = None
+
+    def _seek(self, start: int) -> int:
+        """Go to a packet or some way before it, and return the number of the next one.
+
+        Demuxers are often somewhere else than where they were sent, so that the packet there has to be one that is
+        known by its place in the file.
+        """
+        times = self.packets.dts[start], self.packets.pts[start]
+        if self._numbers is None:
+            self._numbers = {place: number for number, place in enumerate(self.packets.places)}
+        if start > 0 and None not in times and len(self._numbers) == len(self.packets):
+            try:
+                self.container.seek(min(times), stream=self.stream)
+                packet = next(self._demux(), None)
+                number = None if packet is None else self._numbers.get(self.packets.place(packet))
+                if number is not None and number <= start:
+                    self.container.seek(min(times), stream=self.stream)
+                    return number
+            except av.FFmpegError:
+                pass
+        self.reopen()
+        return 0
+
+
+def said(error: Exception) -> str:
+    """What an error says, in one line."""
+    text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+    return text.strip().splitlines()[-1]
