@@ -41,7 +41,8 @@ def irregular(index: int) -> int:
 
 def joined(suffix: str, codec: str = 'libx264', **second) -> Kind:
     """A file of the bytes of two, of which the second may have another size or pixel format."""
-    return Kind(suffix, codec, 'g=12', edits=(join(Kind(suffix, codec, 'g=12', first=100, **second)), ), shown=None)
+    return Kind(suffix, codec, 'g=12', edits=(join(Kind(suffix, codec, 'g=12', first=100, **second)), ), shown=None,
+                whole=False)
 
 
 def cut_kind(suffix: str, codec: str = 'libx264', options: str = 'g=25', **others) -> Kind:
@@ -51,7 +52,7 @@ def cut_kind(suffix: str, codec: str = 'libx264', options: str = 'g=25', **other
 
 def headless(suffix: str, codec: str = 'libx264', options: str = 'g=25') -> Kind:
     """A file of which the first packets are missing."""
-    return Kind(suffix, codec, options, frames=60, edits=(keep(10), ), shown=None)
+    return Kind(suffix, codec, options, frames=60, edits=(keep(10), ), shown=None, whole=False)
 
 
 def damaged(suffix: str, edit: Edit, codec: str = 'libx264', options: str = 'g=12', **others) -> Kind:
@@ -251,7 +252,7 @@ SOUND = {
     'clock of ts turns over': Kind('ts', options='g=12', edits=(offset(95443.2, 'mpegts_copyts=1'),)),
     'same time twice': Kind('mkv', options='g=12 bf=0', edits=(retime(lambda i: i - i % 2),), shown=None),
     'same time mp4': Kind('mp4', 'mjpeg', pix_fmt='yuvj420p', edits=(retime(lambda i: i - i % 3),), shown=None),
-    'all at one time': Kind('mkv', 'mjpeg', pix_fmt='yuvj420p', edits=(retime(lambda i: 0),), shown=None),
+    'all at one time': Kind('mkv', 'mjpeg', pix_fmt='yuvj420p', edits=(retime(lambda i: 0),), whole=False),
     'broken order': Kind('mp4', 'mjpeg', pix_fmt='yuvj420p', edits=(retime(lambda i: i * 7 % 40),), shown=None),
     'broken order h264': Kind('mp4', options='g=12 bf=0', edits=(retime(lambda i: i ^ 3),), shown=None),
     'broken order mkv': Kind('mkv', options='g=12 bf=0', edits=(retime(lambda i: i ^ 1),), shown=None),

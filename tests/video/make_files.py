@@ -63,6 +63,7 @@ class Kind:
         cover (bool): It has a picture attached.
         edits (tuple): What is done to the finished file.
         shown (iterable): Numbers of the frames that it shows; None where it takes FFmpeg to say.
+        whole (bool): Nothing is missing from it, and it must not be called damaged.
     """
 
     suffix: str
@@ -82,6 +83,7 @@ class Kind:
     cover: bool = False
     edits: tuple[Edit, ...] = ()
     shown: Iterable[int] | None = ()
+    whole: bool = True
 
     @property
     def numbers(self) -> list[int] | None:

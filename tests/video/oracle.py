@@ -37,11 +37,11 @@ class Shown:
     errors: list[str] = field(default_factory=list)
     undetermined: set[int] = field(default_factory=set)
 
-    def at(self, time: float) -> list[int]:
-        """Frames that are shown at a time, in seconds after the first one."""
+    def at(self, time: float) -> int | None:
+        """The frame that is shown at a time, in seconds after the first one."""
         if None in self.times:
-            return []
-        return np.flatnonzero(np.abs(np.subtract(self.times, self.times[0]) - time) < 1e-4).tolist()
+            return None
+        return max(int(np.searchsorted(np.maximum.accumulate(self.times), self.times[0] + time + 5e-3, 'right')) - 1, 0)
 
 
 class Screen:
@@ -136,8 +136,6 @@ def _packets(container: av.container.InputContainer, stream: av.VideoStream,
     """The packets of a stream, and None at their end, however it comes."""
     try:
         for packet in container.demux(stream):
-            if packet.is_corrupt:
-                errors.append('a damaged packet')
             if packet.size or packet.pts is not None or packet.dts is not None:
                 yield packet
     except av.FFmpegError as error:
