@@ -36,6 +36,12 @@ def read_number(image: np.ndarray) -> int:
     return int((bits << np.arange(NUMBER_BITS)).sum())
 
 
+def untwist(image: np.ndarray, degrees: float = 0, mirrored: bool = False, flipped: bool = False) -> np.ndarray:
+    """Undo the turn of a :class:`Kind`."""
+    image = image[::-1 if flipped else 1, ::-1 if mirrored else 1]
+    return np.rot90(image, -degrees // 90)
+
+
 def options_of(text: str) -> dict[str, str]:
     """Options of FFmpeg from ``'name=value name=value'``."""
     return dict(item.split('=', 1) for item in text.split())
