@@ -57,6 +57,10 @@ def differing(video, indices: list[int], expected: Shown) -> list[int]:
 def check_frames(path: Path, expected: Shown) -> None:
     """Ask for frames in every way, of a reader that is reused and of fresh ones."""
     total = len(expected.images)
+    if not total:
+        with pytest.raises(VideoError):
+            open_video(path)
+        return
     singles = np.random.default_rng(1).permutation(total)
     wrong = {}
     with open_video(path) as video:
@@ -126,7 +130,7 @@ def check_damaged(path: Path, expected: Shown) -> None:
             open_video(path)
         return
     wrong = {}
-    asked = orders(total) | {f'{index} alone': [index] for index in range(total)}
+    asked = orders(total) | {f'{index} alone': [index] for index in range(0, total, 3)}
     for order, indices in asked.items():
         try:
             with open_video(path) as video:
