@@ -4,6 +4,7 @@ A missing list is found here rather than after the model is built, a missing val
 trained, and a label outside the classes before it becomes a CUDA assertion.
 """
 
+import os.path as osp
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmdualformer.checkpoints.convert import check_names, load_safely
-from mmdualformer.datasets.annotations import parse_line
+from mmdualformer.datasets.annotations import read_list, read_names
 from mmdualformer.datasets.image_folder import find_classes
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
@@ -54,9 +55,8 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
                                     f'exist: there is no {Path(root, path).absolute()}; set it with --cfg-options '
                                     f'{key}.{name}=PATH')
             if ann_file and num_classes and dataset.get('type') in ('VideoDataset', 'RobustVideoDataset'):
-                multi_class = dataset.get('multi_class', False)
-                _check_labels(Path(root, ann_file), num_classes, dataset.get('delimiter', ' '), multi_class,
-                              may_lack=multi_class or loader == 'test_dataloader')
+                may_lack = dataset.get('multi_class') or loader == 'test_dataloader'
+                _check_list(dataset, 'video', num_classes, need_labels=not may_lack)
                 _check_names(Path(dataset.get('label_map') or Path(root, ann_file).with_name('label_map.txt')),
                              num_classes)
             if dataset.get('type') == 'ImageFolderDataset' and num_classes:
@@ -160,31 +160,25 @@ def check_model(cfg: Config, overrides: dict | None = None) -> None:
                             f'{num_classes}; set it with --cfg-options {key}.num_classes={num_classes}')
 
 
-def _check_labels(ann_file: Path, num_classes: int, delimiter: str, multi_class: bool, may_lack: bool) -> None:
-    """Check a list of ``path label [label ...]`` lines.
-
-    They may lack the label where scores are only dumped, and where a video may show nothing of many classes.
-    """
-    try:
-        lines = ann_file.read_text(encoding='utf-8').splitlines()
-    except (IsADirectoryError, UnicodeDecodeError) as error:
-        raise UserError(f'{ann_file} is no list of "video label" lines: {error}') from None
-    if not lines:
-        raise UserError(f'{ann_file} is empty; it must have a "video label" line for each video')
-    valid = f'a number of 0 to {num_classes - 1} (model.cls_head.num_classes={num_classes})'
-    for number, line in enumerate(lines, 1):
-        video, labels = parse_line(line, delimiter, multi_class)
-        if not video or not (labels or may_lack):
-            raise UserError(f'{ann_file} line {number}: {line!r} must be a video and its label, {valid}')
-        for label in labels:
-            if not 0 <= label < num_classes:
-                raise UserError(f'{ann_file} line {number}: label {str(label)!r} must be {valid}')
+def _check_list(dataset: dict, prefix: str, num_classes: int, **kwargs) -> None:
+    """Check a list of videos or images: read it as the data set will."""
+    root = dataset.get('data_root') or ''
+    options = {name: dataset[name] for name in ('delimiter', 'multi_class', 'rawframes', 'with_offset')
+               if name in dataset}
+    for _ in read_list(
+            osp.join(root, dataset['ann_file']),
+            osp.join(root, (dataset.get('data_prefix') or {}).get(prefix) or ''),
+            num_classes=num_classes,
+            setting='model.cls_head.num_classes',
+            **options,
+            **kwargs):
+        pass
 
 
 def _check_names(label_map: Path, num_classes: int) -> None:
     """Check a file with the name of a class a line, if it is there."""
     if label_map.is_file():
-        names = label_map.read_text(encoding='utf-8').splitlines()
+        names = read_names(label_map)
         if len(names) > num_classes:
             raise UserError(f'{label_map} names {len(names)} classes, more than model.cls_head.num_classes='
                             f'{num_classes}')
@@ -219,11 +213,10 @@ def _parts(key: str, node: object) -> Iterator[tuple[str, dict]]:
 
 def _check_image_folder(key: str, dataset: dict, num_classes: int) -> None:
     """Check that an image folder has the classes of the head; one that is missing would shift the labels after it."""
-    root = Path(dataset.get('data_root') or '')
     if dataset.get('ann_file'):
-        _check_labels(root / dataset['ann_file'], num_classes, ' ', multi_class=False, may_lack=False)
+        _check_list(dataset, 'img', num_classes)
         return
-    root /= (dataset.get('data_prefix') or {}).get('img', '')
+    root = Path(dataset.get('data_root') or '', (dataset.get('data_prefix') or {}).get('img', ''))
     found = len(find_classes(root, (dataset.get('metainfo') or {}).get('classes')))
     if found != num_classes:
         raise UserError(f'{key} has {found} classes in {str(root)!r}, but model.cls_head.num_classes={num_classes}')

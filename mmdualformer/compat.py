@@ -30,6 +30,7 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
 from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.utils import check_file_exist, digit_version
+from torch.utils.data import DataLoader
 
 _PACKAGE = 'mmdualformer'
 _WITHOUT_NCCL_AND_AMP = ('cpu', 'mps')  # devices, as mmengine names them
@@ -45,6 +46,7 @@ def apply() -> None:
         distribute_on_cpu()
         train_amp_configs_on_cpu()
     resume_without_running_configs()
+    survive_dead_data_workers()
     shift_hue_beyond_uint8()
     train_in_bfloat16()
     show_predictions_of_clips()
@@ -226,6 +228,26 @@ def resume_without_running_configs() -> None:
         return load_checkpoint
 
     _once(Runner, 'load_checkpoint', load)
+
+
+def survive_dead_data_workers() -> None:
+    """torch 2.13: a data worker that dies, as of a video that crashes a decoder, ends the run.
+
+    The loaders of a runner go on without the video. They are torch's own for data other than ours.
+    """
+
+    def build(original):
+
+        def build_dataloader(*args, **kwargs):
+            from mmdualformer.datasets.surviving_loader import SurvivingDataLoader  # needs the mended stack
+            loader = original(*args, **kwargs)
+            if type(loader) is DataLoader:
+                loader.__class__ = SurvivingDataLoader  # runners ask for a subclass of torch's
+            return loader
+
+        return build_dataloader
+
+    _once(Runner, 'build_dataloader', build)
 
 
 def shift_hue_beyond_uint8() -> None:

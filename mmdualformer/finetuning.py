@@ -10,6 +10,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
 from mmdualformer.checks import check_checkpoint
+from mmdualformer.datasets.annotations import read_names
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
 
@@ -38,7 +39,8 @@ def check_finetuning(cfg: Config, name: str, checkpoint: str | None) -> None:
         check_checkpoint(MODELS.build(cfg.model), checkpoint, prefix='backbone.')
 
 
-def finetuning_config(cfg: Config, lists: Path, epochs: int, checkpoint: str | None, num_workers: int) -> Config:
+def finetuning_config(cfg: Config, lists: Path, epochs: int, checkpoint: str | None, num_workers: int,
+                      damaged: str = 'use') -> Config:
     """Turn the config of a data set into one for a user's own videos, complete but for what the batch decides.
 
     Args:
@@ -47,12 +49,13 @@ def finetuning_config(cfg: Config, lists: Path, epochs: int, checkpoint: str | N
         epochs (int): Epochs to train.
         checkpoint (str, optional): Weights to start from; the head may be another one.
         num_workers (int): Processes that read videos, for each training process.
+        damaged (str): What is done with damaged videos, see ``RobustVideoDataset``. Defaults to ``'use'``.
 
     Returns:
         Config: Data, a head for their classes, and epochs are in place.
     """
     cfg = cfg.copy()
-    cfg.model.cls_head.num_classes = len((lists / 'label_map.txt').read_text(encoding='utf-8').splitlines())
+    cfg.model.cls_head.num_classes = len(read_names(lists / 'label_map.txt'))
     for name, videos in (('train', 'train'), ('val', 'val'), ('test', 'val')):
         loader = cfg[f'{name}_dataloader']
         loader.dataset = dict(
@@ -60,6 +63,7 @@ def finetuning_config(cfg: Config, lists: Path, epochs: int, checkpoint: str | N
             ann_file=str(lists / f'{videos}.txt'),
             data_prefix=dict(video=''),
             pipeline=cfg[f'{name}_pipeline'],
+            damaged=damaged,
             test_mode=name != 'train')
         loader.num_workers = num_workers
         loader.persistent_workers = num_workers > 0

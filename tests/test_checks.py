@@ -64,13 +64,32 @@ def test_other_lists_and_loaders_are_left_to_their_classes(cfg, tmp_path):
                                                ('a.mp4 cat', "'a.mp4 cat' must be a video and its label, a number of"),
                                                ('two words.mp4 8', "label '8' must"),
                                                ('a.mp4', "line 2: 'a.mp4' must be a video and its label"),
-                                               ('', "line 2: '' must be a video and its label")])
+                                               ('\n\na.mp4 8', "line 4: label '8' must")])
 def test_labels_outside_the_classes(cfg, tmp_path, line, message):
     (tmp_path / 'list.txt').write_text(f'b.mp4 0\n{line}\n')
     cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'list.txt')
     with pytest.raises(UserError, match=message) as error:
         check_datasets(cfg, LOADERS)
     assert 'number of 0 to 7' in str(error.value)
+
+
+def test_lists_are_read_as_the_data_set_reads_them(cfg, tmp_path):
+    """Its delimiter, its kinds of lines, and its folder."""
+    (tmp_path / 'list.txt').write_text('run 8 0\n"jump 2" 9 7\n')
+    dataset = cfg.train_dataloader.dataset
+    dataset.update(ann_file=str(tmp_path / 'list.txt'), rawframes=True)
+    check_datasets(cfg, LOADERS)
+    dataset.with_offset = True
+    with pytest.raises(UserError, match=r"line 1: 'run 8 0' must be a folder, its first frame, its number of frames"):
+        check_datasets(cfg, LOADERS)
+    dataset.update(rawframes=None, with_offset=False, data_prefix=dict(video=str(tmp_path)))
+    (tmp_path / 'run').mkdir()
+    with pytest.raises(UserError, match=r"line 1: 'run' is a folder, so 8 may be its number of frames or a label"):
+        check_datasets(cfg, LOADERS)
+    (tmp_path / 'list.txt').write_text(f'a.mp4,0\n\n{tmp_path}/a.mp4,1\n')
+    dataset.delimiter = ','
+    with pytest.raises(UserError, match=r"line 3: '.*a\.mp4' has label 1, but in line 1 label 0$"):
+        check_datasets(cfg, LOADERS)
 
 
 def test_videos_that_may_lack_a_label(cfg, tmp_path):

@@ -17,6 +17,7 @@ from mmdualformer.checks import check_file
 from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.video.files import describe_left_out
 
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'
@@ -30,6 +31,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--epochs', type=int, default=16, help='epochs to train (default: 16)')
     parser.add_argument('--batch-size', type=int, help='clips of a process (default: what fits)')
     parser.add_argument('--val-share', type=float, default=0.2, help='share of each class to test on (default: 0.2)')
+    parser.add_argument('--damaged', choices=('use', 'refuse'), default='use',
+                        help='read damaged videos as far as they can be read, or leave them out (default: use)')
     parser.add_argument('--work-dir', type=Path, help='where everything goes (default: work_dirs/fit_FOLDER)')
     parser.add_argument('--cfg-options', nargs='+', action=cli.Options, default={}, help='settings to override')
     return parser.parse_args()
@@ -63,9 +66,13 @@ def prepare_data(args: argparse.Namespace) -> int:
         int: Training videos.
     """
     found = own_videos.find_videos(args.folder)
-    found, unreadable = own_videos.leave_out_unreadable(found, workers=os.cpu_count() or 1)
+    if found.left_out:
+        print(describe_left_out(found.left_out))
+    found, unreadable, damaged = own_videos.leave_out_unreadable(found, os.cpu_count() or 1, args.damaged)
     for line in unreadable:
         print(f'left out, as it cannot be read: {line}')
+    for line in damaged:
+        print(f'warning: damaged, and used as far as it can be read: {line}')
     total = len(found.videos)
     found, shared = own_videos.leave_out_copies(found)
     if len(found.videos) < total:
@@ -117,7 +124,8 @@ def main() -> None:
 
     processes = max(torch.cuda.device_count(), 1)
     num_workers = min((os.cpu_count() or 1) // processes, 8)
-    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, num_workers)
+    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, num_workers,
+                            args.damaged)
     cli.merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
     batch = args.batch_size or find_batch_size(cfg, limit=count // processes)
     set_batch(cfg, batch, count, processes)

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +16,10 @@ import mmdualformer  # noqa: F401  (registers the models and mends the installed
 from mmdualformer import cli
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checks import check_checkpoint, check_file
-from mmdualformer.datasets.decoding import READING_LIMIT, VideoError, call_within
+from mmdualformer.datasets.annotations import read_names
+from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError
+from mmdualformer.video import VideoError
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,10 +55,16 @@ def load_model(args: argparse.Namespace) -> torch.nn.Module:
     return model
 
 
+def read(pipeline: Compose, damage: list[str], data: dict) -> dict:
+    """Make a model's input from a video, and put into ``damage`` what is found to be damaged."""
+    return pipeline(dict(data, deadline=time.monotonic() + READING_LIMIT, damage=damage))
+
+
 def main() -> None:
     args = parse_args()
     for video in args.videos:
-        check_file('video', video)
+        if not Path(video).is_dir():  # of images
+            check_file('video', video)
     if args.topk < 1:
         raise UserError(f'--topk {args.topk} must be at least 1')
     try:
@@ -66,7 +75,7 @@ def main() -> None:
     names = getattr(model, 'dataset_meta', {}).get('classes')
     if args.labels:
         check_file('--labels', str(args.labels))
-        names = args.labels.read_text(encoding='utf-8').splitlines()
+        names = read_names(args.labels)
         if len(names) != model.cls_head.num_classes:
             raise UserError(f'--labels {str(args.labels)!r} names {len(names)} classes, the model has '
                             f'{model.cls_head.num_classes}')
@@ -75,12 +84,15 @@ def main() -> None:
     pipeline = Compose(model.cfg.test_pipeline)
     unreadable = 0
     for video in args.videos:
+        damage = []
         try:
-            scores = inference_recognizer(model, video, partial(call_within, READING_LIMIT, pipeline)).pred_score
+            scores = inference_recognizer(model, video, partial(read, pipeline, damage)).pred_score
         except (VideoError, TimeoutError) as error:
             print(f'error: video {video!r} cannot be read: {getattr(error, "reason", error)}', file=sys.stderr)
             unreadable += 1
             continue
+        for what in damage:
+            print(f'warning: video {video!r} is damaged, and read as far as it can be: {what}', file=sys.stderr)
         print(video)
         for score, label in zip(*(part.tolist() for part in scores.topk(min(args.topk, len(scores))))):
             print(f'  {score:7.2%}  {names[label] if names and label < len(names) else label}')

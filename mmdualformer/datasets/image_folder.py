@@ -10,7 +10,7 @@ from mmengine.fileio import list_from_file
 
 from mmdualformer.errors import UserError
 
-from .annotations import parse_line
+from .annotations import read_list
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
@@ -66,8 +66,7 @@ class ImageFolderDataset(BaseActionDataset):
         """List the images: for each ``filename`` and ``label``."""
         root = Path(self.data_prefix['img'])
         if self.ann_file:
-            lines = (parse_line(line) for line in list_from_file(self.ann_file) if line.strip())
-            return [dict(filename=str(root / name), label=label) for name, (label, ) in lines]
+            return [dict(filename=image, label=label) for image, (label, ), _ in read_list(self.ann_file, str(root))]
 
         self._metainfo['classes'] = find_classes(root, self._metainfo.get('classes'))
         data_list = []

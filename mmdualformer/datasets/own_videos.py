@@ -2,23 +2,27 @@
 
 import csv
 import hashlib
+import io
+import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from rich.progress import track
 
 from mmdualformer.errors import UserError
+from mmdualformer.video import files, open_video
+from mmdualformer.video.isolation import map_isolated
 
-from .annotations import format_line
-from .decoding import READING_LIMIT, VIDEO_SUFFIXES, VideoDecode, VideoError, VideoInit, call_within
+from .annotations import check_name, decode, format_line
+from .decoding import READING_LIMIT
 
 SPLITS = ('eval', 'test', 'testing', 'train', 'training', 'val', 'valid', 'validation')
 
-Video = tuple[Path, int]  # file and label
+Video = tuple[Path, int]  # file, or folder of numbered images, and label
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,13 @@ class OwnVideos:
 
     Attributes:
         classes (list): Names, in the order of their labels.
-        videos (list): Files and labels.
+        videos (list): Files, or folders of numbered images, and labels.
+        left_out (Counter): How many other files of each kind there are.
     """
 
     classes: list[str]
     videos: list[Video]
+    left_out: Counter[str] = field(default_factory=Counter, compare=False)
 
 
 def find_videos(source: Path) -> OwnVideos:
@@ -43,14 +49,21 @@ def find_videos(source: Path) -> OwnVideos:
     Raises:
         UserError: There are fewer than two classes, a class has no video, the sub-folders are splits such as train and
             val, a name has a line break or is no UTF-8, or a csv is no UTF-8, has a row without a path or label, names
-            a file that does not exist, or has labels of other numbers, such as those that start at 1.
+            a file that does not exist, gives one two labels, or has labels of other numbers, such as those that start
+            at 1.
     """
+    left_out = Counter()
     if source.is_dir():
-        folders = sorted(path for path in source.iterdir() if path.is_dir() and path.name[0] != '.')
+        folders = sorted(path for path in source.iterdir() if path.is_dir() and files.is_shown(path.name))
         classes = [folder.name for folder in folders]
-        _refuse_splits(source, folders)
-        videos = [(path, label) for label, folder in enumerate(folders) for path in sorted(folder.rglob('*'))
-                  if path.suffix.lower() in VIDEO_SUFFIXES]
+        videos = []
+        for label, folder in enumerate(folders):
+            found = files.find_videos(folder)
+            videos += [(path, label) for path in found.videos]
+            left_out += found.left_out
+        outside = sum(path.suffix.lower() in files.VIDEO_SUFFIXES and path.is_file() for path in source.iterdir())
+        left_out += Counter({'videos outside the sub-folders': outside})
+        _refuse_splits(source, folders, {path for path, _ in videos})
     elif source.is_file():
         classes, videos = _read_csv(source)
     else:
@@ -59,34 +72,45 @@ def find_videos(source: Path) -> OwnVideos:
         form = 'one sub-folder each' if source.is_dir() else 'as the labels of its path,label rows'
         raise UserError(f'{str(source)!r} has {len(classes)} classes ({", ".join(classes) or "none"}); it must have at '
                         f'least two, {form}')
-    _need_every_class(classes, videos, 'no video; known are the endings ' + ' '.join(VIDEO_SUFFIXES))
+    _need_every_class(classes, videos, 'no video; known are the endings ' + ' '.join(files.VIDEO_SUFFIXES)
+                      + ', and folders of images that differ in their number only')
     for name in (*classes, *(str(path.absolute()) for path, _ in videos)):
-        if len(name.splitlines()) > 1 or name != name.encode(errors='replace').decode():
-            raise UserError(f'{name!r} has a line break or is no UTF-8, and cannot be in a list; rename it')
-    return OwnVideos(classes, videos)
+        check_name(name)
+    return OwnVideos(classes, videos, left_out)
 
 
-def leave_out_unreadable(found: OwnVideos, workers: int) -> tuple[OwnVideos, list[str]]:
-    """Leave out the videos that no decoder reads.
+def leave_out_unreadable(found: OwnVideos, workers: int,
+                         damaged: str = 'use') -> tuple[OwnVideos, list[str], list[str]]:
+    """Leave out the videos that no decoder reads, also those that crash one, or never end.
 
     Args:
         found (OwnVideos): All videos.
-        workers (int): Threads.
+        workers (int): Processes that read them.
+        damaged (str): Whether videos that are damaged, as far as their packets and three frames tell, are read as far
+            as they can be (``'use'``) or left out too (``'refuse'``). Defaults to ``'use'``.
 
     Returns:
-        tuple: The readable ones, and a line for each of the others.
+        tuple: The readable ones, a line for each of the others, and a line for each damaged one that stays.
 
     Raises:
         UserError: No video of a class can be read.
     """
-    with ThreadPoolExecutor(workers) as pool:
-        reasons = list(track(pool.map(_why_unreadable, (path for path, _ in found.videos)),
-                             description='reading the videos', total=len(found.videos)))
-    readable = [video for video, reason in zip(found.videos, reasons) if reason is None]
-    unreadable = [f'{path}: {reason}' for (path, _), reason in zip(found.videos, reasons) if reason is not None]
-    first = f', for one {unreadable[0]}' if unreadable else ''
+    paths = list(dict.fromkeys(path for path, _ in found.videos))
+    with closing(map_isolated(_read, paths, workers, READING_LIMIT)) as outcomes:
+        outcomes = track(outcomes, 'reading the videos', total=len(paths))
+        outcomes = {path: (getattr(error, 'reason', None) or str(error), None) if error else (None, damage)
+                    for path, damage, error in outcomes}
+    unreadable = {path: reason for path, (reason, _) in outcomes.items() if reason is not None}
+    damages = {path: damage for path, (_, damage) in outcomes.items() if damage}
+    if damaged == 'refuse':
+        unreadable.update({path: f'damaged: {damage}' for path, damage in damages.items()})
+        damages = {}
+    readable = [video for video in found.videos if video[0] not in unreadable]
+    lines, kept = ([f'{path}: {reasons[path]}' for path in paths if path in reasons]
+                   for reasons in (unreadable, damages))
+    first = f', for one {lines[0]}' if lines else ''
     _need_every_class(found.classes, readable, f'no video that can be read{first}')
-    return OwnVideos(found.classes, readable), unreadable
+    return replace(found, videos=readable), lines, kept
 
 
 def leave_out_copies(found: OwnVideos) -> tuple[OwnVideos, list[str]]:
@@ -98,15 +122,16 @@ def leave_out_copies(found: OwnVideos) -> tuple[OwnVideos, list[str]]:
     Returns:
         tuple: Each content of a class once, and a line for each content that is in several classes.
     """
-    sizes = Counter(path.stat().st_size for path, _ in found.videos)
+    sizes = {path: sum(file.stat().st_size for file in _files_of(path)) for path, _ in found.videos}
+    times = Counter(sizes.values())
     copies = defaultdict(dict)  # content -> label -> file
     for path, label in found.videos:
-        content = path if sizes[path.stat().st_size] == 1 else hashlib.sha256(path.read_bytes()).digest()
+        content = path if times[sizes[path]] == 1 else _digest(path)
         copies[content].setdefault(label, path)
-    kept = [(path, label) for files in copies.values() for label, path in files.items()]
-    shared = [', '.join(f'{path} ({found.classes[label]})' for label, path in files.items())
-              for files in copies.values() if len(files) > 1]
-    return OwnVideos(found.classes, kept), shared
+    kept = [(path, label) for places in copies.values() for label, path in places.items()]
+    shared = [', '.join(f'{path} ({found.classes[label]})' for label, path in places.items())
+              for places in copies.values() if len(places) > 1]
+    return replace(found, videos=kept), shared
 
 
 def split(found: OwnVideos, val_share: float, seed: int = 0) -> tuple[list[Video], list[Video]]:
@@ -140,10 +165,10 @@ def write_lists(root: Path, classes: Sequence[str], train: Sequence[Video], val:
     (root / 'label_map.txt').write_text(''.join(f'{name}\n' for name in classes), encoding='utf-8')
 
 
-def _refuse_splits(source: Path, folders: Sequence[Path]) -> None:
+def _refuse_splits(source: Path, folders: Sequence[Path], videos: set[Path]) -> None:
     """Refuse splits, which have a folder of each class in them, in the place of classes."""
     names = [folder.name for folder in folders]
-    within = [{path.name for path in folder.iterdir() if path.is_dir()} for folder in folders]
+    within = [{path.name for path in folder.iterdir() if path.is_dir() and path not in videos} for folder in folders]
     same_classes = len(within) > 1 and len(within[0]) > 1 and all(classes == within[0] for classes in within)
     if same_classes or (names and all(name.lower().rpartition('_')[2] in SPLITS for name in names)):
         raise UserError(f'{str(source)!r} has the sub-folders {", ".join(names)}, which are splits and no classes; '
@@ -153,18 +178,23 @@ def _refuse_splits(source: Path, folders: Sequence[Path]) -> None:
 
 def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
     try:
-        with open(source, newline='', encoding='utf-8-sig') as file:  # Excel's UTF-8 starts with a mark
-            reader = csv.reader(file)
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
+        reader = csv.reader(io.StringIO(decode(source.read_bytes()), newline=''))
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except (ValueError, csv.Error) as error:
         raise UserError(f'{str(source)!r} is no csv in UTF-8: {error}') from None
-    if rows and not (source.parent / rows[0][1][0]).exists() and rows[0][1][1:2] in (['label'], ['class']):
+    if rows and not os.path.exists(source.parent / rows[0][1][0]) and rows[0][1][1:2] in (['label'], ['class']):
         rows = rows[1:]
+    first = {}  # the row of each video
     for line, row in rows:
         if len(row) != 2 or not all(row):
             raise UserError(f'{source} line {line}: {",".join(row)!r} must be path,label')
-        if not (source.parent / row[0]).is_file():
-            raise UserError(f'{source} line {line}: there is no {source.parent / row[0]}')
+        path, label = source.parent / row[0], row[1]
+        if not os.path.exists(path):
+            raise UserError(f'{source} line {line}: there is no {path}')
+        line_before, label_before = first.setdefault(path, (line, label))
+        if label != label_before:
+            raise UserError(f'{source} line {line}: {row[0]!r} is of {label!r}, but of {label_before!r} in line '
+                            f'{line_before}')
     rows = [row for _, row in rows]
     labels = {label for _, label in rows}
     if all(label.isdecimal() for label in labels):
@@ -178,6 +208,19 @@ def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
     return classes, [(source.parent / path, classes.index(label)) for path, label in rows]
 
 
+def _files_of(video: Path) -> list[Path]:
+    return [video / name for name in files.list_frames(video)] if video.is_dir() else [video]
+
+
+def _digest(video: Path) -> bytes:
+    digest = hashlib.sha256()
+    for path in _files_of(video):
+        with open(path, 'rb') as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.digest()
+
+
 def _need_every_class(classes: Sequence[str], videos: Sequence[Video], reason: str) -> None:
     labels = {label for _, label in videos}
     empty = [name for label, name in enumerate(classes) if label not in labels]
@@ -185,17 +228,9 @@ def _need_every_class(classes: Sequence[str], videos: Sequence[Video], reason: s
         raise UserError(f'class {empty[0]!r} has {reason}')
 
 
-def _why_unreadable(path: Path) -> str | None:
-    try:
-        call_within(READING_LIMIT, _read, path)
-    except VideoError as error:
-        return error.reason
-    except TimeoutError as error:
-        return str(error)
-    return None
-
-
-def _read(path: Path) -> None:
-    results = VideoInit()(dict(filename=str(path)))
-    last = results['total_frames'] - 1
-    VideoDecode()(dict(results, frame_inds=np.array([0, last // 2, last])))
+def _read(path: Path) -> str:
+    """Read the first, the middle and the last frame of a video, and return what is found to be damaged."""
+    with open_video(path, READING_LIMIT) as video:
+        last = len(video) - 1
+        video.get_frames([0, last // 2, last])
+        return video.damage

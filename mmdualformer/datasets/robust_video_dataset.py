@@ -1,24 +1,27 @@
 """A data set that goes on when videos are broken, and says so."""
 
-import os.path as osp
+import time
 import warnings
 from pathlib import Path
 
 from filelock import FileLock
 from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS
-from mmengine.fileio import list_from_file
 
 from mmdualformer.errors import UserError
+from mmdualformer.video import VideoError
+from mmdualformer.video.files import frame_pattern
 
-from .annotations import parse_line
-from .decoding import READING_LIMIT, VideoError, call_within
+from .annotations import read_list, read_names
+from .decoding import READING_LIMIT
+from .reading import reading
 
 LOCK_LIMIT = 10.  # seconds
+DAMAGED = 'damaged_videos.tsv'
 LEAST_FAILURES = 10  # fewer say nothing of a share
 
 
-def record_unreadable(ledger: Path, video: str, reason: str) -> None:
+def record(ledger: Path, video: str, reason: str) -> None:
     """Add a line ``video<tab>reason`` to a ledger that other processes write too, unless the video is in it.
 
     Where the file cannot be locked or written in time, a warning takes its place: the ledger is only a report.
@@ -42,15 +45,29 @@ class RobustVideoDataset(VideoDataset):
 
     Args:
         time_limit (float): Seconds that a video may take from the file to the clip; one that takes longer counts as
-            unreadable. Defaults to 60.
+            unreadable. ``results['deadline']`` tells the pipeline when they are over, on the clock of
+            ``time.monotonic``. Defaults to 60.
         label_map (str, optional): File with the name of a class a line. The names go into ``metainfo['classes']``, and
             so into checkpoints. Defaults to None, ``label_map.txt`` beside the list if it is there.
         max_unreadable (float): Share of training videos that may be unreadable, as one worker of a data loader sees
             it, 0 to 1. Defaults to 0.05.
+        damaged (str): What is done with a video that is damaged: it is read as far as it can be and listed in
+            ``damaged_videos.tsv`` beside the ledger (``'use'``), or counts as unreadable (``'refuse'``). Defaults to
+            ``'use'``.
+        rawframes (bool, optional): Whether the list is MMAction2's of raw frames, ``folder total_frames label``. The
+            sample then has ``frame_folder``, the arguments of ``FrameFolder``. Defaults to None: it is not, but a list
+            that may be either is refused. A folder may stand in the place of a file in ``video label`` lists too.
+        with_offset (bool): Whether lines of raw frames are ``folder offset total_frames label``. Defaults to False.
+        filename_tmpl (str, optional): Which images of the folders, such as ``img_{:05}.jpg``. Defaults to None, all.
         **kwargs: Those of ``VideoDataset``.
 
+    Attributes:
+        ledger (Path, optional): The file that lists what cannot be read.
+        reads (int): How many videos were read, by this copy of the data set or, in the main process, by all workers.
+
     Raises:
-        UserError: ``max_unreadable`` is out of range, or ``label_map`` does not exist.
+        UserError: ``max_unreadable`` or ``damaged`` is out of range, ``label_map`` does not exist, or something is said of raw frames
+            without ``rawframes=True``.
     """
 
     def __init__(self,
@@ -58,28 +75,58 @@ class RobustVideoDataset(VideoDataset):
                  time_limit: float = READING_LIMIT,
                  label_map: str | None = None,
                  max_unreadable: float = 0.05,
+                 damaged: str = 'use',
+                 rawframes: bool | None = None,
+                 with_offset: bool = False,
+                 filename_tmpl: str | None = None,
                  **kwargs) -> None:
         if not 0 <= max_unreadable <= 1:
             raise UserError(f'max_unreadable={max_unreadable} must lie between 0 and 1')
+        if damaged not in ('use', 'refuse'):
+            raise UserError(f"damaged={damaged!r} must be 'use' or 'refuse'")
         if label_map and not Path(label_map).is_file():
             raise UserError(f'label_map={label_map!r} does not exist: there is no {Path(label_map).absolute()}')
+        if not rawframes and (with_offset or filename_tmpl):
+            raise UserError(f'with_offset={with_offset} and filename_tmpl={filename_tmpl!r} need rawframes=True')
+        if filename_tmpl:
+            frame_pattern(filename_tmpl)
+        self.rawframes = rawframes
+        self.with_offset = with_offset
+        self.filename_tmpl = filename_tmpl
         self.time_limit = time_limit
         self.max_unreadable = max_unreadable
+        self.damaged = damaged
         self.ledger = None
-        self._reads = 0
-        self._unreadable = {}
+        self.reads = 0
+        self._unreadable, self._damaged = {}, set()
         super().__init__(*args, **kwargs)
         path = Path(label_map or Path(self.ann_file).with_name('label_map.txt'))
         if label_map or path.exists():
-            self._metainfo['classes'] = path.read_text(encoding='utf-8').splitlines()
+            self._metainfo['classes'] = read_names(path)
 
     def load_data_list(self) -> list[dict]:
-        """Read the list, whose paths may hold the delimiter; a video without a label gets -1, as in MMAction2."""
+        """Read the list; in testing a video without a label gets -1, as in MMAction2.
+
+        Raises:
+            UserError: A line is not what it must be; see :func:`read_list`.
+        """
+        lines = read_list(
+            self.ann_file,
+            self.data_prefix['video'] or '',
+            self.delimiter,
+            self.multi_class,
+            self.rawframes,
+            self.with_offset,
+            need_labels=not (self.multi_class or self.test_mode),
+            num_classes=self.num_classes)
         samples = []
-        for line in list_from_file(self.ann_file):
-            video, labels = parse_line(line, self.delimiter, self.multi_class)
-            label = labels if self.multi_class else labels[0] if labels else -1
-            samples.append(dict(filename=osp.join(self.data_prefix['video'] or '', video), label=label))
+        for video, labels, frames in lines:
+            sample = dict(filename=video, label=labels if self.multi_class else labels[0] if labels else -1)
+            if frames:
+                offset, total_frames = frames
+                sample['frame_folder'] = dict(
+                    filename_tmpl=self.filename_tmpl, offset=offset, total_frames=total_frames)
+            samples.append(sample)
         return samples
 
     def prepare_data(self, idx: int) -> dict | None:
@@ -96,27 +143,45 @@ class RobustVideoDataset(VideoDataset):
         """
         info = self.get_data_info(idx)
         video = info['filename']
-        self._reads += 1
+        self.reads += 1
         if video not in self._unreadable:
+            info.update(deadline=time.monotonic() + self.time_limit, damage=[])
             try:
-                # the whole pipeline: one that changes threads in the middle moves its frames to another core's cache
-                return call_within(self.time_limit, self.pipeline, info)
+                with reading(video, self.time_limit):
+                    data = self.pipeline(info)
+                self._note_damage(video, info['damage'])
+                return data
             except VideoError as error:
-                self._note(video, error.reason)
+                self.leave_out(video, error.reason)
             except TimeoutError as error:
-                self._note(video, str(error))
+                self.leave_out(video, str(error))
         if not self.test_mode:
             return None
         data = self.pipeline(dict(self.get_data_info(idx), unreadable=True))
         data['data_samples'].set_metainfo(dict(unreadable=f'{video}: {self._unreadable[video]}'))
         return data
 
-    def _note(self, video: str, reason: str) -> None:
+    def _note_damage(self, video: str, damage: list[str]) -> None:
+        """List a damaged video in a ledger of its own, or refuse it."""
+        if not damage:
+            return
+        if self.damaged == 'refuse':
+            raise VideoError(f'video {video!r} is damaged: {damage[0]}', f'damaged: {damage[0]}')
+        if self.ledger and video not in self._damaged:
+            self._damaged.add(video)
+            record(self.ledger.with_name(DAMAGED), video, damage[0])
+
+    def leave_out(self, video: str, reason: str) -> None:
+        """Read a video never again, and list it in the ledger.
+
+        Raises:
+            UserError: In training, too many are left out.
+        """
         self._unreadable[video] = reason
         if self.ledger:
-            record_unreadable(self.ledger, video, reason)
+            record(self.ledger, video, reason)
         failures = len(self._unreadable)
-        if not self.test_mode and failures >= LEAST_FAILURES and failures > self.max_unreadable * self._reads:
+        if not self.test_mode and failures >= LEAST_FAILURES and failures > self.max_unreadable * self.reads:
             where = f'; {self.ledger} lists them' if self.ledger else ''
-            raise UserError(f'{failures} of {self._reads} videos cannot be read, more than max_unreadable='
+            raise UserError(f'{failures} of {self.reads} videos cannot be read, more than max_unreadable='
                             f'{self.max_unreadable:g}{where}; the last is {video!r}: {reason}')

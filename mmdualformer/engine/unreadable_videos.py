@@ -6,12 +6,17 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmdualformer.datasets import RobustVideoDataset
+from mmdualformer.datasets.robust_video_dataset import DAMAGED
 from mmdualformer.datasets.wrappers import iterate_datasets
 
 
 @HOOKS.register_module()
 class UnreadableVideosHook(Hook):
-    """Keeps the ledger of the videos that a run could not read, ``unreadable_videos.tsv`` beside the run's log."""
+    """Keeps the ledgers of a run's videos beside its log.
+
+    ``unreadable_videos.tsv`` has those that could not be read, ``damaged_videos.tsv`` those that were read as far as they
+    can be.
+    """
 
     def before_train(self, runner: Runner) -> None:
         """Tell the training data where the ledger is."""
@@ -27,11 +32,13 @@ class UnreadableVideosHook(Hook):
         self._set_ledger(runner, runner.test_dataloader)
 
     def after_run(self, runner: Runner) -> None:
-        """Say how many videos could not be read."""
-        ledger = self._ledger(runner)
-        if ledger.exists():
-            count = len(ledger.read_text(encoding='utf-8').splitlines())
-            runner.logger.warning(f'{count} videos could not be read; {ledger} lists them and the reasons')
+        """Say how many videos could not be read, and how many were damaged."""
+        unreadable = self._ledger(runner)
+        for ledger, what in ((unreadable, 'could not be read'),
+                             (unreadable.with_name(DAMAGED), 'are damaged and were read as far as they can be')):
+            if ledger.exists():
+                count = len(ledger.read_text(encoding='utf-8').splitlines())
+                runner.logger.warning(f'{count} videos {what}; {ledger} lists them and the reasons')
 
     @staticmethod
     def _ledger(runner: Runner) -> Path:

@@ -2,6 +2,7 @@
 
 from .base import Video
 from .errors import VideoError
-from .reader import open_video
+from .frame_folder import FrameFolder
+from .reader import VideoFile, open_video
 
-__all__ = ['Video', 'VideoError', 'open_video']
+__all__ = ['FrameFolder', 'Video', 'VideoError', 'VideoFile', 'open_video']

@@ -32,6 +32,9 @@ class Turn(NamedTuple):
         return [name for name, used in zip(names, self) if used]
 
 
+UPRIGHT = Turn()
+
+
 def upright(frame: av.VideoFrame) -> Turn:
     """How a frame is turned upright, by its display matrix.
 
@@ -39,7 +42,7 @@ def upright(frame: av.VideoFrame) -> Turn:
     """
     try:
         if Type.DISPLAYMATRIX not in frame.side_data:
-            return Turn()
+            return UPRIGHT
         a, b, _, c, d = np.frombuffer(frame.side_data[Type.DISPLAYMATRIX], np.int32)[:5].tolist()
     except ValueError:  # side data that PyAV does not know, such as that of spatial videos
         quarters = frame.rotation // 90 % 4  # counterclockwise
@@ -47,7 +50,7 @@ def upright(frame: av.VideoFrame) -> Turn:
     # a point (x, y) goes to (a x + c y, b x + d y)
     if a == d == 0 and b and c:
         return Turn(True, c < 0, b < 0)
-    return Turn(False, a < 0, d < 0) if b == c == 0 else Turn()
+    return Turn(False, a < 0, d < 0) if b == c == 0 else UPRIGHT
 
 
 class Converter:

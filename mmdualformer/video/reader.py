@@ -1,5 +1,6 @@
 """Video files whose frames are those that FFmpeg shows in sequence, found without decoding the whole file."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from .base import Video
 from .errors import VideoError
+from .frame_folder import FrameFolder
 from .index import NO_TIME, Index, as_array, make_index, unsure_packets
 from .pixels import Converter
 from .source import PacketSource, said
@@ -46,12 +48,13 @@ class VideoFile(Video):
         self._frames = None  # decoded ones, where all have to be
         self._place_of = None  # among those, of each frame that was announced
         self._knows_size = False
+        self._timed = False  # whether the file says when its frames are shown
         try:
             self._source = PacketSource(self.path, time_limit)
             self._convert = Converter(self._source.stream)
             self._index = self._make_index()
             if self._index is None:
-                self._decode_all()
+                self._learn_frames()
             if len(self) < 1:
                 raise ValueError(self.damage or 'it has no frames')
             self._check_end()
@@ -73,6 +76,27 @@ class VideoFile(Video):
             self._replace_index()
             images = self._decode(self._places(indices))
         return [images[place] for place in self._places(indices)]
+
+    def decode_all(self) -> Iterator[av.VideoFrame]:
+        """Decode the file from its start to its end, and stop at what is damaged, which decoders otherwise hide.
+
+        Yields:
+            av.VideoFrame: Each frame, as it is stored.
+
+        Raises:
+            VideoError: Something is damaged.
+        """
+        count = 0
+        self._source.reopen()
+        self._source.decoder.options = {'err_detect': 'explode'}
+        try:
+            for frame in self._decode_packets(0):
+                yield frame
+                count += 1
+        except _Untrusted:
+            pass
+        if self.damage:
+            raise self._error(f'{self.damage}, after {count} frames')
 
     def close(self) -> None:
         """Close the file, and forget what is kept of it."""
@@ -113,25 +137,34 @@ class VideoFile(Video):
     def _hide_unseen(self, unsure: list[int]) -> None:
         """Decode the start of the file to see which packets there are shown."""
         packets = self._source.packets
-        last = max(packets.pts[number] for number in unsure)
-        seen = set()
+        seen, latest = set(), None
         for frame in self._decode_packets(0):
             seen.add(frame.pts)
-            if packets.pts[frame.pts] > last:
+            if latest is not None and packets.pts[frame.pts] <= latest:
+                raise _Untrusted
+            latest = packets.pts[frame.pts]
+            if frame.pts > max(unsure) + REORDERED:
                 break
         for number in unsure:
             packets.shown[number] &= number in seen
 
     def _check_end(self) -> None:
-        """Find out whether the file ends before the time that its container says."""
-        stream, container = self._source.stream, self._source.container
+        """Find out whether the file ends before its container says."""
+        stream, container, packets = self._source.stream, self._source.container, self._source.packets
+        promised = stream.frames - packets.empty
+        # edit lists take frames of which each stands for itself out of the file's packets
+        if len(packets) - packets.empty < promised - 1 and not packets.intra_only:  # the last is often dropped
+            self._found(f'it has {len(packets) - packets.empty} frames, where its container says {promised}')
         told = _seconds(stream.metadata.get('DURATION'))  # of Matroska
         if stream.duration is not None:
             told = float(stream.duration * stream.time_base)
         elif not told and container.duration and len(container.streams) == 1:
             told = container.duration / av.time_base
-        end = self.frame_times[-1] + 1 / self.average_fps
-        if told and end < LEAST * told:
+        if not (told and self._timed and packets.timed) or stream.start_time is None:
+            return
+        last = max(time for time in packets.pts if time is not None)
+        end = float((last - stream.start_time) * stream.time_base) + 1 / self.average_fps
+        if end < LEAST * told:
             self._found(f'it ends after {end:.2f} s, where its container says {told:.2f} s')
 
     def _replace_index(self) -> None:
@@ -140,7 +173,7 @@ class VideoFile(Video):
         The numbers of frames stay those that have been told: one that cannot be decoded is the one shown before it.
         """
         times = self.frame_times, self.average_fps
-        self._decode_all()
+        self._learn_frames()
         if not len(self):
             raise self._error(self.damage or 'it has no frames')
         if len(self) != len(times[0]):
@@ -172,8 +205,9 @@ class VideoFile(Video):
         rate = stream.average_rate or stream.guessed_rate
         self.average_fps = float(rate) if rate else 25.
         if NO_TIME in times or (np.diff(times) <= 0).any():
-            self.frame_times = np.arange(len(times)) / self.average_fps
+            self.frame_times, self._timed = np.arange(len(times)) / self.average_fps, False
             return
+        self._timed = True
         self.frame_times = float(stream.time_base) * (times - times[:1]).astype(float)
         if len(times) > 1:
             measured = (len(times) - 1) / self.frame_times[-1]
@@ -223,7 +257,7 @@ class VideoFile(Video):
         if not self._sequential:
             raise _Untrusted
 
-    def _decode_all(self) -> None:
+    def _learn_frames(self) -> None:
         """Decode the file from its start to its end, as what the packets say of the frames is not to be relied on."""
         self._sequential = True
         self._source.reopen()
@@ -268,29 +302,32 @@ class VideoFile(Video):
     def _decode_run(self, entry: int, wanted: list[int], images: dict[int, np.ndarray]) -> None:
         """Decode frames from an entry on, and put them into ``images``."""
         index, start, first = self._index, int(self._index.entries[entry]), int(self._index.firsts[entry])
-        needed = None
+        needed, reorders = None, self._source.decoder.reorder_depth > 0
         if index.rank is not None and self._source.packets.codec == 'h264':
             needed = np.isin(index.rank, wanted).tolist()
         missing = list(reversed(wanted))
         number = first - 1
         for frame in self._decode_packets(start, needed):
+            previous = number
             if index.rank is None:
                 number += 1
-                if not (self._sequential or index.covers(number, frame.pts)):
-                    raise _Untrusted
+                trusted = self._sequential or index.covers(number, frame.pts)
             else:
-                previous, number = number, int(index.rank[frame.pts])
-                if 0 <= number < first:
+                number = int(index.rank[frame.pts])
+                if previous < first and 0 <= number < first:  # shown before the entry: what it refers to may lack
                     number = previous
-                    continue  # it is shown before the entry, and what it refers to may lack
-                if number <= previous:
-                    raise _Untrusted
-            if number > missing[-1]:
+                    continue
+                trusted = number > previous
+            if not trusted or (missing and number > missing[-1]):
                 raise _Untrusted
+            if not missing:
+                return
             if number == missing[-1]:
                 images[missing.pop()] = self._image(frame)
-                if not missing:
-                    return
+            if not missing and (self._sequential or not reorders):
+                return  # otherwise the next frame has to be a later one
+        if not missing:
+            return
         if self._sequential:
             raise self._error(f'frame {missing[-1]} cannot be decoded a second time')
         raise _Untrusted
@@ -306,7 +343,7 @@ def open_video(path: str, time_limit: float | None = None) -> Video:
     """Open a video.
 
     Args:
-        path (str): A video file.
+        path (str): A video file, or a folder of numbered images.
         time_limit (float, optional): Seconds until all that is asked of it must be done. Defaults to None, no limit.
 
     Returns:
@@ -320,4 +357,4 @@ def open_video(path: str, time_limit: float | None = None) -> Video:
         >>> with open_video('clip.mp4') as video:
         ...     first, last = video.get_frames([0, len(video) - 1])
     """
-    return VideoFile(path, time_limit)
+    return FrameFolder(path) if os.path.isdir(path) else VideoFile(path, time_limit)

@@ -8,6 +8,7 @@ import av
 
 from .files import check_regular
 from .index import Packets
+from .isolation import report_progress
 
 # Demuxers of files that are videos themselves. Those that are not here are lists of other files or addresses, such as
 # HLS, DASH, SDP and concat scripts, devices, audio, subtitles and single images. One name of each will do.
@@ -77,6 +78,7 @@ class PacketSource:
 
     def check_time(self) -> None:
         """Raise TimeoutError if the time is over."""
+        report_progress()  # a child process that reads a long file does not hang
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise TimeoutError(f'no answer within {self.time_limit:g} s')
 

@@ -1,7 +1,9 @@
 import os
 import shutil
+import signal
 
 import pytest
+from PIL import Image
 
 from mmdualformer.datasets import own_videos
 from mmdualformer.datasets.own_videos import (
@@ -13,7 +15,7 @@ from mmdualformer.datasets.own_videos import (
     write_lists,
 )
 from mmdualformer.errors import UserError
-from tests.helpers import break_off, let_go, write_video
+from tests.helpers import break_off, write_video
 
 
 @pytest.fixture
@@ -36,6 +38,43 @@ def test_a_folder_with_a_sub_folder_for_each_class(folder):
     assert [label for _, label in found.videos] == [0, 0, 1, 1, 1, 2, 2, 2, 2]
     readable, unreadable = leave_out_unreadable(found, workers=2)
     assert readable == found and unreadable == []
+
+
+def write_frames(folder, *brightness) -> None:
+    folder.mkdir(parents=True)
+    for i, value in enumerate(brightness):
+        Image.new('RGB', (8, 8), (value, ) * 3).save(folder / f'img_{i:05}.png')
+
+
+def test_folders_of_images_are_videos(folder):
+    write_frames(folder / 'run' / 'clip', 1, 2, 3)
+    write_frames(folder / 'run' / 'same', 1, 2, 3)
+    write_frames(folder / 'run' / 'other', 3, 2, 1)
+    write_frames(folder / 'still', 1, 2)
+    found = find_videos(folder)
+    assert found.classes == ['jump', 'long jump', 'run', 'still']
+    assert [path for path, _ in found.videos if path.is_dir()] == [
+        folder / 'run/clip', folder / 'run/other', folder / 'run/same', folder / 'still'
+    ]
+    kept, shared = leave_out_copies(found)
+    assert set(found.videos) - set(kept.videos) == {(folder / 'run/same', 2)} and not shared
+    (folder / 'list.csv').write_text('run/clip,run\nstill,still\n')
+    assert find_videos(folder / 'list.csv').videos == [(folder / 'run/clip', 0), (folder / 'still', 1)]
+
+
+def test_folders_of_images_of_the_same_names_are_no_classes_of_splits(tmp_path):
+    for name in ('jump', 'run'):
+        for number in ('1', '2'):
+            write_frames(tmp_path / name / number, 1, 2)
+    assert find_videos(tmp_path).classes == ['jump', 'run']
+
+
+def test_what_is_no_video_of_a_class_is_counted(folder):
+    (folder / '0.mp4').touch()
+    (folder / '__MACOSX').mkdir()
+    (folder / 'run' / '._0 a.MP4').touch()
+    assert find_videos(folder).left_out == {'.txt': 1, 'videos outside the sub-folders': 1, 'AppleDouble files ._*': 1}
+    assert find_videos(folder).classes == ['jump', 'long jump', 'run']
 
 
 @pytest.mark.parametrize('header', ['', 'path,label\n'])
@@ -64,7 +103,11 @@ def test_a_csv_of_a_spreadsheet(folder):
     ('run/0 a.MP4,run\njump/0 a.MP4, \n', r"line 2: 'jump/0 a\.MP4,' must be path,label"),
     ('path,label\nrun/0 a.MP4,run\n\n,jump\n', "line 4: ',jump' must be path,label"),
     ('', r'has 0 classes \(none\); it must have at least two, as the labels of its path,label rows'),
-    ('run/0 a.MP4,laufen\njump/0 a.MP4,h\xfcpfen\n', "list.csv' is no csv in UTF-8: .*0xfc"),
+    ('run/0 a.MP4,laufen\njump/0 a.MP4,h\xfcpfen\n', r"list.csv' is no csv in UTF-8: line 2 .*0xfc"),
+    ('run/0 a.MP4,run\njump/0\0a.MP4,jump\n', "list.csv' is no csv in UTF-8: line 2 has a NUL"),
+    ('run/0 a.MP4,run\njump/0 a.MP4,jump\n\nrun/0 a.MP4,jump\n',
+     "line 4: 'run/0 a.MP4' is of 'jump', but of 'run' in line 1"),
+    (f'run/0 a.MP4,run\n{"x" * 300},run\n', 'line 2: there is no .*xxx'),
 ])
 def test_tables_that_cannot_be_used(folder, rows, message):
     (folder / 'list.csv').write_text(rows, encoding='latin-1')
@@ -105,14 +148,23 @@ def test_videos_that_break_off_are_left_out(folder):
     assert len(unreadable) == 1 and unreadable[0].startswith(f'{folder}/run/cut.mp4: ')
 
 
-def test_videos_that_never_answer_are_left_out(folder, monkeypatch):
-    monkeypatch.setattr(own_videos, 'READING_LIMIT', 0.05)
-    pipe = folder / 'run' / 'pipe.mp4'
-    os.mkfifo(pipe)
-    found = OwnVideos(['run'], [(pipe, 0), (folder / 'run' / '0 a.MP4', 0)])
-    monkeypatch.setattr(own_videos, '_read', lambda path, read=own_videos._read: read(path) if path == pipe else None)
-    assert leave_out_unreadable(found, workers=1)[1] == [f'{pipe}: no answer within 0.05 s']
-    let_go(pipe)
+def test_videos_that_crash_a_decoder_or_never_end_are_left_out(folder, monkeypatch):
+    crashing, hanging = folder / 'run' / '0 a.MP4', folder / 'run' / 'more' / '1 a.MP4'
+
+    def read(path, read=own_videos._read):
+        if path == crashing:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if path == hanging:
+            signal.sigwait([signal.SIGUSR1])
+        read(path)
+
+    monkeypatch.setattr(own_videos, 'READING_LIMIT', 1.)
+    monkeypatch.setattr(own_videos, '_read', read)
+    found = find_videos(folder)
+    readable, unreadable = leave_out_unreadable(found, workers=2)
+    assert readable.videos == [video for video in found.videos if video[0] not in (crashing, hanging)]
+    assert unreadable == [f'{crashing}: killed: SIGKILL, mostly for want of memory',
+                          f'{hanging}: no answer within 1 s']
 
 
 def test_folders_that_cannot_be_used(folder, tmp_path):

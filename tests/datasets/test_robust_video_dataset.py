@@ -11,7 +11,7 @@ from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.registry import init_default_scope
 
 from mmdualformer.datasets import robust_video_dataset
-from mmdualformer.datasets.robust_video_dataset import record_unreadable
+from mmdualformer.datasets.robust_video_dataset import record
 from mmdualformer.engine import UnreadableVideosHook
 from mmdualformer.errors import UserError
 from mmdualformer.evaluation import RobustAccMetric
@@ -115,6 +115,25 @@ def test_a_video_without_a_label_is_of_none(broken_root):
     assert [dataset.get_data_info(i)['label'] for i in range(2)] == [-1, 4]
 
 
+def test_a_video_to_train_on_needs_a_label(broken_root):
+    (broken_root / 'list.txt').write_text('3.mp4 4\ntake 2.mp4\n')
+    with pytest.raises(UserError, match=r"list\.txt line 2: 'take 2\.mp4' must be a video and its label"):
+        build(broken_root, 'train_dataloader')
+
+
+def test_lists_of_raw_frames_say_which_frames(broken_root):
+    (broken_root / 'list.txt').write_text('run 12 163 3\n/x/jump 0 4 2\n')
+    options = dict(rawframes=True, with_offset=True, filename_tmpl='img_{:05}.jpg')
+    dataset = build(broken_root, 'train_dataloader', **options)
+    infos = [dataset.get_data_info(i) for i in range(2)]
+    assert [(info['filename'], info['label']) for info in infos] == [(f'{broken_root}/videos/run', 3), ('/x/jump', 2)]
+    assert infos[0]['frame_folder'] == dict(filename_tmpl='img_{:05}.jpg', offset=12, total_frames=163)
+    with pytest.raises(UserError, match=r"filename_tmpl='img\.jpg' must have one number"):
+        build(broken_root, 'train_dataloader', **dict(options, filename_tmpl='img.jpg'))
+    with pytest.raises(UserError, match=r"with_offset=True and filename_tmpl=None need rawframes=True"):
+        build(broken_root, 'train_dataloader', with_offset=True)
+
+
 def test_names_of_classes_come_from_the_file_that_is_given_or_lies_beside_the_list(broken_root):
     (broken_root / 'names.txt').write_text('cat\ndog\n')
     assert build(broken_root, 'train_dataloader').metainfo.get('classes') is None
@@ -151,7 +170,7 @@ def test_the_ledger_is_one_line_a_video_from_many_processes(tmp_path):
 def test_a_ledger_that_stays_locked_is_gone_without(tmp_path, monkeypatch):
     monkeypatch.setattr(robust_video_dataset, 'LOCK_LIMIT', 0.)
     with FileLock(tmp_path / 'ledger.tsv.lock'), pytest.warns(UserWarning, match=r'lacks a\.mp4.*gone'):
-        record_unreadable(tmp_path / 'ledger.tsv', 'a.mp4', 'gone')
+        record(tmp_path / 'ledger.tsv', 'a.mp4', 'gone')
     assert not (tmp_path / 'ledger.tsv').exists()
 
 
@@ -167,4 +186,4 @@ def test_the_ledger_is_that_of_all_data_under_wrappers_and_of_several_loaders(br
 
 def _record_hundred(path):
     for i in range(100):
-        record_unreadable(path, f'{i}.mp4', 'gone')
+        record(path, f'{i}.mp4', 'gone')

@@ -31,6 +31,7 @@ def folder(motion_root, tmp_path):
 def test_from_a_folder_to_predictions_with_names(run_tool, fork_tool, folder, tmp_path):
     torch.save(dict(state_dict=init_recognizer(str(CONFIG), device='cpu').state_dict()), tmp_path / 'pretrained.pth')
     (folder / 'swim' / 'broken.mp4').write_text('no video')
+    (folder / 'swim' / 'notes.txt').touch()
     result = run_tool('tools/fit.py', folder, '--model', CONFIG, '--checkpoint', 'pretrained.pth', '--epochs', 1,
                       '--work-dir', 'work', '--cfg-options', 'train_dataloader.num_workers=0',
                       'val_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
@@ -38,6 +39,7 @@ def test_from_a_folder_to_predictions_with_names(run_tool, fork_tool, folder, tm
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
     assert '2 classes: long jump, swim; 11 videos to train, 2 to test' in output
+    assert 'left out: 1 .txt\n' in output
     assert 'left out, as it cannot be read' in output and 'broken.mp4' in output
     assert 'warning: the same video in several classes' in output
     assert 'Load checkpoint from pretrained.pth' in output

@@ -1,62 +1,33 @@
 """Whole videos, decoded to the last frame, to find the broken ones before training does."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
-import av
 from rich.progress import track
+
+from mmdualformer.datasets.decoding import READING_LIMIT
+from mmdualformer.video import VideoFile
+from mmdualformer.video.isolation import map_isolated
 
 from .layout import Split
 
 
-def decode_frames(path: Path) -> Iterator[av.VideoFrame]:
-    """Yield all frames of a video, and make sure that they are all and undamaged, as far as a decoder can tell.
+def check_video(path: Path) -> None:
+    """Decode a whole video, and make sure that its frames are all there and undamaged, as far as a decoder can tell.
 
-    Decoders hide damage; here they are told not to. What they still leave out shows in the number of frames or, where
-    the container does not say it, in the time that they fill.
+    Decoders hide damage; here they are told not to. What they still leave out shows in the number of frames or in the
+    time that they fill, where the container says these.
 
     Args:
         path (Path): The video.
 
     Raises:
-        av.FFmpegError: It cannot be opened.
-        ValueError: It has no frames, damaged ones, or fewer than its container says.
+        VideoError: It cannot be opened, has damaged frames, or fewer than its container says.
     """
-    # edit lists hide frames that the container counts
-    with av.open(str(path), options={'ignore_editlist': '1'}) as container:
-        if not container.streams.video:
-            raise ValueError('no video stream')
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        stream.codec_context.options = {'err_detect': 'explode'}
-        count = 0
-        try:
-            for frame in container.decode(stream):
-                count += 1
-                yield frame
-        except av.FFmpegError as error:
-            raise ValueError(f'after {count} frames: {error.strerror}') from error
-        expected = stream.frames
-        least = expected - 1  # encoders that drop the last frame still count it
-        if not expected and container.duration and stream.average_rate:
-            expected = round(container.duration / av.time_base * stream.average_rate)
-            least = 0.9 * expected
-    if count < 1:
-        raise ValueError('no frames')
-    if count < least:
-        raise ValueError(f'{count} frames, where its container says {expected}')
-
-
-def check_video(path: Path) -> None:
-    """Decode a whole video.
-
-    Raises:
-        av.FFmpegError, ValueError: See :func:`decode_frames`.
-    """
-    for _ in decode_frames(path):
-        pass
+    with VideoFile(str(path)) as video:
+        for _ in video.decode_all():
+            pass
 
 
 def check_videos(splits: Iterable[Split], workers: int) -> dict[Path, str]:
@@ -73,7 +44,8 @@ def find_broken(function: Callable, videos: Sequence, description: str, workers:
     """Call a function for each of some videos, in parallel, under a progress bar.
 
     Args:
-        function (Callable): What is called, in other processes; what it raises is why the video is broken.
+        function (Callable): What is called, in other processes; what it raises is why the video is broken. So is a
+            crash, or a minute without a packet that is decoded.
         videos (sequence): Its arguments.
         description (str): Of the progress bar.
         workers (int): Processes.
@@ -81,14 +53,11 @@ def find_broken(function: Callable, videos: Sequence, description: str, workers:
     Returns:
         dict: The arguments for which it raised, and what.
     """
-    with ProcessPoolExecutor(workers) as pool:
-        reasons = pool.map(partial(_attempt, function), videos, chunksize=1 + len(videos) // 10_000)
-        reasons = list(track(reasons, description=description, total=len(videos)))
-    return {video: reason for video, reason in zip(videos, reasons) if reason}
+    with closing(map_isolated(function, videos, workers, READING_LIMIT)) as outcomes:
+        outcomes = track(outcomes, description, total=len(videos))
+        broken = {video: _reason(error) for video, _, error in outcomes if error}
+    return {video: broken[video] for video in videos if video in broken}
 
 
-def _attempt(function: Callable, video) -> str | None:
-    try:
-        function(video)
-    except Exception as error:  # decoders raise what they like
-        return getattr(error, 'strerror', None) or str(error) or type(error).__name__
+def _reason(error: Exception) -> str:
+    return getattr(error, 'reason', None) or getattr(error, 'strerror', None) or str(error) or type(error).__name__

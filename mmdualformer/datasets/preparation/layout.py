@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdualformer.datasets.decoding import VIDEO_SUFFIXES
 from mmdualformer.errors import UserError
+from mmdualformer.video.files import VIDEO_SUFFIXES
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """Checking and encoding whole videos."""
 
+import os
+import signal
 import struct
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 from mmaction.datasets.transforms import DecordDecode, DecordInit
 
 from mmdualformer.datasets.motion_clips import draw_clip
+from mmdualformer.datasets.preparation import encode
 from mmdualformer.datasets.preparation.check import check_video, find_broken
-from mmdualformer.datasets.preparation.encode import resize_splits, resize_video
+from mmdualformer.datasets.preparation.encode import resize_splits, resize_video, resize_videos
 from mmdualformer.datasets.preparation.layout import make_split
 from mmdualformer.errors import UserError
 from tests.helpers import turn, write_video
@@ -89,6 +92,20 @@ def test_broken_ones_are_found_among_many(tmp_path):
     broken = find_broken(check_video, videos, '', workers=2)
     assert sorted(broken) == [videos[1], videos[4]]
     assert 'No such file' in broken[videos[4]]
+
+
+def test_one_that_crashes_a_decoder_is_broken_and_leaves_nothing(tmp_path, monkeypatch):
+    sources = [Path(write_video(tmp_path / f'{i}.mp4', frames=4)) for i in range(4)]
+
+    def crash(source, target, encode=encode._encode):
+        encode(source, target)
+        if source == sources[2]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(encode, '_encode', crash)
+    broken = resize_videos({source: tmp_path / 'out' / source.name for source in sources}, workers=2)
+    assert broken == {sources[2]: 'killed: SIGKILL, mostly for want of memory'}
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['0.mp4', '1.mp4', '3.mp4']
 
 
 @pytest.mark.parametrize(('size', 'expected'), [((854, 480), (456, 256)), ((480, 854), (256, 456)),

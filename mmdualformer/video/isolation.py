@@ -1,0 +1,256 @@
+"""Calls in child processes, for code that may crash or never return: it ends the child, and its caller goes on.
+
+Of the process pools that there are, concurrent.futures' breaks as a whole when a child crashes. Pebble's survives, but
+cannot start in a daemonic process, as data workers are, and leaves a child that hangs behind when it is killed itself.
+"""
+
+import ctypes
+import mmap
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import accumulate, islice
+from multiprocessing.connection import Connection, wait
+
+START_LIMIT = 60.  # seconds until a child has started, which count for no call
+END_LIMIT = 5.  # seconds; a child that waits for a file system that does not answer cannot be killed, and stays behind
+TICK = 1.  # seconds between two looks at children that say nothing
+SHARED_SIZE = 128 << 20  # bytes for arrays, of which only those that are used are taken from the system
+PR_SET_PDEATHSIG = 1  # of Linux' prctl
+
+_progress = None  # in a child: when it last made progress
+
+
+def map_isolated(function: Callable, items: Iterable, workers: int,
+                 time_limit: float) -> Iterator[tuple[object, object, Exception | None]]:
+    """Call a function for each item, in child processes of which one that crashes or hangs is replaced.
+
+    Args:
+        function (Callable): What is called with an item. What it returns can be pickled.
+        items (iterable): Its arguments, which can be pickled.
+        workers (int): Child processes.
+        time_limit (float): Seconds that a call may take, or that may pass between two of its calls of
+            :func:`report_progress`.
+
+    Yields:
+        tuple: An item, what the function returned, and None; or an item, None, and the error: what the function
+        raised, a ChildProcessError if it ended the child, or a TimeoutError. Those that are done first come first.
+    """
+    items = iter(items)
+    idle, busy = [], {}
+    try:
+        while True:
+            for item in islice(items, workers - len(busy)):
+                child = idle.pop() if idle else _Child(function)
+                busy[child] = item
+                child.begin(item)
+            if not busy:
+                return
+            wait([child.connection for child in busy], min(TICK, time_limit))
+            for child in list(busy):
+                outcome = child.outcome(time_limit)
+                if outcome is not None:
+                    item = busy.pop(child)
+                    if not child.connection.closed:
+                        idle.append(child)
+                    yield item, *outcome
+    finally:
+        for child in (*idle, *busy):
+            child.end()
+
+
+class Isolated:
+    """A function in a child process, which is kept for the next call, and replaced when it has crashed or hung.
+
+    Args:
+        function (Callable): What is called. Its arguments and what it returns can be pickled.
+        time_limit (float): Seconds that a call may take.
+
+    Examples:
+        >>> with Isolated(divmod, time_limit=60) as isolated:
+        ...     isolated.call(7, 2)
+        (3, 1)
+    """
+
+    def __init__(self, function: Callable, time_limit: float) -> None:
+        self.function = function
+        self.time_limit = time_limit
+        self._child = None
+
+    def call(self, *args) -> object:
+        """Call the function in the child process.
+
+        Raises:
+            ChildProcessError: It ended the process.
+            TimeoutError: It took too long.
+            Exception: What it raised.
+        """
+        if self._child is None or not self._child.is_usable():
+            self._child = _Child(self.function)
+        self._child.begin(*args)
+        while (outcome := self._child.outcome(self.time_limit)) is None:
+            wait([self._child.connection], min(TICK, self.time_limit))
+        result, error = outcome
+        if error is not None:
+            raise error
+        return result
+
+    def close(self) -> None:
+        """End the child process; the next call starts another."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+    def __enter__(self) -> 'Isolated':
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple:  # a copy has a child of its own
+        return Isolated, (self.function, self.time_limit)
+
+
+def report_progress() -> None:
+    """Say, in a function that a child process runs, that it is not hanging; elsewhere do nothing."""
+    if _progress is not None:
+        _progress.value = time.monotonic()
+
+
+def describe_exit(exitcode: int | None) -> str:
+    """How a process ended, such as ``'crashed: SIGSEGV'``.
+
+    Args:
+        exitcode (int, optional): That of ``multiprocessing.Process``: negative for a signal.
+    """
+    if exitcode is None or exitcode >= 0:
+        return f'ended its process with status {exitcode}'
+    try:
+        name = signal.Signals(-exitcode).name
+    except ValueError:
+        name = f'signal {-exitcode}'
+    return f'killed: {name}, mostly for want of memory' if name == 'SIGKILL' else f'crashed: {name}'
+
+
+class _Child:
+    """A process that makes one call after another, and the caller's end of the pipe to it.
+
+    Arrays of a result come through shared memory where the two have some: 8 MB in 3 ms, where the pipe takes 30.
+    """
+
+    def __init__(self, function: Callable) -> None:
+        self.connection, other_end = multiprocessing.Pipe()
+        self.progress = multiprocessing.RawValue('d')
+        self.shared = mmap.mmap(-1, SHARED_SIZE) if multiprocessing.get_start_method() == 'fork' else b''
+        self.process = multiprocessing.Process(
+            target=_serve, args=(function, other_end, self.progress, self.shared), daemon=True)
+        self.caller = os.getpid()
+        caller = multiprocessing.current_process()
+        daemon = caller.daemon
+        caller.daemon = False  # or multiprocessing would not let data workers have children; these end with them
+        try:
+            self.process.start()
+        finally:
+            caller.daemon = daemon
+            other_end.close()
+
+    def is_usable(self) -> bool:
+        """Whether it waits for a call of this process; after a fork it belongs to the other one."""
+        return self.caller == os.getpid() and not self.connection.closed and self.process.is_alive()
+
+    def begin(self, *args) -> None:
+        """Have it call the function."""
+        self.begun = time.monotonic()
+        with suppress(OSError):  # it has died, as its outcome will be
+            self.connection.send(args)
+
+    def outcome(self, time_limit: float) -> tuple[object, Exception | None] | None:
+        """What the call returned, and the error or None; None while it is still being made."""
+        if self.connection.poll():
+            try:
+                return _unpack(*self.connection.recv(), self.shared)
+            except (EOFError, OSError):
+                self.process.join(END_LIMIT)
+                reason = describe_exit(self.process.exitcode)
+                self.end()
+                return None, ChildProcessError(reason)
+        since = self.progress.value
+        if since < self.begun:
+            since = self.begun + START_LIMIT
+        if time.monotonic() > since + time_limit:
+            self.end()
+            return None, TimeoutError(f'no answer within {time_limit:g} s')
+        return None
+
+    def end(self) -> None:
+        """Kill it, and leave nothing of it behind."""
+        self.connection.close()
+        if self.caller == os.getpid():
+            self.process.kill()
+            self.process.join(END_LIMIT)
+
+
+def _serve(function: Callable, connection: Connection, progress: ctypes.c_double, shared: mmap.mmap | bytes) -> None:
+    global _progress
+    _progress = progress
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches its parent too, which kills it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _die_with_parent()
+    while True:
+        try:
+            args = connection.recv()
+        except EOFError:
+            return
+        report_progress()
+        try:
+            answer = _pack((function(*args), None), shared)
+        except Exception as error:
+            answer = _pack((None, _picklable(error)), shared)
+        connection.send(answer)
+        del args, answer
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it ends, however that ends."""
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if not multiprocessing.parent_process().is_alive():
+            os._exit(1)
+
+
+def _picklable(error: Exception) -> Exception:
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # what the constructor of an error asks for differs
+        return RuntimeError(f'{type(error).__name__}: {error}')
+    return error
+
+
+def _pack(answer: object, shared: mmap.mmap | bytes) -> tuple[bytes, list[int]]:
+    """Pickle an answer; its arrays go to the shared memory, one after another, as long as there is room."""
+    sizes = []
+
+    def share(buffer: pickle.PickleBuffer) -> bool:
+        with buffer.raw() as content:
+            start = sum(sizes)
+            if start + content.nbytes > len(shared):
+                return True  # into the pickle
+            shared[start:start + content.nbytes] = content
+            sizes.append(content.nbytes)
+            return False
+
+    return pickle.dumps(answer, 5, buffer_callback=share), sizes
+
+
+def _unpack(pickled: bytes, sizes: list[int], shared: mmap.mmap | bytes) -> object:
+    with memoryview(shared) as content:
+        buffers = [bytearray(content[end - size:end]) for end, size in zip(accumulate(sizes), sizes)]
+    return pickle.loads(pickled, buffers=buffers)
