@@ -196,13 +196,14 @@ def cut(start: float, stop: float, muxer: str = '') -> Edit:
     return rewrite(change, muxer)
 
 
-def keep(first: int, last: int | None = None, shift: bool = True) -> Edit:
+def keep(first: int, last: int | None = None) -> Edit:
     """Copy some packets, of which the first may be no key frame."""
 
     def change(packets: list[av.Packet]) -> Iterator[av.Packet]:
         kept = packets[first:last]
+        begin = min((packet.dts for packet in kept if packet.dts is not None), default=0)
         for packet in kept:
-            yield _shifted(packet, -(kept[0].dts or 0)) if shift else packet
+            yield _shifted(packet, -begin)
 
     return rewrite(change)
 

