@@ -97,15 +97,15 @@ def show(path: str, hold: bool = False) -> Shown:
 
     Raises:
         av.FFmpegError: It cannot be opened.
-        ValueError: It has no video stream.
+        ValueError: It has no video stream, or one of an unknown codec.
     """
     shown = Shown()
     screen = Screen()
     held = []
     with av.open(path) as container:
         stream = container.streams.best('video')
-        if stream is None:
-            raise ValueError('no video stream')
+        if stream is None or stream.codec_context is None:
+            raise ValueError('no video stream that can be decoded')
         stream.codec_context.thread_count = 1
         for packet in _packets(container, stream, shown.errors):
             try:
