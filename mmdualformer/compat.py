@@ -50,6 +50,7 @@ def apply() -> None:
     shift_hue_beyond_uint8()
     train_in_bfloat16()
     show_predictions_of_clips()
+    count_time_where_rates_vary()
 
 
 def _once(owner: object, name: str, wrap) -> None:
@@ -297,3 +298,26 @@ def show_predictions_of_clips() -> None:
         return draw_samples
 
     _once(VisualizationHook, '_draw_samples', draw_first_view)
+
+
+def count_time_where_rates_vary() -> None:
+    """mmaction2 1.2.0: ``SampleFrames(target_fps=...)`` takes frames at equal numbers, also where their times vary.
+
+    What it asks for are times, in frames at the mean rate. Videos that have ``frame_times`` give the frames shown then.
+    """
+    from mmaction.datasets.transforms import SampleFrames
+
+    def by_time(original):
+
+        def transform(self, results):
+            results = original(self, results)
+            times = results.get('frame_times')
+            if self.target_fps is not None and times is not None:
+                wanted = (results['frame_inds'] - results['start_index'] + 0.5) / results['avg_fps']
+                shown = np.searchsorted(times, wanted, 'right') - 1
+                results['frame_inds'] = (shown + results['start_index']).astype(results['frame_inds'].dtype)
+            return results
+
+        return transform
+
+    _once(SampleFrames, 'transform', by_time)

@@ -79,9 +79,9 @@ def read_list(ann_file: str,
         frames = (numbers[0] * with_offset, numbers[counts - 1]) if counts and len(numbers) >= counts else None
         no_frames = counts and (not frames or frames[0] < 0 or frames[1] < 1)
         if not video or no_frames or (need_labels and not labels):
-            raise UserError(f'{ann_file} line {number}: {_quote(line)} must be {form} and its label, {valid}')
+            raise UserError(f'{ann_file} line {number}: {shorten(repr(line))} must be {form} and its label, {valid}')
         if len(labels) > 1 and not multi_class:
-            raise UserError(f'{ann_file} line {number}: {_quote(line)} must have one label (multi_class=False)')
+            raise UserError(f'{ann_file} line {number}: {shorten(repr(line))} must have one label (multi_class=False)')
         for label in labels if num_classes else ():
             if not 0 <= label < num_classes:
                 raise UserError(f'{ann_file} line {number}: label {str(label)!r} must be {valid}')
@@ -115,14 +115,23 @@ def read_lines(path: str | Path) -> list[str]:
     """Read the lines of a text, the last of which is empty where the text ends with a line break.
 
     Raises:
+        UserError: See :func:`read_text`.
+    """
+    return read_text(path).replace('\r\n', '\n').replace('\r', '\n').split('\n')
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text.
+
+    Raises:
         UserError: It is no UTF-8 or has a NUL; the message names the line.
     """
     try:
-        return decode(fileio.get(str(path))).replace('\r\n', '\n').replace('\r', '\n').split('\n')
+        return decode(fileio.get(str(path)))
     except IsADirectoryError:
-        raise UserError(f'{path} is no text but a folder') from None
+        raise UserError(f'{path} is a folder') from None
     except ValueError as error:
-        raise UserError(f'{path} {error}, so it is no text') from None
+        raise UserError(f'{path} {error}') from None
 
 
 def decode(content: bytes) -> str:
@@ -134,13 +143,13 @@ def decode(content: bytes) -> str:
     try:
         text = content.decode('utf-8-sig')
         place = content.find(b'\0')
-        fault = 'has a NUL'
+        fault = 'a NUL'
     except UnicodeDecodeError as error:
         place = error.start + len(content) - len(error.object)
-        fault = f'is no UTF-8 (byte 0x{content[place]:02x})'
+        fault = f'byte 0x{content[place]:02x}, which is no UTF-8'
     if place >= 0:
         line = 1 + len(re.findall(b'\r\n|\r|\n', content[:place]))
-        raise ValueError(f'line {line} {fault}')
+        raise ValueError(f'line {line}: {fault}')
     return text
 
 
@@ -182,12 +191,17 @@ def check_name(name: str) -> None:
         raise UserError(f'{name!r} is empty, has a line break or is no UTF-8, and cannot be in a list; rename it')
 
 
+def shorten(text: str) -> str:
+    """Cut what a message quotes where it would be no line to read."""
+    return text if len(text) < 200 else f'{text[:200]}...'
+
+
 def _iterate_lines(ann_file: str) -> Iterator[tuple[int, str]]:
     """Yield the lines that say something, and their numbers."""
     try:
         lines = read_lines(ann_file)
     except UserError as error:
-        raise UserError(f'{error}: it is no list of "video label" lines') from None
+        raise UserError(f'{error}; this is no list of "video label" lines') from None
     for number, line in enumerate(lines, 1):
         line = line.strip(BLANK)
         if line and not (line[0] == '#' and COMMENT.match(line)):
@@ -223,10 +237,6 @@ def _refuse_either(ann_file: str, number: int, prefix: str, video: str, labels: 
     if len(labels) > 1 and osp.isdir(osp.join(prefix, folder)):
         raise UserError(f'{ann_file} line {number}: {folder!r} is a folder, so {labels[0]} may be its number of frames '
                         'or a label; set rawframes=True or rawframes=False')
-
-
-def _quote(line: str) -> str:
-    return repr(line if len(line) < 200 else f'{line[:200]}...')
 
 
 def _say(labels: Iterable[int]) -> str:

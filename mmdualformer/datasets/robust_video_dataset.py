@@ -66,8 +66,8 @@ class RobustVideoDataset(VideoDataset):
         reads (int): How many videos were read, by this copy of the data set or, in the main process, by all workers.
 
     Raises:
-        UserError: ``max_unreadable`` or ``damaged`` is out of range, ``label_map`` does not exist, or something is said of raw frames
-            without ``rawframes=True``.
+        UserError: ``max_unreadable`` or ``damaged`` is out of range, ``label_map`` does not exist, or something is said
+            of raw frames without ``rawframes=True``.
     """
 
     def __init__(self,

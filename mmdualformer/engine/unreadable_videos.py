@@ -14,8 +14,8 @@ from mmdualformer.datasets.wrappers import iterate_datasets
 class UnreadableVideosHook(Hook):
     """Keeps the ledgers of a run's videos beside its log.
 
-    ``unreadable_videos.tsv`` has those that could not be read, ``damaged_videos.tsv`` those that were read as far as they
-    can be.
+    ``unreadable_videos.tsv`` has those that could not be read, ``damaged_videos.tsv`` those that are damaged and were
+    read as far as they can be.
     """
 
     def before_train(self, runner: Runner) -> None:

@@ -68,6 +68,9 @@ class FrameFolder(Video):
             frames.append(decoded[index])
         return frames
 
+    def close(self) -> None:
+        """Do nothing: images are open only while they are read."""
+
     def _decode(self, index: int) -> np.ndarray:
         if self._size is None:
             self._size = self._read(0, _upright_size)

@@ -96,15 +96,15 @@ def test_absolute_and_relative_paths(read, tmp_path, monkeypatch):
     ('a.mp4 1\n"" 1', "line 2: '\"\" 1' must be a video and its label"),
     ('a.mp4 1\rb.mp4\r', "line 2: 'b.mp4' must be a video and its label"),
     ('a.mp4 1\r\n"b.mp4" 1 2', "line 2: '\"b.mp4\" 1 2' must have one label (multi_class=False)"),
-    (b'\xef\xbb\xbfa.mp4 1\r\n\r\nb\0.mp4 1\n', 'line 3 has a NUL, so it is no text'),
-    (b'\xef\xbb\xbfa.mp4 1\r\n\r\nb\xe4.mp4 1\n', 'line 3 is no UTF-8 (byte 0xe4), so it is no text'),
-    ('a.mp4 1\n'.encode('utf-16'), 'line 1 is no UTF-8 (byte 0xff)'),
+    (b'\xef\xbb\xbfa.mp4 1\r\n\r\nb\0.mp4 1\n', 'line 3: a NUL; this is no list of "video label" lines'),
+    (b'\xef\xbb\xbfa.mp4 1\r\n\r\nb\xe4.mp4 1\n', 'line 3: byte 0xe4, which is no UTF-8; this is no list'),
+    ('a.mp4 1\n'.encode('utf-16'), 'line 1: byte 0xff, which is no UTF-8'),
     ('a.mp4 1\nb.mp4 1\n#\na.mp4 2\n', "line 4: 'a.mp4' has label 2, but in line 1 label 1"),
     ('a.mp4 1\n./a.mp4 2\n', "line 2: './a.mp4' has label 2, but in line 1 label 1"),
     ('x/a.mp4 1\nx//b/../a.mp4 2\n', 'has label 2, but in line 1 label 1'),
     ('run/ 1\nrun 2\n', "line 2: 'run' has label 2, but in line 1 label 1"),
     ('\n# nothing\n', 'is empty; it must have a "video label" line for each video'),
-    ('x' * 1000, f"line 1: '{'x' * 200}...' must be a video and its label"),
+    ('x' * 1000, f"line 1: '{'x' * 199}... must be a video and its label"),
 ])
 def test_a_line_that_is_wrong_is_named(read, tmp_path, content, message):
     with pytest.raises(UserError) as error:
@@ -166,5 +166,5 @@ def test_names_of_classes(tmp_path):
     (tmp_path / 'names.txt').write_text('a\nb')
     assert read_names(tmp_path / 'names.txt') == ['a', 'b']
     (tmp_path / 'names.txt').write_bytes(b'a\nl\xe4ufer\n')
-    with pytest.raises(UserError, match=r'names\.txt line 2 is no UTF-8 \(byte 0xe4\), so it is no text'):
+    with pytest.raises(UserError, match=r'names\.txt line 2: byte 0xe4, which is no UTF-8$'):
         read_names(tmp_path / 'names.txt')

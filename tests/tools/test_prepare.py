@@ -85,6 +85,22 @@ def test_mistakes_are_one_line(fork_tool, root, tmp_path):
     assert fork_tool('tools/data/prepare.py', 'kinetics').returncode == 2
 
 
+def test_nothing_is_written_outside_the_target(fork_tool, root, tmp_path):
+    command = ('tools/data/prepare.py', 'kinetics400', '--root', root)
+    write_video(tmp_path / 'x_000000_000010.mp4', frames=2)
+    annotations = (root / 'annotations' / 'val.csv').read_text()
+    (root / 'annotations' / 'val.csv').write_text(f'{annotations}tai chi,../../../x,0,10,val\n')
+    assert_one_line(fork_tool(*command, '--resize', 'a/b'), "'../../../x_000000_000010.mp4' of val_list leads out of")
+    assert not (tmp_path / 'a').exists() and not (root / 'label_map.txt').exists()
+
+    (root / 'annotations' / 'val.csv').write_text(annotations)
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'videos_val').symlink_to(root / 'val')
+    before = contents(root / 'val')
+    assert_one_line(fork_tool(*command, '--resize', 'out'), 'videos_val', 'where alone is written to; remove the link')
+    assert contents(root / 'val') == before and contents(tmp_path / 'out') == {}
+
+
 def test_every_data_set_has_published_counts():
     assert READERS.keys() == CLASSES.keys() == VIDEOS.keys()
     assert all(VIDEOS['ucf101'][f'train_split_{i}'].count + VIDEOS['ucf101'][f'val_split_{i}'].count == 13320

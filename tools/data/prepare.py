@@ -13,6 +13,7 @@ from mmdualformer.datasets.preparation import (
     READERS,
     VIDEOS,
     Split,
+    check_targets,
     check_videos,
     compare_with_published,
     link_folders,
@@ -71,6 +72,7 @@ def main() -> None:
         if broken:
             raise UserError(f'{len(broken)} videos are broken (see "broken" above)')
     if args.resize:
+        check_targets(args.resize, splits)
         splits, broken = resize_splits(splits, args.resize, args.workers)
         write_lists(args.resize, args.dataset, classes, splits)
         print_broken(broken)

@@ -7,7 +7,7 @@ from .diving48 import read_diving48
 from .encode import resize_splits, resize_videos
 from .hmdb51 import read_hmdb51
 from .kinetics import read_kinetics
-from .layout import Split, link_folders
+from .layout import Split, check_targets, link_folders
 from .lists import write_lists
 from .something_something import read_something_something
 from .ucf101 import read_ucf101
@@ -24,6 +24,6 @@ READERS = {
 }
 
 __all__ = [
-    'CLASSES', 'READERS', 'VIDEOS', 'Split', 'check_videos', 'compare_with_published', 'link_folders', 'resize_splits',
-    'resize_videos', 'write_lists'
+    'CLASSES', 'READERS', 'VIDEOS', 'Split', 'check_targets', 'check_videos', 'compare_with_published', 'link_folders',
+    'resize_splits', 'resize_videos', 'write_lists'
 ]

@@ -1,7 +1,6 @@
-import json
 from pathlib import Path
 
-from .layout import Split, locate, make_split
+from .layout import Split, check_label, locate, make_split, read_json, reading
 
 
 def read_diving48(root: Path) -> tuple[list[str], list[Split]]:
@@ -17,15 +16,21 @@ def read_diving48(root: Path) -> tuple[list[str], list[Split]]:
         tuple: The names of the classes, and the splits.
 
     Raises:
-        UserError: A file is missing.
+        UserError: A file is missing, or an entry is not what it must be.
     """
-    vocabulary = json.loads(_locate(root, 'Diving48_vocab.json').read_text(encoding='utf-8'))
-    classes = ['+'.join(words) for words in vocabulary]
+    vocabulary = _locate(root, 'Diving48_vocab.json')
+    classes = []
+    for number, words in enumerate(read_json(vocabulary, list)):
+        with reading(f'{vocabulary} class {number}', words, 'a list of words'):
+            classes.append('+'.join(words))
     source = locate(root, 'videos', 'rgb')
     splits = []
     for name, part in (('train', 'train'), ('val', 'test')):
-        entries = json.loads(_locate(root, f'Diving48_V2_{part}.json').read_text(encoding='utf-8'))
-        annotated = [(f'{entry["vid_name"]}.mp4', [entry['label']]) for entry in entries]
+        path = _locate(root, f'Diving48_V2_{part}.json')
+        annotated = []
+        for number, entry in enumerate(read_json(path, list)):
+            with reading(f'{path} entry {number}', entry, f'a vid_name and a label of 0 to {len(classes) - 1}'):
+                annotated.append((f'{entry["vid_name"]}.mp4', [check_label(entry['label'], classes)]))
         splits.append(make_split(f'{name}_list', 'videos', source, annotated))
     return classes, splits
 

@@ -1,10 +1,11 @@
 from pathlib import Path
 
+from mmdualformer.datasets.annotations import read_lines
 from mmdualformer.errors import UserError
 
-from .layout import Split, locate, make_split
+from .layout import Split, locate, make_split, reading
 
-TRAIN, TEST = '1', '2'  # marks in the split files; 0 is unused
+UNUSED, TRAIN, TEST = '0', '1', '2'  # marks in the split files
 
 
 def read_hmdb51(root: Path) -> tuple[list[str], list[Split]]:
@@ -21,7 +22,7 @@ def read_hmdb51(root: Path) -> tuple[list[str], list[Split]]:
         tuple: The names of the classes, and the splits.
 
     Raises:
-        UserError: A file is missing.
+        UserError: A file is missing, or a line is not what it must be.
     """
     marks = locate(root, 'testTrainMulti_7030_splits', 'annotations')
     classes = sorted(path.name.removesuffix('_test_split1.txt') for path in marks.glob('*_test_split1.txt'))
@@ -30,11 +31,14 @@ def read_hmdb51(root: Path) -> tuple[list[str], list[Split]]:
     source = locate(root, 'videos', 'hmdb51_org', '.')
     splits = []
     for number in (1, 2, 3):
-        videos = {TRAIN: [], TEST: []}
+        videos = {UNUSED: [], TRAIN: [], TEST: []}
         for label, name in enumerate(classes):
-            lines = locate(marks, f'{name}_test_split{number}.txt').read_text(encoding='utf-8').splitlines()
-            for video, mark in (line.rsplit(maxsplit=1) for line in lines if line.strip()):
-                videos.get(mark, []).append((f'{name}/{video}', [label]))
+            path = locate(marks, f'{name}_test_split{number}.txt')
+            for place, line in enumerate(read_lines(path), 1):
+                if line.strip():
+                    with reading(f'{path} line {place}', line, 'a video and 0, 1 or 2'):
+                        video, mark = line.rsplit(maxsplit=1)
+                        videos[mark].append((f'{name}/{video}', [label]))
         splits.append(make_split(f'train_split_{number}', 'videos', source, videos[TRAIN]))
         splits.append(make_split(f'val_split_{number}', 'videos', source, videos[TEST]))
     return classes, splits

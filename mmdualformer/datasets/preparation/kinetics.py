@@ -1,9 +1,8 @@
-import csv
 from pathlib import Path
 
-from mmdualformer.errors import UserError
+from .layout import Split, index_videos, locate, make_split, read_rows, reading
 
-from .layout import Split, index_videos, locate, make_split
+COLUMNS = ('label', 'youtube_id', 'time_start', 'time_end')
 
 
 def read_kinetics(root: Path) -> tuple[list[str], list[Split]]:
@@ -20,7 +19,7 @@ def read_kinetics(root: Path) -> tuple[list[str], list[Split]]:
         tuple: The names of the classes, and the splits.
 
     Raises:
-        UserError: A file or column is missing.
+        UserError: A file or column is missing, or a row is not what it must be.
     """
     annotations = {name: _read_annotations(locate(root, f'annotations/{name}.csv', f'{name}.csv'))
                    for name in ('train', 'val')}
@@ -37,10 +36,9 @@ def read_kinetics(root: Path) -> tuple[list[str], list[Split]]:
 
 def _read_annotations(path: Path) -> list[tuple[str, str]]:
     """Return the name of each video, and of its class."""
-    with open(path, encoding='utf-8', newline='') as file:
-        rows = list(csv.DictReader(file))
-    try:
-        return [(f'{row["youtube_id"]}_{int(float(row["time_start"])):06d}_{int(float(row["time_end"])):06d}',
-                 row['label'].strip('"')) for row in rows]
-    except KeyError as error:
-        raise UserError(f'{path} has no column {error}') from None
+    videos = []
+    for place, row in read_rows(path, COLUMNS):
+        with reading(place, row, 'a label, a youtube_id, and a time_start and time_end in seconds'):
+            start, end = (int(float(row[name])) for name in ('time_start', 'time_end'))
+            videos.append((f'{row["youtube_id"]}_{start:06d}_{end:06d}', row['label'].strip('"')))
+    return videos

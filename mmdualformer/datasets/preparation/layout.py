@@ -1,12 +1,17 @@
 """What the readers of the data sets share: finding what is there, and telling it from what is missing."""
 
+import csv
+import io
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from mmdualformer.datasets.annotations import check_name, read_text, shorten
 from mmdualformer.errors import UserError
-from mmdualformer.video.files import VIDEO_SUFFIXES
+from mmdualformer.video.files import find_videos
 
 
 @dataclass
@@ -37,11 +42,16 @@ def make_split(name: str, folder: str, source: Path, annotated: Iterable[tuple[s
         annotated (iterable): ``(path under the folder, labels)`` of each.
 
     Raises:
-        UserError: Not one is there.
+        UserError: Not one is there, a path leads out of the folder or cannot be in a list, or one has different labels.
     """
-    samples, missing = [], []
+    samples, missing, known = [], [], {}
     for video, labels in annotated:
-        if (source / video).is_file():
+        check_name(video)
+        if os.path.isabs(video) or '..' in video.split('/'):
+            raise UserError(f'{video!r} of {name} leads out of {source}, where its videos are')
+        if known.setdefault(video, labels) != labels:
+            raise UserError(f'{video!r} is in {name} with the labels {known[video]} and {labels}')
+        if os.path.isfile(source / video):
             samples.append((video, labels))
         else:
             missing.append(video)
@@ -65,13 +75,92 @@ def locate(root: Path, *names: str) -> Path:
 
 def index_videos(folder: Path) -> dict[str, str]:
     """Map the names of all videos in a folder and its folders, without suffix, to their paths under it."""
-    videos = {}
-    for parent, _, files in os.walk(folder, followlinks=True):
-        for name in files:
-            stem, suffix = os.path.splitext(name)
-            if suffix.lower() in VIDEO_SUFFIXES:
-                videos[stem] = os.path.relpath(os.path.join(parent, name), folder)
-    return videos
+    return {path.stem: path.relative_to(folder).as_posix() for path in find_videos(folder).videos}
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the rows of a csv, each after the words for its place.
+
+    Raises:
+        UserError: It is no csv in UTF-8, or lacks a column.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=''))
+    try:
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if missing:
+            raise UserError(f'{path} has no column {missing[0]!r}')
+        for row in reader:
+            yield f'{path} line {reader.line_num}', row
+    except csv.Error as error:
+        raise UserError(f'{path} after line {reader.line_num}: {error}') from None
+
+
+def read_json(path: Path, kind: type) -> list | dict:
+    """Read a list or a dict.
+
+    Raises:
+        UserError: The file is none.
+    """
+    text = read_text(path)
+    try:
+        content = json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise UserError(f'{path} is no JSON: {error}') from None
+    if not isinstance(content, kind):
+        raise UserError(f'{path} must be a {kind.__name__} in JSON')
+    return content
+
+
+@contextmanager
+def reading(place: str, entry: object, form: str) -> Iterator[None]:
+    """Say in one line which entry of the owners' files is not what it must be.
+
+    Args:
+        place (str): Where it is.
+        entry (object): What it is.
+        form (str): What it must be.
+
+    Raises:
+        UserError: Something in the context raised what a wrong entry raises.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise UserError(f'{place}: {shorten(repr(entry))} must be {form}') from None
+
+
+def check_label(label: int, classes: Sequence[str]) -> int:
+    """Return a label that is one of the classes.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if type(label) is not int or not 0 <= label < len(classes):
+        raise ValueError(label)
+    return label
+
+
+def check_inside(root: Path, path: Path) -> None:
+    """Check that what is written to a path ends up in a folder, whatever is a link.
+
+    Raises:
+        UserError: It does not.
+    """
+    goal = Path(os.path.realpath(path))
+    if not goal.is_relative_to(os.path.realpath(root)):
+        raise UserError(f'{path} is {goal}, out of {root}, where alone is written to; remove the link')
+
+
+def check_targets(out: Path, splits: Iterable[Split]) -> None:
+    """Check that videos that are written to a folder, in the layout of a data set, end up in it.
+
+    Raises:
+        UserError: One does not.
+    """
+    for folder in {out / split.folder / PurePath(video).parent for split in splits for video, _ in split.samples}:
+        check_inside(out, folder)
 
 
 def link_folders(root: Path, splits: Iterable[Split]) -> None:

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from mmdualformer.datasets.annotations import format_line
+from mmdualformer.datasets.annotations import check_name, format_line
 
-from .layout import Split
+from .layout import Split, check_inside
 
 
 def write_lists(root: Path, dataset: str, classes: list[str], splits: list[Split]) -> None:
@@ -13,12 +13,17 @@ def write_lists(root: Path, dataset: str, classes: list[str], splits: list[Split
         dataset (str): The data set's name.
         classes (list): The names of the classes, in the order of the labels.
         splits (list): What is in the lists.
+
+    Raises:
+        UserError: The name of a class or video cannot be in a list, or a file is a link that leads out of the folder;
+            nothing is written then.
     """
-    for split in splits:
-        lines = [format_line(video, labels) for video, labels in split.samples]
-        _write_lines(root / f'{dataset}_{split.name}_videos.txt', lines)
-    _write_lines(root / 'label_map.txt', classes)
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    path.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
+    for name in classes:
+        check_name(name)
+    files = {f'{dataset}_{split.name}_videos.txt': [format_line(video, labels) for video, labels in split.samples]
+             for split in splits}
+    files['label_map.txt'] = classes
+    for name in files:
+        check_inside(root, root / name)
+    for name, lines in files.items():
+        (root / name).write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')

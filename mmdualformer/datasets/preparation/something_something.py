@@ -1,7 +1,8 @@
-import json
 from pathlib import Path
 
-from .layout import Split, locate, make_split
+from mmdualformer.errors import UserError
+
+from .layout import Split, locate, make_split, read_json, reading
 
 
 def read_something_something(root: Path) -> tuple[list[str], list[Split]]:
@@ -18,19 +19,28 @@ def read_something_something(root: Path) -> tuple[list[str], list[Split]]:
         tuple: The names of the classes, and the splits.
 
     Raises:
-        UserError: A file is missing.
+        UserError: A file is missing, or an entry is not what it must be.
     """
-    numbers = {name: int(number) for name, number in _load(root, 'labels').items()}
+    path = _locate(root, 'labels')
+    numbers = {}
+    for name, number in read_json(path, dict).items():
+        with reading(f'{path} class {name!r}', number, 'its number'):
+            numbers[name] = int(number)
+    if sorted(numbers.values()) != list(range(len(numbers))):
+        raise UserError(f'{path} must number its classes from 0, without a gap')
     source = locate(root, 'videos', '20bn-something-something-v2')
     splits = []
     for name, part in (('train', 'train'), ('val', 'validation')):
-        annotated = [(f'{entry["id"]}.webm', [numbers[entry['template'].replace('[', '').replace(']', '')]])
-                     for entry in _load(root, part)]
+        path = _locate(root, part)
+        annotated = []
+        for number, entry in enumerate(read_json(path, list)):
+            with reading(f'{path} entry {number}', entry, 'an id and the template of a class'):
+                template = entry['template'].replace('[', '').replace(']', '')
+                annotated.append((f'{entry["id"]}.webm', [numbers[template]]))
         splits.append(make_split(f'{name}_list', 'videos', source, annotated))
     return sorted(numbers, key=numbers.get), splits
 
 
-def _load(root: Path, name: str) -> dict | list:
+def _locate(root: Path, name: str) -> Path:
     official = f'something-something-v2-{name}.json'
-    path = locate(root, official, f'labels/{name}.json', f'annotations/{official}')
-    return json.loads(path.read_text(encoding='utf-8'))
+    return locate(root, official, f'labels/{name}.json', f'annotations/{official}')

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from mmdualformer.datasets.annotations import parse_line
+from mmdualformer.datasets.annotations import parse_line, read_lines
 
-from .layout import Split, locate, make_split
+from .layout import Split, locate, make_split, reading
 
 
 def read_ucf101(root: Path) -> tuple[list[str], list[Split]]:
@@ -18,18 +18,28 @@ def read_ucf101(root: Path) -> tuple[list[str], list[Split]]:
         tuple: The names of the classes, and the splits.
 
     Raises:
-        UserError: A file is missing.
+        UserError: A file is missing, or a line is not what it must be.
     """
     lists = locate(root, 'ucfTrainTestlist', 'annotations')
-    index = locate(lists, 'classInd.txt').read_text(encoding='utf-8')
-    numbered = (line.split() for line in index.splitlines() if line.strip())
-    classes = [name for _, name in sorted((int(number), name) for number, name in numbered)]
+    numbered = []
+    for place, line in _read(locate(lists, 'classInd.txt')):
+        with reading(place, line, 'a number and the name of a class'):
+            number, name = line.split()
+            numbered.append((int(number), name))
+    classes = [name for _, name in sorted(numbered)]
     source = locate(root, 'videos', 'UCF-101')
     splits = []
     for number in (1, 2, 3):
         for name, part in (('train', 'trainlist'), ('val', 'testlist')):
-            lines = locate(lists, f'{part}{number:02d}.txt').read_text(encoding='utf-8').splitlines()
-            videos = [parse_line(line)[0] for line in lines if line.strip()]  # test lists have no labels
-            annotated = [(video, [classes.index(video.partition('/')[0])]) for video in videos]
+            annotated = []
+            for place, line in _read(locate(lists, f'{part}{number:02d}.txt')):
+                with reading(place, line, 'CLASS/VIDEO, of a class in classInd.txt'):
+                    video, _ = parse_line(line)  # test lists have no labels
+                    annotated.append((video, [classes.index(video.partition('/')[0])]))
             splits.append(make_split(f'{name}_split_{number}', 'videos', source, annotated))
     return classes, splits
+
+
+def _read(path: Path) -> list[tuple[str, str]]:
+    """Return the lines that are not empty, each after the words for its place."""
+    return [(f'{path} line {number}', line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
