@@ -36,6 +36,12 @@ def read_number(image: np.ndarray) -> int:
     return int((bits << np.arange(NUMBER_BITS)).sum())
 
 
+def untwist(image: np.ndarray, degrees: float = 0, mirrored: bool = False, flipped: bool = False) -> np.ndarray:
+    """Undo the turn of a :class:`Kind`."""
+    image = image[::-1 if flipped else 1, ::-1 if mirrored else 1]
+    return np.rot90(image, -degrees // 90)
+
+
 def options_of(text: str) -> dict[str, str]:
     """Options of FFmpeg from ``'name=value name=value'``."""
     return dict(item.split('=', 1) for item in text.split())
@@ -63,6 +69,7 @@ class Kind:
         cover (bool): It has a picture attached.
         edits (tuple): What is done to the finished file.
         shown (iterable): Numbers of the frames that it shows; None where it takes FFmpeg to say.
+        whole (bool): Nothing is missing from it, and it must not be called damaged.
     """
 
     suffix: str
@@ -82,6 +89,7 @@ class Kind:
     cover: bool = False
     edits: tuple[Edit, ...] = ()
     shown: Iterable[int] | None = ()
+    whole: bool = True
 
     @property
     def numbers(self) -> list[int] | None:
@@ -162,7 +170,7 @@ def rewrite(change: Callable[[list[av.Packet]], Iterable[av.Packet]], muxer: str
         with (av.open(str(old), options={'ignore_editlist': '1'} if path.suffix in ('.mp4', '.mov') else {}) as source,
               av.open(str(path), 'w', options=options_of(muxer)) as target):
             stream = source.streams.video[0]
-            copy = target.add_stream_from_template(stream)
+            copy = target.add_stream_from_template(stream, opaque=True)
             packets = [packet for packet in source.demux(stream) if packet.size]
             for packet in change(packets):
                 packet.stream = copy
@@ -188,13 +196,14 @@ def cut(start: float, stop: float, muxer: str = '') -> Edit:
     return rewrite(change, muxer)
 
 
-def keep(first: int, last: int | None = None, shift: bool = True) -> Edit:
+def keep(first: int, last: int | None = None) -> Edit:
     """Copy some packets, of which the first may be no key frame."""
 
     def change(packets: list[av.Packet]) -> Iterator[av.Packet]:
         kept = packets[first:last]
+        begin = min((packet.dts for packet in kept if packet.dts is not None), default=0)
         for packet in kept:
-            yield _shifted(packet, -(kept[0].dts or 0)) if shift else packet
+            yield _shifted(packet, -begin)
 
     return rewrite(change)
 

@@ -1,5 +1,6 @@
 """What FFmpeg shows of a video in sequence, and how: slow, simple, and written apart from the reader it judges."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import av
@@ -27,7 +28,7 @@ class Shown:
     Attributes:
         images (list): RGB pixels ``[H, W, 3]``.
         times (list): Seconds, or None where the file does not say.
-        errors (list): What the decoder and the demuxer complained about.
+        errors (list): What the demuxer and the decoder complained about.
         undetermined (set): Frames of a damaged file of which parts are whatever was in memory before.
     """
 
@@ -35,6 +36,12 @@ class Shown:
     times: list[float | None] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     undetermined: set[int] = field(default_factory=set)
+
+    def at(self, time: float) -> int | None:
+        """The frame that is shown at a time, in seconds after the first one."""
+        if None in self.times:
+            return None
+        return max(int(np.searchsorted(np.maximum.accumulate(self.times), self.times[0] + time + 5e-3, 'right')) - 1, 0)
 
 
 class Screen:
@@ -90,15 +97,15 @@ def show(path: str, hold: bool = False) -> Shown:
 
     Raises:
         av.FFmpegError: It cannot be opened.
-        ValueError: It has no video stream.
+        ValueError: It has no video stream, or one of an unknown codec.
     """
     shown = Shown()
     screen = Screen()
     held = []
     with av.open(path) as container:
         stream = container.streams.best('video')
-        if stream is None:
-            raise ValueError('no video stream')
+        if stream is None or stream.codec_context is None:
+            raise ValueError('no video stream that can be decoded')
         stream.codec_context.thread_count = 1
         for packet in _packets(container, stream, shown.errors):
             try:
@@ -107,6 +114,8 @@ def show(path: str, hold: bool = False) -> Shown:
                 shown.errors.append(str(error))
                 continue
             for frame in frames:
+                if frame.is_corrupt:
+                    shown.errors.append('a damaged frame')
                 shown.times.append(None if frame.pts is None else float(frame.pts * stream.time_base))
                 shown.images.append(screen.show(frame))
                 held += [frame] if hold else []
@@ -122,7 +131,8 @@ def show_damaged(path: str) -> Shown:
     return shown
 
 
-def _packets(container: av.container.InputContainer, stream: av.VideoStream, errors: list):
+def _packets(container: av.container.InputContainer, stream: av.VideoStream,
+             errors: list[str]) -> Iterator[av.Packet | None]:
     """The packets of a stream, and None at their end, however it comes."""
     try:
         for packet in container.demux(stream):
