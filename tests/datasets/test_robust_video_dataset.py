@@ -9,6 +9,7 @@ from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.registry import init_default_scope
+from PIL import Image
 
 from mmdualformer.datasets import robust_video_dataset
 from mmdualformer.datasets.robust_video_dataset import record
@@ -134,6 +135,27 @@ def test_lists_of_raw_frames_say_which_frames(broken_root):
         build(broken_root, 'train_dataloader', **dict(options, filename_tmpl='img.jpg'))
     with pytest.raises(UserError, match=r"with_offset=True and filename_tmpl=None need rawframes=True"):
         build(broken_root, 'train_dataloader', with_offset=True)
+
+
+def test_frames_of_folders_are_those_of_the_list(tmp_path):
+    """Of twelve images, each as bright as its number, the third to the sixth; flow beside them is not read."""
+    (tmp_path / 'run').mkdir()
+    for i in range(1, 13):
+        Image.new('RGB', (8, 8), (i, ) * 3).save(tmp_path / 'run' / f'img_{i:05}.png')
+        Image.new('L', (8, 8)).save(tmp_path / 'run' / f'flow_x_{i:05}.jpg')
+    (tmp_path / 'list.txt').write_text('run 2 4 1\n')
+    init_default_scope('mmaction')
+    pipeline = [
+        dict(type='VideoInit'),
+        dict(type='SampleFrames', clip_len=4, test_mode=True),
+        dict(type='VideoDecode'),
+        dict(type='FormatShape', input_format='NCTHW'),
+        dict(type='PackActionInputs')
+    ]
+    dataset = DATASETS.build(
+        dict(type='RobustVideoDataset', ann_file=str(tmp_path / 'list.txt'), data_prefix=dict(video=str(tmp_path)),
+             pipeline=pipeline, rawframes=True, with_offset=True, filename_tmpl='img_{:05}.png'))
+    assert dataset[0]['inputs'][0, 0, :, 0, 0].tolist() == [3, 4, 5, 6]
 
 
 def test_names_of_classes_come_from_the_file_that_is_given_or_lies_beside_the_list(broken_root):
