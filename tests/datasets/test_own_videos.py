@@ -116,13 +116,13 @@ def test_videos_that_crash_a_decoder_or_never_end_are_left_out(folder, monkeypat
             signal.sigwait([signal.SIGUSR1])
         read(path)
 
-    monkeypatch.setattr(own_videos, 'READING_LIMIT', 1.)
+    monkeypatch.setattr(own_videos, 'READING_LIMIT', 5.)
     monkeypatch.setattr(own_videos, '_read', read)
     found = find_videos(folder)
     readable, unreadable = leave_out_unreadable(found, workers=2)
     assert readable.videos == [video for video in found.videos if video[0] not in (crashing, hanging)]
     assert unreadable == [f'{crashing}: killed: SIGKILL, mostly for want of memory',
-                          f'{hanging}: no answer within 1 s']
+                          f'{hanging}: no answer within 5 s']
 
 
 def test_folders_that_cannot_be_used(folder, tmp_path):
