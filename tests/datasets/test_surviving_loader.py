@@ -198,10 +198,12 @@ def test_with_a_thread_that_pins_memory(monkeypatch):
 
 def test_runners_build_it_and_other_data_has_torchs_own():
     config = dict(batch_size=4, num_workers=2, sampler=dict(type='DefaultSampler', shuffle=False))
-    loader = Runner.build_dataloader(dict(config, dataset=Numbers({'9.mp4': die}), collate_fn=dict(type=list)), seed=0)
-    assert isinstance(loader, SurvivingDataLoader)
-    assert Runner.build_dataloader(loader) is loader
-    assert len(loader) == 8 and len(list(loader)) == 8
+    ours = dict(config, dataset=Numbers({'9.mp4': die}), collate_fn=dict(type=list))
+    for part, length in ({}, 8), (dict(num_batch_per_epoch=3), 3):
+        loader = Runner.build_dataloader(dict(ours, **part), seed=0)
+        assert isinstance(loader, SurvivingDataLoader)
+        assert Runner.build_dataloader(loader) is loader
+        assert len(loader) == length and len(list(loader)) == length
     loader = Runner.build_dataloader(dict(config, dataset=list(range(COUNT))))
     assert type(iter(loader)).__module__ == 'torch.utils.data.dataloader'
 
