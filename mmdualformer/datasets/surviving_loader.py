@@ -26,6 +26,7 @@ from .wrappers import iterate_datasets
 
 TICK = 0.5  # seconds between two looks at workers that say nothing
 END_LIMIT = 1.  # seconds
+WHAT_DEATH_CAUSES = (RuntimeError, OSError, EOFError)  # where the data of a worker is waited for
 MOST_DEATHS = 10  # without a batch between them
 MOST_UNEXPLAINED_DEATHS = 3  # that no video is to blame for, without a batch between them
 # Exit codes that no decoder causes; torch makes 0 of its own SIGTERM.
@@ -71,8 +72,9 @@ class _SurvivingIterator:
         self._batches = self._workers.batches = _Batches(loader._index_sampler)
         try:
             self._workers._reset(self._loader)
-        except (RuntimeError, OSError, EOFError) as error:
-            self._replace_workers(error)
+        except WHAT_DEATH_CAUSES:
+            if not self._replace_dead_workers():
+                raise
 
     def __iter__(self) -> '_SurvivingIterator':
         return self
@@ -84,17 +86,18 @@ class _SurvivingIterator:
         while True:
             try:
                 batch = next(self._workers)
-            except (RuntimeError, OSError, EOFError) as error:  # what a dead worker causes here, and data sets raise
-                self._replace_workers(error)
+            except WHAT_DEATH_CAUSES:
+                if not self._replace_dead_workers():
+                    raise  # it is an error of the data set
             else:
                 self._deaths = self._unexplained = 0
                 return batch
 
-    def _replace_workers(self, error: Exception) -> None:
-        """Start new workers if some have died; if none has, the error is another one, and is raised."""
+    def _replace_dead_workers(self) -> bool:
+        """Start new workers if some have died, and tell whether."""
         deaths = self._workers.find_deaths(END_LIMIT)
         if not deaths:
-            raise error
+            return False
         self._workers.kill()
         reads = self._batches.samples
         for video, reason in deaths:
@@ -107,9 +110,10 @@ class _SurvivingIterator:
         self._unexplained += all(video is None for video, _ in deaths)
         if self._deaths > MOST_DEATHS or self._unexplained > MOST_UNEXPLAINED_DEATHS:
             _, reason = deaths[-1]
-            raise UserError(f'data workers died {self._deaths} times in a row; the last one: {reason}') from error
+            raise UserError(f'data workers died {self._deaths} times in a row; the last one: {reason}')
         self._batches.issue_again()
         self._start_workers()
+        return True
 
 
 class _Batches:
@@ -229,7 +233,8 @@ class _Workers(_MultiProcessingDataLoaderIter):
             queue.cancel_join_thread()
             queue.close()
         self._worker_result_queue.cancel_join_thread()
-        if self._pin_memory:  # a thread reads the queue
+        if self._pin_memory:  # a thread reads the queue, and may wait for what a dead worker was to send
+            self._pin_memory_thread._invoke_excepthook = lambda thread: None
             self._pin_memory_thread_done_event.set()
             self._worker_result_queue.put((None, None))
         else:

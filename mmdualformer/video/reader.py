@@ -75,7 +75,9 @@ class VideoFile(Video):
         except _Untrusted:
             self._replace_index()
             images = self._decode(self._places(indices))
-        return [images[place] for place in self._places(indices)]
+        places = self._places(indices)
+        # what is asked for twice is two arrays: transforms change them in place
+        return [images[place].copy() if place in places[:i] else images[place] for i, place in enumerate(places)]
 
     def decode_all(self) -> Iterator[av.VideoFrame]:
         """Decode the file from its start to its end, and stop at what is damaged, which decoders otherwise hide.

@@ -36,7 +36,7 @@ def test_a_folder_with_a_sub_folder_for_each_class(folder):
     found = find_videos(folder)
     assert found.classes == ['jump', 'long jump', 'run']
     assert [label for _, label in found.videos] == [0, 0, 1, 1, 1, 2, 2, 2, 2]
-    readable, unreadable = leave_out_unreadable(found, workers=2)
+    readable, unreadable, _ = leave_out_unreadable(found, workers=2)
     assert readable == found and unreadable == []
 
 
@@ -144,7 +144,7 @@ def test_classes_may_have_a_folder_of_the_same_name(folder):
 
 def test_videos_that_break_off_are_left_out(folder):
     break_off(write_video(folder / 'run' / 'cut.mp4', g='1'))  # its first half can be read
-    _, unreadable = leave_out_unreadable(find_videos(folder), workers=2)
+    _, unreadable, _ = leave_out_unreadable(find_videos(folder), workers=2)
     assert len(unreadable) == 1 and unreadable[0].startswith(f'{folder}/run/cut.mp4: ')
 
 
@@ -158,13 +158,13 @@ def test_videos_that_crash_a_decoder_or_never_end_are_left_out(folder, monkeypat
             signal.sigwait([signal.SIGUSR1])
         read(path)
 
-    monkeypatch.setattr(own_videos, 'READING_LIMIT', 1.)
+    monkeypatch.setattr(own_videos, 'READING_LIMIT', 5.)
     monkeypatch.setattr(own_videos, '_read', read)
     found = find_videos(folder)
-    readable, unreadable = leave_out_unreadable(found, workers=2)
+    readable, unreadable, _ = leave_out_unreadable(found, workers=2)
     assert readable.videos == [video for video in found.videos if video[0] not in (crashing, hanging)]
     assert unreadable == [f'{crashing}: killed: SIGKILL, mostly for want of memory',
-                          f'{hanging}: no answer within 1 s']
+                          f'{hanging}: no answer within 5 s']
 
 
 def test_folders_that_cannot_be_used(folder, tmp_path):
@@ -186,7 +186,7 @@ def test_names_that_no_list_can_hold(folder, name):
 
 def test_unreadable_videos_are_left_out_until_a_class_has_none(folder):
     (folder / 'jump' / '0 a.MP4').write_text('no video')
-    readable, unreadable = leave_out_unreadable(find_videos(folder), workers=2)
+    readable, unreadable, _ = leave_out_unreadable(find_videos(folder), workers=2)
     assert len(readable.videos) == 8
     assert len(unreadable) == 1
     assert unreadable[0].startswith(str(folder / 'jump' / '0 a.MP4: decord')) and 'pyav' in unreadable[0]

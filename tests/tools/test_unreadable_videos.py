@@ -1,12 +1,57 @@
 """Runs over data of which a part is broken."""
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.helpers import REPO, assert_one_line
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
+# A decoder that crashes or hangs in some files, and a hook that lists the samples of each step.
+FAULTS = """
+import ctypes, os, signal
+from mmaction.registry import HOOKS, TRANSFORMS
+from mmengine.hooks import Hook
+from mmdualformer.datasets import VideoInit
+
+@TRANSFORMS.register_module()
+class FaultyInit(VideoInit):
+
+    def transform(self, results):
+        name = os.path.basename(results['filename'])
+        if 'unreadable' not in results and name in os.environ['CRASHING'].split():
+            ctypes.string_at(0)
+        if 'unreadable' not in results and name in os.environ['HANGING'].split():
+            signal.sigwait([signal.SIGUSR1])
+        return super().transform(dict(results, video_id=name))
+
+@HOOKS.register_module()
+class ListSamples(Hook):
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        with open(f'{runner.work_dir}/samples_{runner.rank}.txt', 'a') as file:
+            file.writelines(sample.video_id + '\\n' for sample in data_batch['data_samples'])
+"""
+FAULTY_CONFIG = f"""
+_base_ = '{CONFIG}'
+custom_imports = dict(imports=['faults'])
+custom_hooks = [dict(type='ListSamples')]
+train_dataloader = dict(batch_size=2, dataset=dict(time_limit=4))
+val_dataloader = dict(batch_size=2, dataset=dict(time_limit=4))
+test_dataloader = val_dataloader
+"""
+
+
+@pytest.fixture
+def faulty(data_options, tmp_path) -> list:
+    """A config whose decoder has faults, and its --cfg-options."""
+    (tmp_path / 'faults.py').write_text(FAULTS)
+    (tmp_path / 'faulty.py').write_text(FAULTY_CONFIG)
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    return [tmp_path / 'faulty.py', '--cfg-options', *data_options,
+            *(f'{loader}.dataset.pipeline.0.type=FaultyInit' for loader in loaders)]
 
 
 @pytest.fixture
@@ -49,3 +94,48 @@ def test_a_data_set_that_is_mostly_broken_stops_the_run(fork_tool, options, tmp_
         result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--cfg-options', *options,
                            f'train_dataloader.num_workers={workers}')
         assert_one_line(result, 'videos cannot be read, more than max_unreadable=0.05', 'unreadable_videos.tsv')
+
+
+def test_decoders_that_crash_or_hang_end_no_run(run_tool, faulty, motion_root, tmp_path):
+    train = [path.name for path in sorted(motion_root.glob('videos_train/*.mp4'))]
+    val = [path.name for path in sorted(motion_root.glob('videos_val/*.mp4'))]
+    env = dict(CRASHING=f'{train[3]} {val[5]}', HANGING=f'{train[12]} {val[0]}',
+               PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPO)]))
+    config, *options = faulty
+    options += [f'{loader}.num_workers=2' for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')]
+    work_dir = tmp_path / 'work'
+    result = run_tool('tools/dist_train.sh', config, 2, '--work-dir', work_dir, *options, **env)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert 'acc/unreadable: 2' in output and '4 videos could not be read; ' in output
+    assert 'Traceback' not in output
+    reasons = {f'{motion_root}/videos_train/{train[3]}': 'crashed: SIGSEGV',
+               f'{motion_root}/videos_train/{train[12]}': 'no answer within 4 s',
+               f'{motion_root}/videos_val/{val[5]}': 'crashed: SIGSEGV',
+               f'{motion_root}/videos_val/{val[0]}': 'no answer within 4 s'}
+    assert read_ledger(work_dir) == reasons
+    samples = [Path(work_dir, f'samples_{rank}.txt').read_text().split() for rank in range(2)]
+    assert [len(share) for share in samples] == [8, 8]
+    # each once, and others in the place of the two
+    assert {*samples[0], *samples[1]} == set(train) - {train[3], train[12]}
+
+    result = run_tool('tools/test.py', config, work_dir / 'epoch_1.pth', '--work-dir', tmp_path / 'test', *options,
+                      **env)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert 'acc/unreadable: 2' in output and 'Traceback' not in output
+    assert read_ledger(tmp_path / 'test') == {video: reasons[video] for video in reasons if 'videos_val' in video}
+
+
+def test_without_data_workers_a_hang_ends_a_run_with_one_line(run_tool, faulty, motion_root, tmp_path):
+    hanging = sorted(motion_root.glob('videos_train/*.mp4'))[3]
+    result = run_tool('tools/train.py', *faulty, '--work-dir', tmp_path / 'work', CRASHING='', HANGING=hanging.name,
+                      PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPO)]))
+    assert_one_line(result, f"video '{hanging}' cannot be read: no answer within 4 s")
+
+
+def read_ledger(work_dir) -> dict:
+    lines = next(work_dir.glob('*/unreadable_videos.tsv')).read_text().splitlines()
+    ledger = dict(line.split('\t') for line in lines)
+    assert len(ledger) == len(lines)
+    return ledger

@@ -91,14 +91,14 @@ def test_what_crashes_or_hangs_is_named_and_the_rest_is_done():
     multiprocessing.RawValue('d')  # opens what the process keeps open
     before = open_files()
     items = [*range(5), 'crash', *range(5, 10), 'abort', 'sleep', 'exit', 'raise', 'raise what cannot be pickled', 10]
-    outcomes = {item: (result, error) for item, result, error in map_isolated(misbehave, items, 2, 1.)}
+    outcomes = {item: (result, error) for item, result, error in map_isolated(misbehave, items, 2, 2.)}
     assert set(outcomes) == set(items)
     assert all(outcomes[i][0][0] == i and outcomes[i][1] is None for i in range(11))
     errors = {item: error for item, (result, error) in outcomes.items() if result is None}
     assert {item: (type(error), str(error)) for item, error in errors.items()} == {
         'crash': (ChildProcessError, 'crashed: SIGSEGV'),
         'abort': (ChildProcessError, 'crashed: SIGABRT'),
-        'sleep': (TimeoutError, 'no answer within 1 s'),
+        'sleep': (TimeoutError, 'no answer within 2 s'),
         'exit': (ChildProcessError, 'ended its process with status 3'),
         'raise': (KeyError, "'raise'"),
         'raise what cannot be pickled': (
@@ -123,14 +123,14 @@ def test_items_are_taken_one_by_one_and_leaving_early_ends_the_children():
 
 
 def test_a_child_is_kept_until_it_crashes():
-    with Isolated(misbehave, 1.) as isolated:
+    with Isolated(misbehave, 2.) as isolated:
         (_, first), (_, second) = isolated.call('a'), isolated.call('b')
         assert first == second != os.getpid()
         with pytest.raises(ChildProcessError, match='crashed: SIGSEGV'):
             isolated.call('crash')
         _, third = isolated.call('c')
         assert third != first
-        with pytest.raises(TimeoutError, match='no answer within 1 s'):
+        with pytest.raises(TimeoutError, match='no answer within 2 s'):
             isolated.call('sleep')
         with pytest.raises(KeyError, match='raise'):
             isolated.call('raise')
