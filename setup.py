@@ -26,7 +26,7 @@ REQUIREMENTS = [
     # decord has wheels for x86 only; decord2 is the same module for Arm
     'decord>=0.6.0; platform_machine != "aarch64" and platform_machine != "arm64"',
     'decord2; platform_machine == "aarch64" or platform_machine == "arm64"',
-    'av',  # reads what decord cannot, such as AV1
+    'av>=17',  # FFmpeg: reads and writes videos
     'filelock',
     'numpy',
     'psutil',

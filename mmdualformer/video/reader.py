@@ -88,7 +88,7 @@ class VideoFile(Video):
         Raises:
             VideoError: Something is damaged.
         """
-        count = 0
+        count, known = 0, self.damage
         self._source.reopen()
         self._source.decoder.options = {'err_detect': 'explode'}
         try:
@@ -98,7 +98,7 @@ class VideoFile(Video):
         except _Untrusted:
             pass
         if self.damage:
-            raise self._error(f'{self.damage}, after {count} frames')
+            raise self._error(known or f'{self.damage}, after {count} frames')
 
     def close(self) -> None:
         """Close the file, and forget what is kept of it."""

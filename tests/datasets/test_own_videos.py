@@ -142,10 +142,15 @@ def test_classes_may_have_a_folder_of_the_same_name(folder):
     assert len(find_videos(folder).classes) == 3
 
 
-def test_videos_that_break_off_are_left_out(folder):
+def test_videos_that_break_off_are_used_or_refused(folder):
     break_off(write_video(folder / 'run' / 'cut.mp4', g='1'))  # its first half can be read
-    _, unreadable, _ = leave_out_unreadable(find_videos(folder), workers=2)
-    assert len(unreadable) == 1 and unreadable[0].startswith(f'{folder}/run/cut.mp4: ')
+    found = find_videos(folder)
+    readable, unreadable, damaged = leave_out_unreadable(found, workers=2)
+    assert readable == found and not unreadable
+    assert len(damaged) == 1 and damaged[0].startswith(f'{folder}/run/cut.mp4: ')
+    readable, unreadable, damaged = leave_out_unreadable(found, workers=2, damaged='refuse')
+    assert len(readable.videos) == len(found.videos) - 1 and not damaged
+    assert len(unreadable) == 1 and unreadable[0].startswith(f'{folder}/run/cut.mp4: damaged: ')
 
 
 def test_videos_that_crash_a_decoder_or_never_end_are_left_out(folder, monkeypatch):
@@ -189,9 +194,9 @@ def test_unreadable_videos_are_left_out_until_a_class_has_none(folder):
     readable, unreadable, _ = leave_out_unreadable(find_videos(folder), workers=2)
     assert len(readable.videos) == 8
     assert len(unreadable) == 1
-    assert unreadable[0].startswith(str(folder / 'jump' / '0 a.MP4: decord')) and 'pyav' in unreadable[0]
+    assert unreadable == [f"{folder / 'jump' / '0 a.MP4'}: Invalid data found when processing input"]
     (folder / 'jump' / 'more' / '1 a.MP4').write_bytes(b'')
-    with pytest.raises(UserError, match=r"class 'jump' has no video that can be read, for one .*0 a\.MP4: decord"):
+    with pytest.raises(UserError, match=r"class 'jump' has no video that can be read, for one .*0 a\.MP4: Invalid"):
         leave_out_unreadable(find_videos(folder), workers=2)
 
 
