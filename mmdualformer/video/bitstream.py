@@ -6,11 +6,13 @@ it.
 
 import re
 from collections.abc import Iterator
+from itertools import chain, islice, repeat
 from typing import NamedTuple
 
 import av
 
 TINY = 64  # bytes; a packet of more has a picture
+HIGH_PROFILES = (44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244)  # of H.264, Section 7.3.2.1.1
 
 
 class Picture(NamedTuple):
@@ -200,6 +202,57 @@ def nal_units(data: memoryview, length_size: int) -> Iterator[memoryview]:
         start = end
 
 
+class Bits:
+    """Reads a header bit by bit; after its end come zeros."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bits = chain(f'{int.from_bytes(data, "big"):0{8 * len(data)}b}', repeat('0'))
+
+    def take(self, count: int) -> int:
+        """u(n), an unsigned number of some bits."""
+        return int('0' + ''.join(islice(self._bits, count)), 2)
+
+    def take_golomb(self) -> int:
+        """ue(v), an unsigned Exp-Golomb code (H.264, Section 9.1)."""
+        zeros = 0
+        while not self.take(1) and zeros < 32:
+            zeros += 1
+        return (1 << zeros) - 1 + self.take(zeros)
+
+
+def has_fields(headers: bytes) -> bool:
+    """Whether H.264 pictures may be fields, by ``frame_mbs_only_flag`` of the first sequence parameter set in headers.
+
+    Args:
+        headers (bytes): Extradata, a configuration record or units after start codes.
+    """
+    start = 8 if headers[:1] == b'\1' else headers.find(b'\0\0\1') + 3  # the first unit is the parameter set
+    bits = Bits(headers[start + 1:start + 64].replace(b'\0\0\3', b'\0\0'))
+    profile = bits.take(8)
+    bits.take(16)
+    bits.take_golomb()  # seq_parameter_set_id
+    if profile in HIGH_PROFILES:
+        if bits.take_golomb() == 3:  # chroma_format_idc
+            bits.take(1)
+        bits.take_golomb(), bits.take_golomb()  # bit depths
+        bits.take(1)
+        if bits.take(1):  # scaling matrices, which hardly a file has, are not read
+            return False
+    bits.take_golomb()  # log2_max_frame_num_minus4
+    order_type = bits.take_golomb()  # pic_order_cnt_type
+    if order_type == 0:
+        bits.take_golomb()
+    elif order_type == 1:
+        bits.take(1)
+        bits.take_golomb(), bits.take_golomb()
+        for _ in range(min(bits.take_golomb(), 255)):
+            bits.take_golomb()
+    bits.take_golomb()  # max_num_ref_frames
+    bits.take(1)
+    bits.take_golomb(), bits.take_golomb()  # width and height in macroblocks
+    return not bits.take(1)
+
+
 def vop_time_bits(headers: bytes) -> int | None:
     """Bits of ``vop_time_increment``, by the header of the video object layer (ISO/IEC 14496-2, Section 6.2.3).
 
@@ -209,11 +262,7 @@ def vop_time_bits(headers: bytes) -> int | None:
     header = re.search(rb'\x00\x00\x01[\x20-\x2f](.{1,32})', headers, re.DOTALL)
     if not header:
         return None
-    bits = iter(f'{int.from_bytes(header[1].ljust(32, bytes(1)), "big"):0256b}')
-
-    def take(count: int) -> int:
-        return int(''.join(next(bits) for _ in range(count)), 2)
-
+    take = Bits(header[1]).take
     take(1 + 8)  # random_accessible_vol, video_object_type_indication
     if take(1):  # is_object_layer_identifier
         take(4 + 3)

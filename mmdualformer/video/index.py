@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import av
 import numpy as np
 
-from .bitstream import INNER, KEY, READERS
+from .bitstream import INNER, KEY, READERS, has_fields
 
 NO_TIME = np.iinfo(np.int64).min
 
@@ -30,6 +30,7 @@ class Packets:
         timed (bool): Whether ``pts`` are times, and not only an order.
         empty (int): Packets without data, which stand for a frame that stays.
         corrupt (bool): Whether the container says that a packet is damaged.
+        cut_off (bool): Whether it says so of the last one.
     """
 
     def __init__(self, codec: str, intra_only: bool, extradata: bytes | None) -> None:
@@ -37,11 +38,13 @@ class Packets:
         reader = READERS.get(codec)
         self._look = reader(extradata) if reader else None
         self.known = bool(reader) or intra_only
+        if codec == 'h264' and extradata:
+            self.known = not has_fields(extradata)  # or each of two packets would be half a frame
         self.pts, self.dts, self.places = [], [], []
         self.shown, self.begins, self.closed, self.ahead = [], [], [], []
         self.timed = True
         self.empty = 0
-        self.corrupt = False
+        self.corrupt = self.cut_off = False
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -56,6 +59,7 @@ class Packets:
         self.pts.append(packet.pts)
         self.dts.append(packet.dts)
         self.places.append(self.place(packet))
+        self.cut_off = packet.is_corrupt
         self.corrupt |= packet.is_corrupt
         self.empty += packet.size == 0
         shown = packet.size > 0 and not packet.is_discard

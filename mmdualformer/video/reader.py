@@ -119,8 +119,10 @@ class VideoFile(Video):
         if source.broken_off:
             self._found(f'it breaks off: {source.broken_off}')
             return None
+        if packets.cut_off:
+            self._found('it breaks off in its last packet')
         interlaced = getattr(source.decoder, 'field_order', 0) > 1  # PyAV tells since 18
-        if packets.codec in ('h264', 'hevc') and interlaced:  # a packet may be a field
+        if packets.codec == 'hevc' and interlaced:  # a packet may be a field
             return None
         delay = source.decoder.reorder_depth
         index = make_index(packets, delay)
@@ -153,10 +155,12 @@ class VideoFile(Video):
     def _check_end(self) -> None:
         """Find out whether the file ends before its container says."""
         stream, container, packets = self._source.stream, self._source.container, self._source.packets
-        promised = stream.frames - packets.empty
-        # edit lists take frames of which each stands for itself out of the file's packets
-        if len(packets) - packets.empty < promised - 1 and not packets.intra_only:  # the last is often dropped
-            self._found(f'it has {len(packets) - packets.empty} frames, where its container says {promised}')
+        promised, given = stream.frames - packets.empty, len(packets) - packets.empty
+        # edit lists hide packets: there, those that are missing lie behind the end of the file
+        hidden = 'mov' in container.format.name and all(
+            entry.pos + entry.size <= container.size for entry in stream.index_entries)
+        if given < promised - 1 and not hidden:  # the last frame is often dropped, and counted still
+            self._found(f'it has {given} frames, where its container says {promised}')
         told = _seconds(stream.metadata.get('DURATION'))  # of Matroska
         if stream.duration is not None:
             told = float(stream.duration * stream.time_base)
@@ -174,15 +178,22 @@ class VideoFile(Video):
 
         The numbers of frames stay those that have been told: one that cannot be decoded is the one shown before it.
         """
-        times = self.frame_times, self.average_fps
-        self._learn_frames()
-        if not len(self):
+        announced, times, rate = self._index, self.frame_times, self.average_fps
+        origins = self._learn_frames()
+        if not origins:
             raise self._error(self.damage or 'it has no frames')
-        if len(self) != len(times[0]):
-            self._found(f'{len(self)} of {len(times[0])} frames can be decoded')
-            earlier = np.searchsorted(self.frame_times, times[0] + 0.5 / times[1], 'left') - 1
-            self._place_of = np.maximum(earlier, 0)
-        self.frame_times, self.average_fps = times
+        numbers = np.arange(announced.total)
+        if announced.rank is None:
+            self._place_of = np.minimum(numbers, len(origins) - 1)
+        else:
+            places = np.full(announced.total, -1)
+            for place, packet in enumerate(origins):
+                if packet is not None and announced.rank[packet] >= 0:
+                    places[announced.rank[packet]] = place
+            self._place_of = np.maximum.accumulate(places).clip(0)
+        if len(origins) != announced.total:
+            self._found(f'{len(origins)} of {announced.total} frames can be decoded')
+        self.frame_times, self.average_fps = times, rate
 
     def _places(self, numbers: list[int]) -> list[int]:
         """Where frames are among those that can be decoded."""
@@ -259,8 +270,12 @@ class VideoFile(Video):
         if not self._sequential:
             raise _Untrusted
 
-    def _learn_frames(self) -> None:
-        """Decode the file from its start to its end, as what the packets say of the frames is not to be relied on."""
+    def _learn_frames(self) -> list[int | None]:
+        """Decode the file from its start to its end, as what the packets say of the frames is not to be relied on.
+
+        Returns:
+            list: The packet of each frame.
+        """
         self._sequential = True
         self._source.reopen()
         self._frames, size, origins = [], 0, []
@@ -277,6 +292,7 @@ class VideoFile(Video):
             times = [packets.dts[number] for number in origins if number is not None]
         self._set_times(as_array(times + [None] * (len(origins) - len(times))))
         self._index = Index(len(origins), [0], [0])
+        return origins
 
     def _decode(self, wanted: list[int]) -> dict[int, np.ndarray]:
         """Decode frames, and return them by their numbers."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 import av
+from av.stream import Disposition
 
 from .files import check_regular
 from .index import Packets
@@ -21,7 +22,7 @@ KEPT = 32 << 20  # bytes of packets that are kept; those of larger files are rea
 
 
 class PacketSource:
-    """Packets of the best video stream of a file, and the decoder for them.
+    """Packets of a file's video stream, and the decoder for them.
 
     Nothing but the file is read, whatever is in it. ``pts`` of the packets that :meth:`read` gives is their number,
     which the decoder hands on to the frame.
@@ -62,7 +63,7 @@ class PacketSource:
         left = None if self._deadline is None else self._deadline - time.monotonic()
         # with the protocol, a colon in the name is no protocol
         self.container = av.open(f'file:{os.path.abspath(self.path)}', options=OPTIONS, timeout=left)
-        self.stream = self.container.streams.best('video')
+        self.stream = max(self.container.streams.video, key=_preference, default=None)
         if self.stream is None:
             raise ValueError('it has no video stream')
         if self.stream.codec_context is None:
@@ -142,6 +143,15 @@ class PacketSource:
                 pass
         self.reopen()
         return 0
+
+
+def _preference(stream: av.VideoStream) -> int:
+    """What the ``ffmpeg`` program takes the greatest of: pixels, unless another stream is marked or it is a cover."""
+    if Disposition.attached_pic in stream.disposition:
+        return 0
+    codec = stream.codec_context
+    pixels = codec.width * codec.height if codec is not None else 0
+    return 1 + pixels + 5_000_000 * (Disposition.default in stream.disposition)
 
 
 def said(error: Exception) -> str:
