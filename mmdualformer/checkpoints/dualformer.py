@@ -25,6 +25,7 @@ _ATTENTION_NAMES = (
     ('attn.lr.1.', 'attn.scales.coarse.norm.'),
     ('attn.lr.3.', 'attn.scales.coarse.down2.'),
 )
+_FINE_SIZES = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole')  # the released models', for clips of any length
 _ARCHS = {arch['embed_dims'][0]: name for name, arch in DualFormer.arch_zoo.items()}
 
 
@@ -74,7 +75,7 @@ def convert_dualformer(weights: Mapping[str, Tensor]) -> Converted:
     arch, frames = _detect(backbone)
     name = f'DualFormer-{arch[0].upper()} for clips of {frames} frames'
     with torch.device('meta'):
-        model = DualFormer(arch, clip_size=(frames, 224, 224))
+        model = DualFormer(arch, clip_size=(frames, 224, 224), fine_sizes=_FINE_SIZES)
     check_shapes(backbone, model.state_dict(), name)
     converted = {f'backbone.{key}': value for key, value in backbone.items()}
     classes = check_classifier({key.removeprefix('cls_head.fc_cls.'): value for key, value in head.items()},

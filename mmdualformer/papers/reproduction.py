@@ -20,7 +20,6 @@ MAKERS = {
     'dualformer_t_k400': 'dualformer_t_k400_tokenlabel',  # as the paper trains T and S on Kinetics-400 (Appendix A.3)
     'dualformer_s_k400': 'dualformer_s_k400_tokenlabel',
     'dualformer_b_k400': 'dualformer_b_k400_in1k',
-    'dualformer_t_k400_16x4': 'ablations/dualformer_t_k400_16x4',
 }
 # what the paper starts from, where the config starts from random weights -> the checkpoint, and timm's file of it
 IMAGE_MODELS = {
@@ -33,7 +32,6 @@ IMAGE_MODELS = {
 OF_PATCH_32 = 'ablations/vidtr_s_k400_patch_1x32x32'  # its kernels are those of ViT-B/32, not of ViT-B/16
 # what the 2D DualFormer has too: an ablation that sets one of these starts from an image model that has it as well
 IMAGE_ARGUMENTS = ('block_types', 'fine_sizes', 'coarse_sizes', 'downsampling', 'position')
-OF_TIME_ALONE = 'ablations/dualformer_t_k400_fine_only'  # its last stage reduces nothing but time: images lack that
 WITHOUT_LIST = ('imagenet', 'imagenet21k')  # read from folders
 
 
@@ -126,7 +124,8 @@ def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str])
             steps.append(Step(f'pretraining: convert {released}, {pretrain} as its authors released it',
                               f'python tools/convert_checkpoint.py vit {released} {checkpoint}'))
         own_options += ['model.backbone.init_cfg.type=Inflated', f'model.backbone.init_cfg.checkpoint={checkpoint}']
-        own_options += ['model.backbone.init_cfg.strict=False'] * (config == OF_TIME_ALONE)
+        of_time_alone = variant.get('fine_sizes', ('whole', ))[-1] not in ('whole', None)
+        own_options += ['model.backbone.init_cfg.strict=False'] * of_time_alone  # images lack what reduces time alone
     for checkpoint in filter(None, checkpoints):
         steps += _make_checkpoint(checkpoint, machine, options)
     return [*steps, _train_step(config, cfg, machine, own_options)]

@@ -46,6 +46,7 @@ def test_a_released_recognizer_becomes_one_that_loads_strictly(fork_tool, releas
     assert (meta['arch'], meta['clip_frames'], meta['num_classes']) == ('tiny', 16, 7)
     cfg = Config.fromfile(REPO / 'configs/ablations/dualformer_t_k400_16x4.py')
     cfg.model.cls_head.num_classes = 7
+    cfg.model.backbone.fine_sizes = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole')
     model = init_recognizer(cfg, device='cpu')
     model.load_state_dict(converted['state_dict'], strict=True)
     with torch.no_grad():

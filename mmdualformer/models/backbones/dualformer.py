@@ -277,8 +277,9 @@ class DualFormer(VideoBackbone):
         window_size (tuple): Window of LW-MSA in tokens, ``(t, h, w)`` (Table 4). Defaults to ``(8, 7, 7)``.
         fine_sizes (sequence): For each stage the size ``(t, h, w)`` of its fine global priors at ``clip_size``,
             ``'whole'`` for the map itself, or None for no fine scale. A kernel is the map over the size, rounded down,
-            so that the priors are a few more where the division leaves a rest. Defaults to (8, 7, 7) in stages 1-3
-            and ``'whole'`` in stage 4.
+            so that the priors are a few more where the division leaves a rest. ``'auto'`` is (8, 7, 7), in a map of
+            fewer than 16 time steps half of them: what the paper's costs follow, where the released code keeps 8.
+            Defaults to ``'auto'`` in stages 1-3 and ``'whole'`` in stage 4.
         coarse_sizes (sequence): For each stage the size of its coarse global priors, or None for no coarse scale.
             Defaults to (4, 4, 4) in stages 1 and 2 and None in stages 3 and 4.
         downsampling (str): What makes the priors, ``'dwconv'``, ``'conv'`` or ``'avgpool'`` (Table 5). Defaults to
@@ -320,7 +321,7 @@ class DualFormer(VideoBackbone):
                  temporal_strides: Sequence[int] = (1, 1, 1),
                  block_types: Sequence[str] = ('LG', 'LG', 'LG', 'LG'),
                  window_size: Size = (8, 7, 7),
-                 fine_sizes: Sequence[Size | str | None] = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole'),
+                 fine_sizes: Sequence[Size | str | None] = ('auto', 'auto', 'auto', 'whole'),
                  coarse_sizes: Sequence[Size | None] = ((4, 4, 4), (4, 4, 4), None, None),
                  downsampling: str = 'dwconv',
                  position: str = 'peg',
@@ -352,7 +353,9 @@ class DualFormer(VideoBackbone):
         if not 0 <= drop_path_rate < 1:
             raise UserError(f'drop_path_rate={drop_path_rate} must be at least 0 and less than 1')
         sizes = dict(clip_size=clip_size, patch_size=patch_size, window_size=window_size)
-        sizes.update({f'fine_sizes[{i}]': size for i, size in enumerate(fine_sizes) if size not in ('whole', None)})
+        sizes.update({
+            f'fine_sizes[{i}]': size for i, size in enumerate(fine_sizes) if size not in ('auto', 'whole', None)
+        })
         sizes.update({f'coarse_sizes[{i}]': size for i, size in enumerate(coarse_sizes) if size is not None})
         self.check_sizes(sizes)
         if min(temporal_strides, default=1) < 1:
@@ -397,6 +400,8 @@ class DualFormer(VideoBackbone):
                          coarse_size: Size | None) -> tuple[Size | None, tuple[Size, Size] | None]:
         """Kernels that turn a map of ``size`` into priors of the given sizes (the released model's rule)."""
         fine_kernel = coarse_kernels = None
+        if fine_size == 'auto':
+            fine_size = (min(8, max(size[0] // 2, 1)), 7, 7)
         if fine_size == 'whole':
             fine_kernel = (1, 1, 1)
         elif fine_size is not None:
