@@ -26,7 +26,9 @@ what they reach.
   that costs what its paper prints.
 - **Learning.** Small models learn the quick start's motion classes on a CPU (see the README and the families' pages);
   DualFormers that see one frame, or the frames in random order, do not.
-- **The chain.** `tools/reproduce.py` goes through every step, from data to a cell, on the quick start's data set.
+- **The chain.** `tools/reproduce.py` goes through every step, from data to a cell, on the quick start's data set. The
+  commands that it prints for every other row are gone through by a test with stand-ins for the programs: each config,
+  checkpoint and list that one names is there or made by one before it.
 
 ## What needs GPUs and data
 
@@ -37,6 +39,7 @@ DualFormer-T, 3 days for DualFormer-B, and 12 hours on 64 V100 for VidTr-S.
 
 ```bash
 python tools/reproduce.py --table dualformer/1 --row DualFormer-T            # prints all commands; --run runs them
+python tools/reproduce.py --table vidtr/2 --row En-VidTr-S --gpus 64 --launcher slurm --partition gpu
 python tools/analysis/paper_tables.py --paper dualformer --table 1 --results work_dirs   # fills what was measured
 python tools/analysis/plot_papers.py --views Kinetics-400=work_dirs/dualformer_t_k400/views.csv    # the figures
 ```
