@@ -1,6 +1,8 @@
 import itertools
+import math
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +39,8 @@ def test_every_config_builds_and_classifies(name):
     assert cfg.test_dataloader.dataset.pipeline == cfg.test_pipeline
     schedules = [(schedule.begin, schedule.end) for schedule in cfg.param_scheduler]
     assert schedules[0][0] == 0 and schedules[-1][1] == cfg.train_cfg.max_epochs
-    assert all(first[1] == second[0] for first, second in itertools.pairwise(schedules))
+    # one after another, or, in the released recipes, together from the start
+    assert all(second[0] in (first[1], 0) for first, second in itertools.pairwise(schedules))
 
 
 @pytest.mark.parametrize(('size', 'params', 'gflops', 'decay', 'drop_path'),
@@ -72,6 +75,54 @@ def test_learning_rates_and_decay_of_each_kind_of_parameter():
         undecayed = 'norm' in name or 'peg' in name
         expected = (1e-4 if name.startswith('backbone.') else 1e-3, 0 if undecayed else 0.02)
         assert settings[id(parameter)] == pytest.approx(expected), name
+
+
+def test_learning_rates_and_decay_as_released():
+    """Longest key first: the PEG learns like the head, and norms are decayed."""
+    from mmengine.optim import build_optim_wrapper
+    cfg = Config.fromfile(REPO / 'configs/released/dualformer_t_k400.py')
+    cfg.model.backbone.update(
+        arch=dict(embed_dims=(8, 8, 8, 8), num_blocks=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)))
+    cfg.model.cls_head.in_channels = 8
+    init_default_scope('mmaction')
+    model = MODELS.build(cfg.model)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
+    settings = {id(group['params'][0]): (group['lr'], group['weight_decay']) for group in groups}
+    assert len(settings) == len(list(model.parameters()))
+    for name, parameter in model.named_parameters():
+        in_backbone = name.startswith('backbone.') and '.peg.' not in name
+        expected = (1e-4 if in_backbone else 1e-3, 0 if '.peg.' in name else 0.02)
+        assert settings[id(parameter)] == pytest.approx(expected), name
+
+
+@pytest.mark.parametrize(('name', 'warmup', 'epochs', 'batch'), [
+    ('dualformer_t_k400', 3, 30, 64), ('dualformer_s_k400', 2.5, 30, 64), ('dualformer_t_k400_tokenlabel', 3, 30, 128),
+    ('dualformer_s_k400_tokenlabel', 2.5, 30, 64), ('dualformer_s_diving48', 1, 30, 64),
+    ('dualformer_s_hmdb51', 1, 16, 128), ('dualformer_s_ucf101', 1, 16, 128), ('dualformer_t_ucf101', 1, 16, 128),
+])
+def test_released_cosines_run_from_epoch_0_by_epoch(name, warmup, epochs, batch):
+    """As mmcv 1.3: the cosine of the epoch, times a line from 0.1 to 1 over the iterations of the warm-up."""
+    from mmaction.registry import PARAM_SCHEDULERS
+    cfg = Config.fromfile(REPO / f'configs/released/{name}.py')
+    init_default_scope('mmaction')
+    assert 8 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == batch
+    steps = 200
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    schedulers = []
+    for settings in cfg.param_scheduler:
+        kind = PARAM_SCHEDULERS.get(settings.pop('type'))
+        by_iteration = settings.pop('convert_to_iter_based', False)
+        build = partial(kind.build_iter_from_epoch, epoch_length=steps) if by_iteration else kind
+        schedulers.append((by_iteration, build(optimizer, **settings)))
+    for epoch in range(epochs):
+        cosine = 1e-3 * (1 + math.cos(math.pi * epoch / epochs)) / 2
+        for step in range(steps):
+            expected = cosine * min(0.1 + 0.9 * (epoch * steps + step) / (warmup * steps), 1)
+            assert optimizer.param_groups[0]['lr'] == pytest.approx(expected, rel=0.006), (epoch, step)
+            optimizer.step()
+            for by_iteration, scheduler in schedulers:
+                if by_iteration or step == steps - 1:
+                    scheduler.step()
 
 
 def test_configs_by_package_name_from_any_directory(tmp_path, monkeypatch):
