@@ -115,7 +115,8 @@ def chain(row: Row, machine: Machine, options: Sequence[str] = ()) -> list[Step]
                           f'python tools/analysis/ensemble.py {predictions} --out work_dirs/{row.tested}.json'))
     steps.append(
         Step(f'cell of {row.paper}/{row.table}, {row.row}',
-             f'python tools/analysis/paper_tables.py --paper {row.paper} --table {row.table} --results work_dirs'))
+             f'python tools/analysis/paper_tables.py --paper {row.paper} --table {row.table} --results work_dirs'
+             + ' --token-labels' * (row.config.startswith('ablations/') and row.config.endswith('_tokenlabel'))))
     return list(dict.fromkeys(steps))
 
 
@@ -143,11 +144,11 @@ def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str])
     checkpoints = [cfg.model.backbone.get('init_cfg', {}).get('checkpoint'), cfg.load_from,
                    cfg.model.get('teacher', {}).get('checkpoint')]
     pretrain = 'ViT-B/32' if config == OF_PATCH_32 else pretrain
-    if not any(checkpoints) and pretrain in IMAGE_MODELS:
+    if not any(checkpoints[:2]) and pretrain in IMAGE_MODELS:
         checkpoint, released = IMAGE_MODELS[pretrain]
         variant = {name: cfg.model.backbone[name] for name in IMAGE_ARGUMENTS if name in cfg.model.backbone}
         if variant:
-            name = Path(config).name.replace('_k400_', '_in1k_')
+            name = Path(config).name.removesuffix('_tokenlabel').replace('_k400_', '_in1k_')
             checkpoint = f'checkpoints/{name}.pth'
             steps += _train_image_variant(Path(checkpoint), variant, machine, options)
         elif released is None:

@@ -17,7 +17,7 @@
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -187,6 +187,24 @@ def find_rows(paper: str, table: str, name: str, data: str | None = None, pretra
         raise UserError(f'--row {name!r} must be one of {names}, with a --data, --pretrain and --views of '
                         f'{paper}/{table}')
     return found
+
+
+def with_token_labels(rows: Sequence[Row]) -> list[Row]:
+    """Put the token-labelled twin, ``CONFIG_tokenlabel``, in the place of each config that has one.
+
+    The default row of DualFormer's Tables 3 to 7 has token labels; the paper does not say whether the others have.
+    """
+    twins = (f'{row.config}_tokenlabel' for row in rows)
+    return [replace(row, config=twin) if _has_config(twin) else row for row, twin in zip(rows, twins)]
+
+
+@functools.cache
+def _has_config(name: str) -> bool:
+    try:
+        read_config(name)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def read_config(name: str) -> Config:

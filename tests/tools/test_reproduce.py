@@ -135,7 +135,7 @@ class DryRun:
         self.tested.append(Path(out).stem)
 
     def paper_tables(self, *arguments: str) -> None:
-        assert arguments[4:] == ('--results', 'work_dirs')
+        assert arguments[4:] in (('--results', 'work_dirs'), ('--results', 'work_dirs', '--token-labels'))
 
     @staticmethod
     def check_data(cfg: Config, *loaders: str) -> None:
@@ -147,8 +147,10 @@ class DryRun:
 @pytest.mark.parametrize('paper', tables.PAPERS)
 def test_every_chain_is_complete(paper, machine, tmp_path, monkeypatch):
     """Each command is one that its tool takes, and each file it names is there or was made by one before it."""
-    (tmp_path / 'configs').symlink_to(REPO / 'configs')
-    for i, row in enumerate(row for row in OURS if row.paper == paper):
+    rows = [row for row in OURS if row.paper == paper]
+    if not machine:
+        rows += [twin for row, twin in zip(rows, tables.with_token_labels(rows)) if twin != row]
+    for i, row in enumerate(rows):
         folder = tmp_path / str(i)
         folder.mkdir()
         (folder / 'configs').symlink_to(REPO / 'configs')
@@ -176,6 +178,23 @@ def test_twelve_views_test_the_model_of_four(data, tmp_path, monkeypatch):
     ours, theirs = (tables.read_config(f'dualformer_s_{data}{end}').to_dict() for end in ('_4x3', ''))
     changed = {key for key in ours if ours[key] != theirs[key]}
     assert changed == {'test_pipeline', 'test_dataloader'}
+
+
+def test_ablations_have_twins_with_token_labels(tmp_path, monkeypatch):
+    """Tables 3 to 7, whose default row has them: the twin starts from the same image model, and has a teacher."""
+    monkeypatch.chdir(tmp_path)
+    rows = [row for row in OURS if row.paper == 'dualformer' and row.config.startswith('ablations/')]
+    twins = tables.with_token_labels(rows)
+    assert len(rows) == 19 and all(twin.config == f'{row.config}_tokenlabel' for row, twin in zip(rows, twins))
+    for row, twin in zip(rows, twins):
+        started = [next(word for word in commands(each)[-3].split() if 'init_cfg.checkpoint' in word)
+                   for each in (row, twin)]
+        assert started[0] == started[1]
+        assert any('checkpoints/dualformer_b_k400.pth' in command for command in commands(twin))
+        ours, theirs = (tables.read_config(each.config).to_dict() for each in (twin, row))
+        assert {key for key in ours if ours[key] != theirs[key]} == {'model'}
+        assert ours['model']['backbone'] == theirs['model']['backbone']
+    assert tables.with_token_labels([OURS[0]]) == [OURS[0]]
 
 
 def test_ensembles_are_averaged_and_broken_videos_are_no_end(run_tool, tmp_path, monkeypatch):
