@@ -59,6 +59,5 @@ def compare_classes(first: Sequence[dict], second: Sequence[dict]) -> list[Class
 
 
 def _hits(samples: Sequence[dict]) -> torch.Tensor:
-    return torch.tensor([
-        'unreadable' not in sample and sample['pred_score'].argmax() == sample['gt_label'].item() for sample in samples
-    ])
+    guesses = [-1 if 'unreadable' in sample else int(sample['pred_score'].argmax()) for sample in samples]
+    return torch.tensor(guesses) == torch.cat([sample['gt_label'] for sample in samples])
