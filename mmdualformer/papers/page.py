@@ -22,9 +22,9 @@ what they reach.
   2 %; each of the {differ} others has its reason below. All are counted again by a test. No reading of a model gives
   {unresolved}.
 - **Equality with the released models.** DualFormer and VidTr compute what the authors' released implementations do, to
-  rounding in float64; tests compare them with recorded outputs. So do they learn: from the same weights and clip, by the
-  recipes of `configs/released/`, the gradients, the statistics of the BatchNorms and one step of every parameter are
-  theirs. Video Mobile-Former was never released: ours is a model that costs what its paper prints.
+  rounding in float64; tests compare them with recorded outputs. They learn alike too: from the same weights and clip,
+  by the recipes of `configs/released/`, the gradients, the statistics of the BatchNorms and one step of every
+  parameter are theirs. Video Mobile-Former was never released: ours is a model that costs what its paper prints.
 - **Learning.** Small models learn the quick start's motion classes on a CPU (see the README and the families' pages);
   DualFormers that see one frame, or the frames in random order, do not.
 - **The chain.** `tools/reproduce.py` goes through every step, from data to a cell, on the quick start's data set. The

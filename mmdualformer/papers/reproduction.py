@@ -33,7 +33,7 @@ IMAGE_MODELS = {
 }
 OF_PATCH_32 = 'ablations/vidtr_s_k400_patch_1x32x32'  # its kernels are those of ViT-B/32, not of ViT-B/16
 # what the 2D DualFormer has too: an ablation that sets one of these starts from an image model that has it as well
-IMAGE_ARGUMENTS = ('block_types', 'fine_sizes', 'coarse_sizes', 'downsampling', 'position')
+IMAGE_ARGUMENTS = ('block_types', 'fine_sizes', 'coarse_sizes', 'downsampling', 'position', 'mlp_ratio', 'mlp_rank')
 WITHOUT_LIST = ('imagenet', 'imagenet21k')  # read from folders
 # configs that differ from another in nothing but their test: the end of their names
 TESTS_OF_ANOTHER = ('_4x3', )

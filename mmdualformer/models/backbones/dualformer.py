@@ -202,14 +202,20 @@ class TransformerLayer(nn.Module):
         attn (nn.Module): Attention over ``[B, T, H, W, C]``.
         mlp_ratio (float): Hidden width of the perceptron over ``dim``.
         drop_path (float): Probability of dropping a residual branch.
+        mlp_rank (float, optional): Rank of the perceptron's weights over ``dim``. Defaults to None, full.
     """
 
-    def __init__(self, dim: int, attn: nn.Module, mlp_ratio: float, drop_path: float) -> None:
+    def __init__(self,
+                 dim: int,
+                 attn: nn.Module,
+                 mlp_ratio: float,
+                 drop_path: float,
+                 mlp_rank: float | None = None) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
         self.attn = attn
         self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+        self.mlp = Mlp(dim, int(dim * mlp_ratio), rank=None if mlp_rank is None else int(dim * mlp_rank))
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -287,6 +293,8 @@ class DualFormer(VideoBackbone):
         position (str): ``'peg'``, ``'relative_bias'`` (Swin's, in LW-MSA) or ``'none'`` (Table 6). Defaults to
             ``'peg'``.
         mlp_ratio (float): Hidden width of the perceptrons over the channels. Defaults to 4.
+        mlp_rank (float, optional): Rank of the weights of the perceptrons over the channels (Appendix C). Defaults to
+            None, full.
         drop_path_rate (float): Stochastic depth of the last layer; it grows linearly from 0. Defaults to 0.1.
         in_channels (int): Channels of the clip. Defaults to 3.
         out_indices (sequence): Stages whose maps are returned, in ascending order from 0; those after the last one are
@@ -326,6 +334,7 @@ class DualFormer(VideoBackbone):
                  downsampling: str = 'dwconv',
                  position: str = 'peg',
                  mlp_ratio: float = 4.,
+                 mlp_rank: float | None = None,
                  drop_path_rate: float = 0.1,
                  in_channels: int = 3,
                  out_indices: Sequence[int] = (3, ),
@@ -352,6 +361,8 @@ class DualFormer(VideoBackbone):
             raise UserError(f"position={position!r} must be 'peg', 'relative_bias' or 'none'")
         if not 0 <= drop_path_rate < 1:
             raise UserError(f'drop_path_rate={drop_path_rate} must be at least 0 and less than 1')
+        if mlp_rank is not None and min(dims) * mlp_rank < 1:
+            raise UserError(f'mlp_rank={mlp_rank} must give a rank of at least 1 for embed_dims={dims}')
         sizes = dict(clip_size=clip_size, patch_size=patch_size, window_size=window_size)
         sizes.update({
             f'fine_sizes[{i}]': size for i, size in enumerate(fine_sizes) if size not in ('auto', 'whole', None)
@@ -386,7 +397,8 @@ class DualFormer(VideoBackbone):
             blocks = []
             for j in range(num_blocks[i]):
                 layers = [
-                    TransformerLayer(dim, attention[kind](), mlp_ratio, next(drop_path)) for kind in block_types[i]
+                    TransformerLayer(dim, attention[kind](), mlp_ratio, next(drop_path), mlp_rank)
+                    for kind in block_types[i]
                 ]
                 peg = PositionEncodingGenerator(dim, peg_kernel) if position == 'peg' and j == 0 else None
                 blocks.append(DualFormerBlock(layers, peg))
