@@ -90,7 +90,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmdualformer', 'mmdualformer.*']),
-    package_data={'mmdualformer.papers': ['published/*.yaml']},
+    package_data={'mmdualformer.checkpoints': ['*.txt'], 'mmdualformer.papers': ['published/*.yaml']},
     python_requires='>=3.10,<3.14',
     install_requires=REQUIREMENTS + mmcv_requirements(),
     extras_require={

@@ -1,12 +1,12 @@
-# Table 2, DualFormer-T: clips of 16 frames, from Kinetics-400 with such clips. Paper: 96.6 %, 28 GFLOPs a view (4
-# views); here 29.9. The released config has weight decay 0.05, drop path 0.2 and mean [104, 117, 128] with std 1, where
-# the paper trains as on Kinetics.
+# Table 2, DualFormer-T: the Kinetics-400 model of 32 frames fine-tuned on clips of 16, as the released UCF-101 config
+# does it. Paper: 96.6 %, 28 GFLOPs a view (4 views); here 27.8. The released config has weight decay 0.05, drop path
+# 0.2 and mean [104, 117, 128] with std 1, where the paper trains as on Kinetics.
 _base_ = [
     '_base_/models/dualformer_t.py', '_base_/datasets/ucf101.py', '_base_/schedules/adamw_16e.py',
     '_base_/default_runtime.py'
 ]
 
-model = dict(backbone=dict(clip_size=(16, 224, 224)), cls_head=dict(num_classes=101))
+model = dict(cls_head=dict(num_classes=101))
 
 train_pipeline = _base_.train_pipeline
 val_pipeline = _base_.val_pipeline
@@ -18,4 +18,4 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 
-load_from = 'checkpoints/dualformer_t_k400_16x4.pth'
+load_from = 'checkpoints/dualformer_t_k400.pth'

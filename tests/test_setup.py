@@ -53,7 +53,7 @@ def test_the_wheel_carries_configs_and_tools(tmp_path):
                  'tools/dist_train.sh', 'model-index.yml', 'configs/dualformer.metafile.yml'):
         assert f'mmdualformer/.mim/{name}' in names
     assert {'mmdualformer/models/backbones/dualformer.py', 'mmdualformer/_startup.py', 'mmdualformer.pth',
-            'mmdualformer/papers/published/dualformer.yaml'} <= names
+            'mmdualformer/papers/published/dualformer.yaml', 'mmdualformer/checkpoints/kinetics400.txt'} <= names
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
     assert not (source / 'mmdualformer' / '.mim').exists()  # the checkout stays as it was
 

@@ -5,12 +5,15 @@ pretraining, put there a released one that tools/convert_checkpoint.py converted
 """
 
 import argparse
+from shlex import quote
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.errors import UserError
 from mmdualformer.papers import reproduction
-from mmdualformer.papers.tables import PAPERS, QUICKSTART, find_rows
+from mmdualformer.papers.tables import PAPERS, QUICKSTART, find_rows, with_token_labels
+
+SELECTORS = ('data', 'pretrain', 'views')  # what tells rows of one name from each other
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,7 +22,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--row', required=True, help='name of the row, such as DualFormer-B')
     parser.add_argument('--data', help='data set, where several rows have the name')
     parser.add_argument('--pretrain', help='pretraining, where several rows have the name')
-    parser.add_argument('--gpus', type=int, default=8, help='GPUs (default: %(default)s)')
+    parser.add_argument('--views', metavar='CLIPSxCROPS', help='views, such as 4x3, where several rows have the name')
+    parser.add_argument('--token-labels', action='store_true', help='train an ablation with token labels')
+    parser.add_argument('--gpus', type=int, default=8, help='GPUs, eight a machine (default: %(default)s)')
     parser.add_argument('--launcher', choices=['pytorch', 'slurm', 'none'], default='pytorch', help='job launcher')
     parser.add_argument('--partition', help="Slurm's partition")
     parser.add_argument('--cfg-options', nargs='+', default=[], help='settings for all runs, as key=value')
@@ -34,14 +39,21 @@ def main() -> None:
         raise UserError(f'--table {args.table!r} must be {", ".join(PAPERS)} or {QUICKSTART}, a slash and a table')
     if args.gpus < 1:
         raise UserError(f'--gpus {args.gpus} must be at least 1')
-    rows = find_rows(paper, table, args.row, args.data, args.pretrain)
-    choices = [f'--data {row.data}' + f' --pretrain {row.pretrain}' * bool(row.pretrain) for row in rows]
+    rows = find_rows(paper, table, args.row, args.data, args.pretrain, args.views)
+    if args.token_labels:
+        rows = with_token_labels(rows)
+    choices = [
+        ' '.join(f'--{name} {quote(getattr(row, name))}' for name in SELECTORS if getattr(row, name)) for row in rows
+    ]
     if args.run and len(rows) > 1:
         raise UserError(f'--row {args.row!r} means {len(rows)} rows; choose one of: {"; ".join(choices)}')
     if args.run and args.launcher == 'slurm' and not args.partition:
         raise UserError('--launcher slurm needs --partition')
 
     machine = reproduction.Machine(args.gpus, args.launcher, args.partition or 'PARTITION')
+    if args.run and args.launcher == 'pytorch' and machine.nodes > 1:
+        raise UserError(f'--run with --gpus {args.gpus} takes --launcher slurm, which starts processes on '
+                        f'{machine.nodes} machines; without --run this prints what to run on each')
     steps = reproduction.chain(rows[0], machine, args.cfg_options)
     if args.run:
         reproduction.run(steps)
@@ -49,6 +61,9 @@ def main() -> None:
     print(f'# {args.table}, {args.row}: {choices[0]}')
     for choice in choices[1:]:
         print(f'# another row of this name: {choice}')
+    if args.launcher == 'pytorch' and machine.nodes > 1:
+        print(f'# what has NNODES runs on each of {machine.nodes} machines, with its own NODE_RANK, from 0, and the '
+              'address of the first in MASTER_ADDR; all else on one, all in one folder')
     for number, step in enumerate(steps, 1):
         print(f'\n# {number}. {step.title}\n{step.command}')
 

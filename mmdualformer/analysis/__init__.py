@@ -1,10 +1,11 @@
-from .cost import Cost, count_cost, count_vidtr_paper_macs
+from .classes import compare_classes
+from .cost import Cost, count_cost, count_vidtr_paper_macs, split_cost
 from .ensemble import average_scores, evaluate_scores, load_predictions
 from .memory import PeakMemory
 from .scorer import build_scorer, clip_shape
 from .speed import median_times
 
 __all__ = [
-    'Cost', 'PeakMemory', 'average_scores', 'build_scorer', 'clip_shape', 'count_cost', 'count_vidtr_paper_macs',
-    'evaluate_scores', 'load_predictions', 'median_times'
+    'Cost', 'PeakMemory', 'average_scores', 'build_scorer', 'clip_shape', 'compare_classes', 'count_cost',
+    'count_vidtr_paper_macs', 'evaluate_scores', 'load_predictions', 'median_times', 'split_cost'
 ]

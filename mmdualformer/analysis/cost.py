@@ -58,6 +58,26 @@ def count_cost(model: nn.Module, shape: Sequence[int]) -> Cost:
     return Cost(macs, macs + norm_flops, sum(parameter.numel() for parameter in model.parameters()))
 
 
+def split_cost(model: nn.Module, shape: Sequence[int], kinds: Sequence[type[nn.Module]]) -> dict[str, int]:
+    """Count the multiply-adds in all modules of some kinds, none of which is within another.
+
+    Args:
+        model (nn.Module): On any device; it stays as it is.
+        shape (sequence): Shape of the input, batch included.
+        kinds (sequence): Classes of modules.
+
+    Returns:
+        dict: Name of the class -> multiply-adds of the whole input in eval mode.
+    """
+    model = copy.deepcopy(model).to('meta').eval().requires_grad_(False)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.empty(*shape, device='meta'))
+    counts = counter.get_flop_counts()
+    prefix = type(model).__name__
+    return {kind.__name__: sum(sum(counts[f'{prefix}.{name}'].values()) // 2 for name, module in model.named_modules()
+                               if isinstance(module, kind)) for kind in kinds}
+
+
 def count_vidtr_paper_macs(model: VidTr, shape: Sequence[int]) -> int:
     """Count a VidTr as its paper does: the patch projection and the perceptrons of patches.
 

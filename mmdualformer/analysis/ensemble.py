@@ -56,6 +56,23 @@ def load_predictions(path: str | Path) -> list[dict]:
     return samples
 
 
+def check_same_videos(predictions: Sequence[Sequence[dict]]) -> None:
+    """Check that several models said something of the same videos, in one order, and of the same classes.
+
+    Raises:
+        UserError: They did not.
+    """
+    lengths = {len(samples) for samples in predictions}
+    if len(lengths) > 1:
+        raise UserError(f'the predictions are of {", ".join(map(str, sorted(lengths)))} videos, not of the same')
+    for i, samples in enumerate(zip(*predictions)):
+        labels, scores = zip(*((sample['gt_label'], sample['pred_score']) for sample in samples))
+        if not all(torch.equal(label, labels[0]) for label in labels):
+            raise UserError(f'the predictions are of different videos: the labels of video {i} differ')
+        if len({len(score) for score in scores}) > 1:
+            raise UserError(f'the predictions are of {" and ".join(str(len(score)) for score in scores)} classes')
+
+
 def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[float] | None = None) -> list[dict]:
     """Average what several models said of the same videos (the En-VidTr rows of VidTr, Tables 2 and 6).
 
@@ -75,17 +92,11 @@ def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[floa
         raise UserError(f'{len(weights)} weights do not fit {len(predictions)} predictions')
     if not (weights.min() >= 0 and 0 < weights.sum() < float('inf')):
         raise UserError(f'weights={weights.tolist()} must not be negative, and have a positive, finite sum')
-    lengths = {len(samples) for samples in predictions}
-    if len(lengths) > 1:
-        raise UserError(f'the predictions are of {", ".join(map(str, sorted(lengths)))} videos, not of the same')
+    check_same_videos(predictions)
     averaged = []
-    for i, samples in enumerate(zip(*predictions)):
-        labels, scores = zip(*((sample['gt_label'], sample['pred_score']) for sample in samples))
-        if not all(torch.equal(label, labels[0]) for label in labels):
-            raise UserError(f'the predictions are of different videos: the labels of video {i} differ')
-        if len({len(score) for score in scores}) > 1:
-            raise UserError(f'the predictions are of {" and ".join(str(len(score)) for score in scores)} classes')
-        score = torch.einsum('m,mc->c', weights / weights.sum(), torch.stack(scores))
+    for samples in zip(*predictions):
+        scores = torch.stack([sample['pred_score'] for sample in samples])
+        score = torch.einsum('m,mc->c', weights / weights.sum(), scores)
         averaged.append(dict(samples[0], pred_score=score))
         reasons = [sample['unreadable'] for sample in samples if 'unreadable' in sample]
         if reasons:

@@ -10,6 +10,7 @@ from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
 
 from .convert import Converted, check_classifier, check_shapes
+from .recognizer import describe_released
 
 # Pattern of a released name -> our name. A stage is a flat list of layers there; {block} and {half} make two of them a
 # block.
@@ -25,6 +26,11 @@ _ATTENTION_NAMES = (
     ('attn.lr.1.', 'attn.scales.coarse.norm.'),
     ('attn.lr.3.', 'attn.scales.coarse.down2.'),
 )
+_FINE_SIZES = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole')  # the released models', for clips of any length
+_DATA = {400: 'k400', 600: 'k600', 48: 'diving48', 51: 'hmdb51', 101: 'ucf101'}  # classes -> what released models know
+# those of configs/released/ that are of other data than Kinetics-400
+_CONFIGS = ('dualformer_b_k600', 'dualformer_s_diving48', 'dualformer_s_hmdb51', 'dualformer_s_ucf101',
+            'dualformer_t_ucf101')
 _ARCHS = {arch['embed_dims'][0]: name for name, arch in DualFormer.arch_zoo.items()}
 
 
@@ -74,12 +80,17 @@ def convert_dualformer(weights: Mapping[str, Tensor]) -> Converted:
     arch, frames = _detect(backbone)
     name = f'DualFormer-{arch[0].upper()} for clips of {frames} frames'
     with torch.device('meta'):
-        model = DualFormer(arch, clip_size=(frames, 224, 224))
+        model = DualFormer(arch, clip_size=(frames, 224, 224), fine_sizes=_FINE_SIZES)
     check_shapes(backbone, model.state_dict(), name)
     converted = {f'backbone.{key}': value for key, value in backbone.items()}
     classes = check_classifier({key.removeprefix('cls_head.fc_cls.'): value for key, value in head.items()},
                                model.norm.normalized_shape[0], name)
     meta = dict(model='DualFormer', arch=arch, clip_frames=frames, num_classes=classes)
+    if classes:
+        config = f'dualformer_{arch[0]}_{_DATA.get(classes, "k400")}'
+        sizes = dict(clip_size=(frames, 224, 224), fine_sizes=_FINE_SIZES)
+        meta.update(describe_released(config if config in _CONFIGS else f'dualformer_{arch[0]}_k400', classes, frames,
+                                      sizes))
     converted.update(head)
     description = f'{name}, ' + (f'{classes} classes' if head else 'no classifier')
     return Converted(converted, description, meta, dropped)

@@ -1,12 +1,14 @@
 """Checkpoints that say how to use them: model, test pipeline and class names travel with the weights."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import torch
 import torch.nn as nn
 from mmaction.apis import init_recognizer
 from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
+from mmengine.hub import get_config
 from mmengine.registry import MODELS as ENGINE_MODELS
 from mmengine.registry import TRANSFORMS as ENGINE_TRANSFORMS
 from mmengine.registry import WEIGHT_INITIALIZERS
@@ -41,13 +43,41 @@ def describe_recognizer(cfg: Config) -> dict:
     return dict(model=_plain(cfg.model), test_pipeline=_plain(dataset['pipeline']))
 
 
+def describe_released(name: str, num_classes: int, frames: int | None = None, backbone: Mapping | None = None) -> dict:
+    """Describe a released model, as a checkpoint of ours describes itself.
+
+    It is tested as the authors test it, as its published accuracy comes from that.
+
+    Args:
+        name (str): Of a config in ``released/``, such as ``'vidtr_s_k400'``.
+        num_classes (int): Classes that it knows. The 400 of Kinetics-400 are named, in MMAction2's order.
+        frames (int, optional): Frames of a clip, which spans the time of the config's. Defaults to None, the config's.
+        backbone (mapping, optional): Arguments of the backbone other than the config's.
+
+    Returns:
+        dict: For the checkpoint's meta.
+    """
+    cfg = get_config(f'mmdualformer::released/{name}.py')
+    cfg.model.cls_head.num_classes = num_classes
+    cfg.model.backbone.pop('init_cfg', None)  # it has weights
+    cfg.model.backbone.update(backbone or {})
+    sample = cfg.test_dataloader.dataset.pipeline[1]
+    if frames and frames != sample.clip_len:
+        sample.update(clip_len=frames, frame_interval=sample.clip_len * sample.frame_interval // frames)
+    meta = {KEY: describe_recognizer(cfg)}
+    if num_classes == 400:
+        names = Path(__file__).with_name('kinetics400.txt').read_text(encoding='utf-8').splitlines()
+        meta['dataset_meta'] = dict(classes=names)
+    return meta
+
+
 def load_recognizer(path: str, device: str | torch.device = 'cpu') -> nn.Module:
     """Load a recognizer from a checkpoint alone, for MMAction2's ``inference_recognizer``.
 
     It samples, resizes and normalises as the test of the run that wrote the checkpoint.
 
     Args:
-        path (str): A checkpoint that a run of ours has written.
+        path (str): A checkpoint that a run or a converter of ours has written.
         device (str or torch.device): Where the model is to be. Defaults to ``'cpu'``.
 
     Returns:

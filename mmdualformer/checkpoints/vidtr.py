@@ -11,6 +11,7 @@ from mmdualformer.models import VidTr
 from mmdualformer.models.backbones.vidtr import resize_grid
 
 from .convert import Converted, check_classifier, check_shapes, rename
+from .recognizer import describe_released
 
 # Pattern of a released name -> our name.
 _NAMES = (
@@ -33,9 +34,10 @@ _IMAGE_NAMES = (
     (r'pos_embed', r'grid_embed.position'),
     (r'blocks\.(\d+)\.((?:norm[12]|attn\.qkv|attn\.proj|mlp\.fc[12])\..+)', r'layers.\1.\2'),
     (r'(norm\..+)', r'\1'),
+    *_NAMES,  # vit_inflate.pth, a ViT-B in the names of the released VidTrs
 )
 # What has no place in a VidTr: classifiers, and T2T-ViT's stem, which is no projection of patches.
-_IMAGE_DROPPED = ('head.', 'pre_logits.', 'tokens_to_token.')
+_IMAGE_DROPPED = ('head.', 'fc.', 'pre_logits.', 'tokens_to_token.')
 _IMAGE_ARCHS = {
     'ViT-B': dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072),
     'ViT-L': dict(embed_dims=1024, num_layers=24, num_heads=16, feedforward_channels=4096),
@@ -72,8 +74,12 @@ def convert_vidtr(weights: Mapping[str, Tensor]) -> Converted:
     converted = {f'backbone.{key}': value for key, value in backbone.items()}
     converted.update({f'cls_head.fc_cls.{key}': value for key, value in classifier.items()})
     meta = dict(model='VidTr', arch=arch, clip_frames=frames, num_classes=classes, activation='ReLU')
+    config = ('c' if arch.startswith('compact_') else '') + f'vidtr_{arch.removeprefix("compact_")[0]}_k400'
+    if classes:
+        meta.update(describe_released(config, classes))
     description = (f'{name} for clips of {frames} frames, ' + (f'{classes} classes' if classes else 'no classifier') +
-                   '; it was trained with ReLU: set model.backbone.act_cfg.type=ReLU')
+                   f'; it was trained with ReLU: test it with configs/released/{config}.py, or set '
+                   'model.backbone.act_cfg.type=ReLU')
     return Converted(converted, description, meta)
 
 
@@ -84,7 +90,8 @@ def convert_vit(weights: Mapping[str, Tensor]) -> Converted:
     a random projection of patches and zeros take their places.
 
     Args:
-        weights (mapping): Name -> tensor of a ViT-B or ViT-L in timm's names, or of a T2T-ViT-14, -19 or -24.
+        weights (mapping): Name -> tensor of a ViT-B or ViT-L in timm's names or those of the released
+            VidTrs (``vit_inflate.pth``), or of a T2T-ViT-14, -19 or -24.
 
     Returns:
         Converted: The backbone's weights.
@@ -107,7 +114,7 @@ def convert_vit(weights: Mapping[str, Tensor]) -> Converted:
         backbone.update({key: torch.zeros(wanted[key].shape) for key in made})
         generator = torch.Generator().manual_seed(0)
         torch.nn.init.trunc_normal_(backbone['patch_embed.weight'], std=0.02, generator=generator)
-    elif 'patch_embed.weight' in backbone:
+    elif 'patch_embed.weight' in backbone and backbone['patch_embed.weight'].ndim == 4:
         backbone['patch_embed.weight'] = backbone['patch_embed.weight'].unsqueeze(2)
     check_shapes(backbone, wanted, name)
     meta = dict(model='VidTr', arch=arch, image_model=name, patch_size=patch_size)
@@ -200,7 +207,7 @@ def _detect_image_model(backbone: Mapping[str, Tensor]) -> tuple[str, dict, int,
     if position is None or hidden is None or (position.ndim, hidden.ndim) != (3, 2):
         raise UserError('the checkpoint is no ViT or T2T-ViT: it lacks pos_embed or blocks.0.mlp.fc1.weight')
     stem = backbone.get('patch_embed.weight')
-    if stem is not None and (stem.ndim != 4 or stem.shape[-1] < 1):
+    if stem is not None and (stem.ndim not in (4, 5) or stem.shape[-1] < 1):
         raise UserError(f'the checkpoint is no ViT: patch_embed.proj.weight has shape {tuple(stem.shape)}')
     layers = sum(name.endswith('.norm1.weight') for name in backbone)
     for name, arch in _IMAGE_ARCHS.items():

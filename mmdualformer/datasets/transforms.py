@@ -7,6 +7,8 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from PIL import Image, ImageEnhance, ImageOps
 
+from mmdualformer.errors import UserError
+
 
 @TRANSFORMS.register_module()
 class ShuffleFrames(BaseTransform):
@@ -22,6 +24,59 @@ class ShuffleFrames(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class ReleasedSampleFrames(transforms.SampleFrames):
+    """MMAction2's ``SampleFrames``, with clips and frames where the authors' released code takes them.
+
+    - ``'dualformer'``: of several test clips each is in the middle of one of as many equal segments, as in MMAction2
+      0.x. Of 300 frames, four clips of 32x2 start at 29, 88, 148 and 207; MMAction2 1.x takes 0, 79, 158 and 237.
+    - ``'vidtr'``: test clips start where equal segments do. Of 300 frames, ten clips of 8x8 start at 0, 23 ... 213;
+      MMAction2 1.x takes 0, 27 ... 243. The frames of a training clip are spread evenly from the first to the last of
+      the frames that it spans, 0, 9, 18 ... 63; MMAction2 takes 0, 8 ... 56. A video that is shorter than a clip
+      repeats its last sampled frame in tests, and its last frame in training; MMAction2 begins again.
+
+    Args:
+        release (str): ``'dualformer'`` or ``'vidtr'``.
+        **kwargs: Those of ``SampleFrames``.
+
+    Raises:
+        UserError: There is no such release.
+    """
+
+    def __init__(self, release: str, **kwargs) -> None:
+        if release not in ('dualformer', 'vidtr'):
+            raise UserError(f"release={release!r} must be 'dualformer' or 'vidtr'")
+        super().__init__(**{'out_of_bound_opt': 'repeat_last' if release == 'vidtr' else 'loop', **kwargs})
+        self.release = release
+
+    def _get_test_clips(self, num_frames: int, ori_clip_len: float) -> np.ndarray:
+        segment = (num_frames - self.clip_len * self.frame_interval + 1) / self.num_clips
+        if segment <= 0:
+            return np.zeros(self.num_clips, dtype=int)
+        return ((np.arange(self.num_clips) + (self.release == 'dualformer') / 2) * segment).astype(int)
+
+    def transform(self, results: dict) -> dict:
+        """Sample the frames of clips: ``frame_inds``, ``clip_len``, ``frame_interval`` and ``num_clips``."""
+        results = super().transform(results)
+        if self.release == 'vidtr' and not self.test_mode:
+            results['frame_inds'] = self._spread_frames(results['total_frames']) + results['start_index']
+        return results
+
+    def _spread_frames(self, num_frames: int) -> np.ndarray:
+        """Frames of training clips, ``[num_clips * clip_len]``."""
+        span = self.clip_len * self.frame_interval
+        if num_frames > span:
+            starts = np.random.randint(num_frames - span, size=(self.num_clips, 1))
+            frames = np.minimum(np.linspace(0, span, self.clip_len), span - 1).astype(np.int32)
+            return (starts + frames).ravel().astype(np.int32)
+        whole = num_frames // self.frame_interval
+        frames = np.pad(np.linspace(0, num_frames, whole), (0, self.clip_len - whole), constant_values=num_frames)
+        return np.tile(np.minimum(frames, num_frames - 1).astype(np.int32), self.num_clips)
+
+    def __repr__(self) -> str:
+        return f'{super().__repr__()[:-1]}, release={self.release})'
 
 
 @TRANSFORMS.register_module()

@@ -5,9 +5,10 @@ from itertools import groupby
 
 from .figures import FIGURES
 from .report import cell_texts, markdown_table
-from .tables import METRICS, PAPERS, UNITS, Cell, Row, compare, load_paper, load_rows
+from .tables import PAPERS, UNITS, Cell, Row, compare, load_paper, load_rows
 
 SETTINGS = ('data', 'pretraining', 'input', 'views')
+UNRESOLVED = 'unresolved'  # how the reason of a number begins that no reading of the model gives
 HEAD = """# Reproduction
 
 <!-- Written by tools/write_generated.py; a test compares. -->
@@ -18,23 +19,28 @@ what they reach.
 ## What was verified here
 
 - **Costs.** Of the {costs} printed GFLOPs and parameter counts that a config of ours stands for, {met} are met within
-  2 %; each of the {differ} others has its reason below. All are counted again by a test.
+  2 %; each of the {differ} others has its reason below. All are counted again by a test. No reading of a model gives
+  {unresolved}.
 - **Equality with the released models.** DualFormer and VidTr compute what the authors' released implementations do, to
-  rounding in float64; tests compare them with recorded outputs. Video Mobile-Former was never released: ours is a model
-  that costs what its paper prints.
+  rounding in float64; tests compare them with recorded outputs. They learn alike too: from the same weights and clip,
+  by the recipes of `configs/released/`, the gradients, the statistics of the BatchNorms and one step of every
+  parameter are theirs. Video Mobile-Former was never released: ours is a model that costs what its paper prints.
 - **Learning.** Small models learn the quick start's motion classes on a CPU (see the README and the families' pages);
   DualFormers that see one frame, or the frames in random order, do not.
-- **The chain.** `tools/reproduce.py` goes through every step, from data to a cell, on the quick start's data set.
+- **The chain.** `tools/reproduce.py` goes through every step, from data to a cell, on the quick start's data set. The
+  commands that it prints for every other row are gone through by a test with stand-ins for the programs: each config,
+  checkpoint and list that one names is there or made by one before it.
 
 ## What needs GPUs and data
 
-Every accuracy below: none of the papers' data sets was trained on or tested here, so these cells are empty. Latencies
-and memory are the papers' machines'; `tools/analysis/benchmark_video_mobile_former.py` and
+Every accuracy below is the paper's: none of the papers' data sets was trained on or tested here. So are latencies and
+memory, of the papers' machines; `tools/analysis/benchmark_video_mobile_former.py` and
 `tools/analysis/attention_memory.py` measure them on yours. The authors report about 31 hours on 8 A100 for
 DualFormer-T, 3 days for DualFormer-B, and 12 hours on 64 V100 for VidTr-S.
 
 ```bash
 python tools/reproduce.py --table dualformer/1 --row DualFormer-T            # prints all commands; --run runs them
+python tools/reproduce.py --table vidtr/2 --row En-VidTr-S --gpus 64 --launcher slurm --partition gpu
 python tools/analysis/paper_tables.py --paper dualformer --table 1 --results work_dirs   # fills what was measured
 python tools/analysis/plot_papers.py --views Kinetics-400=work_dirs/dualformer_t_k400/views.csv    # the figures
 ```
@@ -49,7 +55,7 @@ def write_page() -> str:
     cells = compare(rows)
     verdicts = [cell.verdict for cell in cells if cell.here is not None]
     met = verdicts.count('met')
-    parts = [HEAD.format(costs=len(verdicts), met=met, differ=len(verdicts) - met)]
+    parts = [HEAD.format(costs=len(verdicts), met=met, differ=len(verdicts) - met, unresolved=_unresolved(cells))]
     for paper, of_paper in groupby(cells, key=lambda cell: cell.row.paper):
         content = load_paper(paper)
         parts.append(f'\n## {content["title"]}\n\n[{content["url"]}]({content["url"]})\n')
@@ -63,8 +69,18 @@ def write_page() -> str:
     return ''.join(parts)
 
 
+def _unresolved(cells: Sequence[Cell]) -> str:
+    """Name the numbers that recounting did not explain."""
+    tables = {}
+    for cell in cells:
+        if cell.row.reason.get(cell.name, '').startswith(UNRESOLVED):
+            title = load_paper(cell.row.paper)['title'].partition(':')[0]
+            tables.setdefault(f'{title}, Table {cell.row.table}', []).append(f'{cell.published:g}')
+    return '; '.join(f'{" and ".join(numbers)} ({table})' for table, numbers in tables.items())
+
+
 def _table(cells: Sequence[Cell]) -> str:
-    """A line a row, each number of the paper's beside ours, and the reasons of differences."""
+    """A line a row, each number of the paper's beside ours where there is one, and the reasons of differences."""
     lines, reasons = [], {}
     for _, group in groupby(cells, key=lambda cell: id(cell.row)):
         of_row = list(group)
@@ -77,7 +93,7 @@ def _table(cells: Sequence[Cell]) -> str:
     texts = {column: [line.get(column, '') for line in lines] for column in columns}
     shared = [column for column in SETTINGS if len(set(texts[column])) == 1]
     caption = '; '.join(f'{column}: {texts[column][0]}' for column in shared if texts[column][0])
-    columns = [column for column in columns if column not in shared]
+    columns = [column for column in columns if column not in shared and any(texts[column])]
     table = markdown_table(columns, [{column: line.get(column, '') for column in columns} for line in lines])
     notes = ''.join(f'- {unit}, {", ".join(rows)}: {reason}.\n' for (unit, reason), rows in reasons.items())
     return f'{caption}\n\n' * bool(caption) + table + f'\n{notes}' * bool(notes)
@@ -91,7 +107,7 @@ def _line(row: Row, cells: Sequence[Cell]) -> dict[str, str]:
         unit = UNITS[cell.name]
         of_view = ' a view' if cell.name == 'gflops' and row.gflops_of == 'view' else ''
         line[unit] = texts['paper'] + of_view
-        line[f'{unit}, here'] = texts['ours'] or ('not run' if cell.name in METRICS else 'not measured')
+        line[f'{unit}, here'] = texts['ours']
         if row.paper == 'vidtr' and texts['multiply-adds, G']:
             line['multiply-adds, G, here'] = texts['multiply-adds, G']
     return line

@@ -1,6 +1,7 @@
 """The commands from a data set and no weights to a number in a paper's table."""
 
 import argparse
+import functools
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ MAKERS = {
     'dualformer_t_k400': 'dualformer_t_k400_tokenlabel',  # as the paper trains T and S on Kinetics-400 (Appendix A.3)
     'dualformer_s_k400': 'dualformer_s_k400_tokenlabel',
     'dualformer_b_k400': 'dualformer_b_k400_in1k',
-    'dualformer_t_k400_16x4': 'ablations/dualformer_t_k400_16x4',
+    'i3d_r50_8x8_k400': 'baselines/i3d_r50_8x8_k400',
 }
 # what the paper starts from, where the config starts from random weights -> the checkpoint, and timm's file of it
 IMAGE_MODELS = {
@@ -32,9 +33,11 @@ IMAGE_MODELS = {
 }
 OF_PATCH_32 = 'ablations/vidtr_s_k400_patch_1x32x32'  # its kernels are those of ViT-B/32, not of ViT-B/16
 # what the 2D DualFormer has too: an ablation that sets one of these starts from an image model that has it as well
-IMAGE_ARGUMENTS = ('block_types', 'fine_sizes', 'coarse_sizes', 'downsampling', 'position')
-OF_TIME_ALONE = 'ablations/dualformer_t_k400_fine_only'  # its last stage reduces nothing but time: images lack that
+IMAGE_ARGUMENTS = ('block_types', 'fine_sizes', 'coarse_sizes', 'downsampling', 'position', 'mlp_ratio', 'mlp_rank')
 WITHOUT_LIST = ('imagenet', 'imagenet21k')  # read from folders
+# configs that differ from another in nothing but their test: the end of their names
+TESTS_OF_ANOTHER = ('_4x3', )
+GPUS_OF_A_MACHINE = 8
 
 
 @dataclass(frozen=True)
@@ -44,19 +47,35 @@ class Step:
     Attributes:
         title (str): What it does, and what it takes where the paper says so.
         command (str): For bash, in the repository's root.
+        reports (bool): Whether it only reports, so that the chain goes on if it fails.
     """
 
     title: str
     command: str
+    reports: bool = False
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What the steps run on: ``launcher`` is 'pytorch', 'slurm' or, for one process, 'none'."""
+    """What the steps run on: ``launcher`` is 'pytorch', 'slurm' or, for one process, 'none'.
+
+    Raises:
+        UserError: There are more GPUs than those of one machine, and not those of several whole ones.
+    """
 
     gpus: int = 8
     launcher: str = 'pytorch'
     partition: str = 'PARTITION'
+
+    def __post_init__(self) -> None:
+        if self.gpus > GPUS_OF_A_MACHINE and self.gpus % GPUS_OF_A_MACHINE:
+            raise UserError(f'--gpus {self.gpus} must be at most {GPUS_OF_A_MACHINE}, those of one machine, or a '
+                            f'multiple of {GPUS_OF_A_MACHINE}')
+
+    @property
+    def nodes(self) -> int:
+        """Machines."""
+        return -(-self.gpus // GPUS_OF_A_MACHINE)
 
     def command(self, kind: str, config: str, *arguments: str) -> str:
         """Command that runs ``kind``, 'train' or 'test', on a config."""
@@ -64,9 +83,10 @@ class Machine:
         if self.launcher == 'none':
             return join(['python', f'tools/{kind}.py', *paths])
         if self.launcher == 'slurm':
-            gpus = f'GPUS={self.gpus} GPUS_PER_NODE={min(self.gpus, 8)}'
+            gpus = f'GPUS={self.gpus} GPUS_PER_NODE={self.gpus // self.nodes}'
             return f'{gpus} {join(["bash", f"tools/slurm_{kind}.sh", self.partition, Path(config).name, *paths])}'
-        return join(['bash', f'tools/dist_{kind}.sh', *paths, str(self.gpus)])
+        nodes = f'NNODES={self.nodes} NODE_RANK=$NODE_RANK MASTER_ADDR=$MASTER_ADDR ' if self.nodes > 1 else ''
+        return nodes + join(['bash', f'tools/dist_{kind}.sh', *paths, str(self.gpus // self.nodes)])
 
 
 def chain(row: Row, machine: Machine, options: Sequence[str] = ()) -> list[Step]:
@@ -80,14 +100,23 @@ def chain(row: Row, machine: Machine, options: Sequence[str] = ()) -> list[Step]
     Returns:
         list[Step]: Data check, pretraining, training, test, cell. Checkpoints that are there are not made again.
     """
-    steps = _train(row.config, row.pretrain, machine, options)
-    cfg = _read(row.config, options)
-    steps.append(
-        Step(f'test {row.config}: {row.views or "1x1"} views',
-             machine.command('test', row.config, _last_checkpoint(row.config, cfg)) + _cfg_options(options)))
+    steps = []
+    for config, pretrain in ((row.config, row.pretrain), (row.partner, '')):
+        if not config:
+            continue
+        trained = _trained_as(config)
+        steps += _train(trained, pretrain, machine, options)
+        command = machine.command('test', config, _last_checkpoint(trained, _read(trained, options)))
+        dump = f' --dump {_predictions(config)}' if row.partner else ''
+        steps.append(Step(f'test {config}: {row.views or "1x1"} views', command + dump + _cfg_options(options)))
+    if row.partner:
+        predictions = f'{_predictions(row.config)} {_predictions(row.partner)}'
+        steps.append(Step(f'average the scores of {row.config} and {row.partner}',
+                          f'python tools/analysis/ensemble.py {predictions} --out work_dirs/{row.tested}.json'))
     steps.append(
         Step(f'cell of {row.paper}/{row.table}, {row.row}',
-             f'python tools/analysis/paper_tables.py --paper {row.paper} --table {row.table} --results work_dirs'))
+             f'python tools/analysis/paper_tables.py --paper {row.paper} --table {row.table} --results work_dirs'
+             + ' --token-labels' * (row.config.startswith('ablations/') and row.config.endswith('_tokenlabel'))))
     return list(dict.fromkeys(steps))
 
 
@@ -101,7 +130,9 @@ def run(steps: Sequence[Step]) -> None:
     for number, step in enumerate(steps, 1):
         print(f'== {number}/{len(steps)} {step.title}\n{step.command}', flush=True)
         status = subprocess.run(['bash', '-c', step.command], env={**os.environ, 'PATH': path}).returncode
-        if status != 0:
+        if status != 0 and step.reports:
+            print(f'{step.title!r} ended with status {status}; going on', flush=True)
+        elif status != 0:
             raise UserError(f'step {number} of {len(steps)}, {step.title!r}, ended with status {status}')
 
 
@@ -109,15 +140,15 @@ def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str])
     """Steps up to the last checkpoint of a config, in the order of what needs what."""
     cfg = _read(config, options)
     own_options = list(options)
-    steps = [_check_data(cfg)]
+    steps = _check_data(cfg)
     checkpoints = [cfg.model.backbone.get('init_cfg', {}).get('checkpoint'), cfg.load_from,
                    cfg.model.get('teacher', {}).get('checkpoint')]
     pretrain = 'ViT-B/32' if config == OF_PATCH_32 else pretrain
-    if not any(checkpoints) and pretrain in IMAGE_MODELS:
+    if not any(checkpoints[:2]) and pretrain in IMAGE_MODELS:
         checkpoint, released = IMAGE_MODELS[pretrain]
         variant = {name: cfg.model.backbone[name] for name in IMAGE_ARGUMENTS if name in cfg.model.backbone}
         if variant:
-            name = Path(config).name.replace('_k400_', '_in1k_')
+            name = Path(config).name.removesuffix('_tokenlabel').replace('_k400_', '_in1k_')
             checkpoint = f'checkpoints/{name}.pth'
             steps += _train_image_variant(Path(checkpoint), variant, machine, options)
         elif released is None:
@@ -126,7 +157,8 @@ def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str])
             steps.append(Step(f'pretraining: convert {released}, {pretrain} as its authors released it',
                               f'python tools/convert_checkpoint.py vit {released} {checkpoint}'))
         own_options += ['model.backbone.init_cfg.type=Inflated', f'model.backbone.init_cfg.checkpoint={checkpoint}']
-        own_options += ['model.backbone.init_cfg.strict=False'] * (config == OF_TIME_ALONE)
+        of_time_alone = variant.get('fine_sizes', ('whole', ))[-1] not in ('whole', None)
+        own_options += ['model.backbone.init_cfg.strict=False'] * of_time_alone  # images lack what reduces time alone
     for checkpoint in filter(None, checkpoints):
         steps += _make_checkpoint(checkpoint, machine, options)
     return [*steps, _train_step(config, cfg, machine, own_options)]
@@ -136,7 +168,8 @@ def _train_step(config: str, cfg: Config, machine: Machine, options: Sequence[st
     """Train a config, at the learning rate of the machine's batch."""
     processes = 1 if machine.launcher == 'none' else machine.gpus
     scaled = processes * cfg.train_dataloader.batch_size != cfg.auto_scale_lr.base_batch_size
-    command = machine.command('train', config) + arguments + ' --auto-scale-lr' * scaled + _cfg_options(options)
+    command = machine.command('train', config) + f'{arguments} --resume' + ' --auto-scale-lr' * scaled
+    command += _cfg_options(options)
     return Step(f'train {config}: {cfg.train_cfg.max_epochs} epochs{_hours(config, machine)}', command)
 
 
@@ -151,7 +184,7 @@ def _train_image_variant(checkpoint: Path, variant: Mapping[str, object], machin
     values = {name: str(value).replace(' ', '').replace("'", '') for name, value in variant.items()}
     own_options = [*options, *(f'model.backbone.{name}={value}' for name, value in values.items())]
     return [
-        _check_data(cfg),
+        *_check_data(cfg),
         _train_step(config, cfg, machine, own_options, f' --work-dir {folder}'),
         _keep(checkpoint.stem, f'{folder}/{_last_epoch(cfg)}', checkpoint),
     ]
@@ -175,7 +208,16 @@ def _keep(maker: str, trained: str, checkpoint: Path) -> Step:
                 f'mkdir -p {checkpoint.parent} && cp {trained} {checkpoint}')
 
 
-def _check_data(cfg: Config) -> Step:
+def _trained_as(config: str) -> str:
+    """The config whose training makes what a config tests."""
+    return next((config.removesuffix(end) for end in TESTS_OF_ANOTHER if config.endswith(end)), config)
+
+
+def _predictions(config: str) -> str:
+    return f'work_dirs/{Path(config).name}/predictions.pkl'
+
+
+def _check_data(cfg: Config) -> list[Step]:
     folder = data_folder(cfg)
     root = f'data/{folder}'
     if folder == 'motion':
@@ -183,8 +225,10 @@ def _check_data(cfg: Config) -> Step:
     elif folder in WITHOUT_LIST:
         command = f'test -d {root}/train'
     else:
-        command = f'python tools/data/prepare.py {folder} --root {root} --check'
-    return Step(f'data: {root}', command)
+        command = f'python tools/data/prepare.py {folder} --root {root}'
+        check = Step(f'data: videos of {root} that are broken, which training leaves out', f'{command} --check', True)
+        return [Step(f'data: {root}', command), check]
+    return [Step(f'data: {root}', command)]
 
 
 def _hours(config: str, machine: Machine) -> str:
@@ -200,6 +244,11 @@ def _all_rows() -> list[Row]:
 
 
 def _read(config: str, options: Sequence[str]) -> Config:
+    return _read_once(config, tuple(options))
+
+
+@functools.cache
+def _read_once(config: str, options: tuple[str, ...]) -> Config:
     cfg = read_config(config)
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='*', action=cli.Options)

@@ -1,6 +1,7 @@
 """What tests measured, from the logs that MMEngine writes."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def find_results(folder: Path) -> tuple[dict[str, Result], list[str]]:
 
     A test leaves its metrics in ``WORK_DIR/TIMESTAMP/TIMESTAMP.json``, its config beside them in ``vis_data``,
     and the config under its own name in ``WORK_DIR``. A test of another model, or with other clips, views or steps than
-    those of the config of that name, is not that config's result.
+    those of the config of that name, is not that config's result. ``tools/analysis/ensemble.py --out`` leaves
+    ``CONFIG+CONFIG.json``; it counts if what it averaged scored as the tests of these configs did.
 
     Args:
         folder (Path): Searched with all its folders.
@@ -53,7 +55,32 @@ def find_results(folder: Path) -> tuple[dict[str, Result], list[str]]:
             left_out.append(f'{log}: {error}')
         else:
             results[name] = Result(log, metrics)
+    for log in sorted(folder.rglob('*+*.json')):
+        try:
+            results[log.stem] = Result(log, _average_of(log, results))
+        except ValueError as error:
+            left_out.append(f'{log}: {error}')
     return results, left_out
+
+
+def _average_of(log: Path, results: dict[str, Result]) -> dict[str, float]:
+    """Metrics of an ensemble of configs that were tested.
+
+    Raises:
+        ValueError: The file is none of an ensemble, or averages other predictions than those of the configs' tests.
+    """
+    content = json.loads(log.read_text(encoding='utf-8'))
+    if not isinstance(content, dict) or not {'average', 'predictions'} <= content.keys():
+        raise ValueError('it is not what tools/analysis/ensemble.py --out writes')
+    names = log.stem.split('+')
+    if len(names) != len(content['predictions']):
+        raise ValueError(f'it averages {len(content["predictions"])} predictions')
+    measured = {Path(config).name: result.metrics for config, result in results.items()}
+    for name, metrics in zip(names, content['predictions'].values()):
+        tested = measured.get(name, {})
+        if not all(math.isclose(tested.get(key, math.nan), value, rel_tol=1e-6) for key, value in metrics.items()):
+            raise ValueError(f'its predictions do not score as the latest test of {name} did')
+    return content['average']
 
 
 def _config_of(log: Path) -> str:
@@ -66,7 +93,7 @@ def _config_of(log: Path) -> str:
     run = cli.read_config(str(log.parent / 'vis_data' / 'config.py'))
     reason = f'{log.parents[1]} holds no config of mmdualformer'
     for path in log.parents[1].glob('*.py'):
-        for name in (path.stem, f'ablations/{path.stem}'):
+        for name in (path.stem, f'ablations/{path.stem}', f'baselines/{path.stem}'):
             try:
                 config = get_config(f'mmdualformer::{name}.py')
             except FileNotFoundError:

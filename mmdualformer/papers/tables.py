@@ -5,7 +5,8 @@
 
 - ``row``, ``data``, ``input`` (frames x interval), ``views`` (clips x crops), ``pretrain``, ``setting`` (what else the
   columns say)
-- ``config`` (ours, in ``configs/``), ``mmaction`` (of somebody else's model: MMAction2's, in ``configs/recognition/``)
+- ``config`` (ours, in ``configs/``), ``partner`` (the config of a model whose scores are averaged with those of
+  ``config``), ``mmaction`` (of somebody else's model: MMAction2's, in ``configs/recognition/``)
 - ``gflops``, ``params`` (M), ``memory`` (GB), ``latency``, ``gpu_latency``, ``cpu_latency`` (ms), ``top1``, ``top5``,
   ``map`` (%): the numbers
 - ``gflops_of`` one ``view`` or the whole ``video``; ``counted``: the parameters of the ``backbone`` or of the ``model``
@@ -16,7 +17,7 @@
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -79,11 +80,17 @@ class Row:
     pretrain: str = ''
     setting: str = ''
     config: str = ''
+    partner: str = ''
     mmaction: str = ''
     gflops_of: str = 'view'
     counted: str = 'backbone'
     gpu_hours: int | None = None
     reason: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tested(self) -> str:
+        """What a result is found by: the config, or of an ensemble both configs without their folders."""
+        return '+'.join(Path(config).name for config in (self.config, self.partner)) if self.partner else self.config
 
     @property
     def num_views(self) -> int:
@@ -165,18 +172,39 @@ def load_rows(paper: str, table: str | None = None) -> list[Row]:
     return rows
 
 
-def find_rows(paper: str, table: str, name: str, data: str | None = None, pretrain: str | None = None) -> list[Row]:
-    """Find the rows of ours that a name, and where it is given a data set and a pretraining, mean.
+def find_rows(paper: str, table: str, name: str, data: str | None = None, pretrain: str | None = None,
+              views: str | None = None) -> list[Row]:
+    """Find the rows of ours that a name, and where they are given a data set, a pretraining and views, mean.
 
     Raises:
         UserError: There is none.
     """
     rows = [row for row in load_rows(paper, table) if row.config]
-    found = [row for row in rows if row.row == name and data in (None, row.data) and pretrain in (None, row.pretrain)]
+    found = [row for row in rows if row.row == name and data in (None, row.data) and pretrain in (None, row.pretrain)
+             and views in (None, row.views)]
     if not found:
         names = ', '.join(dict.fromkeys(row.row for row in rows))
-        raise UserError(f'--row {name!r} must be one of {names}, with a --data and --pretrain of {paper}/{table}')
+        raise UserError(f'--row {name!r} must be one of {names}, with a --data, --pretrain and --views of '
+                        f'{paper}/{table}')
     return found
+
+
+def with_token_labels(rows: Sequence[Row]) -> list[Row]:
+    """Put the token-labelled twin, ``CONFIG_tokenlabel``, in the place of each config that has one.
+
+    The default row of DualFormer's Tables 3 to 7 has token labels; the paper does not say whether the others have.
+    """
+    twins = (f'{row.config}_tokenlabel' for row in rows)
+    return [replace(row, config=twin) if _has_config(twin) else row for row, twin in zip(rows, twins)]
+
+
+@functools.cache
+def _has_config(name: str) -> bool:
+    try:
+        read_config(name)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def read_config(name: str) -> Config:
@@ -241,13 +269,15 @@ def compare(rows: Sequence[Row], results: dict[str, Result] | None = None) -> li
     """
     cells = []
     for row in rows:
-        result = (results or {}).get(row.config)
+        result = (results or {}).get(row.tested)
         for name in row.published:
             here = macs = None
             if row.config and name in ('gflops', 'params'):
-                cost = model_cost(row.config, row.counted)
+                costs = [model_cost(config, row.counted) for config in (row.config, row.partner) if config]
                 views = row.num_views if row.gflops_of == 'video' else 1
-                here, macs = (views * cost.gflops, views * cost.macs) if name == 'gflops' else (cost.params, None)
+                here, macs = sum(cost.params for cost in costs), None
+                if name == 'gflops':
+                    here, macs = (views * sum(getattr(cost, kind) for cost in costs) for kind in ('gflops', 'macs'))
             elif result is not None and METRICS.get(name) in result.metrics:
                 here = 100 * result.metrics[METRICS[name]]
             cells.append(Cell(row, name, here, macs))

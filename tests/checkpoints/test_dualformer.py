@@ -6,7 +6,8 @@ import torch
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
-from mmdualformer.checkpoints.convert import read_weights
+from mmdualformer.checkpoints import load_recognizer
+from mmdualformer.checkpoints.convert import read_weights, write_checkpoint
 from mmdualformer.checkpoints.dualformer import backbone_name, convert_dualformer
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
@@ -46,11 +47,32 @@ def test_a_released_recognizer_becomes_one_that_loads_strictly(fork_tool, releas
     assert (meta['arch'], meta['clip_frames'], meta['num_classes']) == ('tiny', 16, 7)
     cfg = Config.fromfile(REPO / 'configs/ablations/dualformer_t_k400_16x4.py')
     cfg.model.cls_head.num_classes = 7
+    cfg.model.backbone.fine_sizes = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole')
     model = init_recognizer(cfg, device='cpu')
     model.load_state_dict(converted['state_dict'], strict=True)
     with torch.no_grad():
         output = model.backbone(Reference('dualformer_t_16x224').input().float())
     assert Reference('dualformer_t_16x224').error('output', output) < 1e-3
+
+
+def test_a_converted_recognizer_needs_no_config(fork_tool, released, clip_file, tmp_path):
+    torch.manual_seed(0)
+    torch.save(recognizer(released), tmp_path / 'released.pth')
+    write_checkpoint(convert_dualformer(recognizer(released)), tmp_path / 'released.pth', tmp_path / 'ours.pth')
+    sample = load_recognizer(str(tmp_path / 'ours.pth')).cfg.test_pipeline[1]
+    assert (sample.type, sample.clip_len, sample.frame_interval) == ('ReleasedSampleFrames', 16, 4)
+    result = fork_tool('tools/recognize.py', '--topk', 7, '--device', 'cpu', 'ours.pth', clip_file)
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 8
+
+
+@pytest.mark.parametrize(('classes', 'mean', 'crops'), [(101, [104, 117, 128], 'ThreeCrop'),
+                                                       (400, [123.675, 116.28, 103.53], 'CenterCrop')])
+def test_pixels_are_normalised_and_cropped_as_those_of_the_data_set(released, classes, mean, crops):
+    meta = convert_dualformer(recognizer(released, classes)).meta
+    assert meta['recognizer']['model']['data_preprocessor']['mean'] == mean
+    assert meta['recognizer']['test_pipeline'][4]['type'] == crops
+    assert ('dataset_meta' in meta) is (classes == 400)
 
 
 def test_a_bare_backbone(released):

@@ -6,7 +6,8 @@ import torch
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
-from mmdualformer.checkpoints.convert import read_weights
+from mmdualformer.checkpoints import load_recognizer
+from mmdualformer.checkpoints.convert import read_weights, write_checkpoint
 from mmdualformer.checkpoints.inflate import inflate
 from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit, spread_over_time
 from mmdualformer.checks import check_checkpoint
@@ -167,6 +168,41 @@ def test_other_image_models_are_refused(change, message):
     change(weights)
     with pytest.raises(UserError, match=message):
         convert_vit(weights)
+
+
+def test_the_image_model_of_the_authors_is_taken_under_its_own_names():
+    """vit_inflate.pth has the names of the released VidTrs, and a kernel with a temporal axis."""
+    theirs = {'cls_token': 'cls', 'pos_embed': 'pos_embedding', 'patch_embed.proj.': 'conv_stem.',
+              'blocks.': 'encoder.layers.', 'attn.qkv.': 'self_attn.in_proj_', 'attn.proj.': 'self_attn.out_proj.',
+              'mlp.fc': 'linear', 'norm.': 'encoder.norm.', 'head.': 'fc.'}
+    timm = image_model('ViT-B', device='cpu')
+    released = {}
+    for name, value in timm.items():
+        for part, replacement in theirs.items():
+            name = name.replace(part, replacement) if part != 'norm.' or name.startswith('norm.') else name
+        released[name] = value.unsqueeze(2) if value.ndim == 4 else value
+    assert {'cls', 'encoder.layers.11.self_attn.in_proj_weight', 'encoder.norm.bias'} <= released.keys()
+    converted, expected = convert_vit(released), convert_vit(timm)
+    assert converted.meta == expected.meta and converted.dropped == ['fc.weight', 'fc.bias']
+    assert converted.weights.keys() == expected.weights.keys()
+    for name, value in converted.weights.items():
+        torch.testing.assert_close(value, expected.weights[name], rtol=0, atol=0)
+
+
+def test_a_converted_model_says_how_the_authors_test_it(tmp_path):
+    """No config and no option: its activation, its sampling and the names of its classes are in the file."""
+    reference = Reference('cvidtr_s')
+    weights = {key: value.float() for key, value in reference.weights().items()}
+    torch.save(weights, tmp_path / 'released.pth')
+    write_checkpoint(convert_vidtr(weights), tmp_path / 'released.pth', tmp_path / 'ours.pth')
+    model = load_recognizer(str(tmp_path / 'ours.pth'))
+    with torch.no_grad():
+        assert reference.error('feature', model.backbone(reference.input().float())) < 1e-4
+    sample = model.cfg.test_pipeline[1]
+    assert (sample.type, sample.release, sample.clip_len, sample.num_clips) == ('ReleasedSampleFrames', 'vidtr', 8, 10)
+    classes = model.dataset_meta['classes']
+    assert len(classes) == 400 and classes == sorted(classes)
+    assert (classes[0], classes[5], classes[399]) == ('abseiling', 'archery', 'zumba')
 
 
 @pytest.fixture(scope='module')

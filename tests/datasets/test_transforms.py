@@ -4,6 +4,7 @@ from mmaction.registry import TRANSFORMS
 from PIL import Image
 
 from mmdualformer.datasets import PillowResize, RandAugment, ShuffleFrames, transforms
+from mmdualformer.errors import UserError
 
 FILL = (1, 2, 3)
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 40, 3), dtype=np.uint8)
@@ -11,6 +12,57 @@ NOISE = np.random.default_rng(0).integers(0, 256, (20, 40, 3), dtype=np.uint8)
 
 def operate(name: str, image: np.ndarray, strength: float) -> np.ndarray:
     return np.array(transforms._OPERATIONS[name](Image.fromarray(image), strength, FILL))
+
+
+def sample(num_frames: int, **settings) -> np.ndarray:
+    """Frames of each clip, ``[num_clips, clip_len]``."""
+    results = TRANSFORMS.build(settings)(dict(total_frames=num_frames, start_index=0))
+    return results['frame_inds'].reshape(results['num_clips'], results['clip_len'])
+
+
+CENTRED = dict(type='ReleasedSampleFrames', release='dualformer', clip_len=32, frame_interval=2, test_mode=True)
+FROM_STARTS = dict(type='ReleasedSampleFrames', release='vidtr', clip_len=8, frame_interval=8, test_mode=True)
+
+
+@pytest.mark.parametrize(('settings', 'num_frames', 'starts'), [
+    (dict(CENTRED, num_clips=4), 300, [29, 88, 148, 207]),
+    (dict(CENTRED, num_clips=1), 300, [118]),
+    (dict(CENTRED, num_clips=4), 64, [0, 0, 0, 0]),
+    (dict(CENTRED, num_clips=4), 63, [0, 0, 0, 0]),
+    (dict(FROM_STARTS, num_clips=10), 300, [0, 23, 47, 71, 94, 118, 142, 165, 189, 213]),
+    (dict(FROM_STARTS, num_clips=10), 50, [0] * 10),
+])
+def test_test_clips_start_where_those_of_the_released_code_do(settings, num_frames, starts):
+    frames = sample(num_frames, **settings)
+    assert frames[:, 0].tolist() == starts
+    span = (settings['clip_len'] - 1) * settings['frame_interval'] + 1
+    if num_frames > span:
+        assert (np.diff(frames, axis=1) == settings['frame_interval']).all()
+
+
+def test_short_videos_repeat_their_last_frame_or_begin_again_as_in_the_released_code():
+    assert sample(50, **FROM_STARTS, num_clips=1).tolist() == [[0, 8, 16, 24, 32, 40, 48, 48]]
+    assert sample(20, **CENTRED, num_clips=1)[0, :12].tolist() == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 0, 2]
+
+
+@pytest.mark.parametrize(('num_frames', 'frames'), [
+    (300, [0, 9, 18, 27, 36, 45, 54, 63]),
+    (64, [0, 9, 18, 27, 36, 45, 54, 63]),
+    (50, [0, 10, 20, 30, 40, 49, 49, 49]),
+    (7, [0, 0, 0, 0, 0, 0, 0, 0]),
+])
+def test_frames_of_vidtrs_training_clips_are_spread_from_end_to_end(num_frames, frames):
+    np.random.seed(0)
+    training = dict(type='ReleasedSampleFrames', release='vidtr', clip_len=8, frame_interval=8)
+    clips = np.concatenate([sample(num_frames, **training) for _ in range(50)])
+    assert (clips - clips[:, :1] == frames).all()
+    assert clips.min() >= 0 and clips.max() < num_frames
+    assert (len(set(clips[:, 0])) > 10) is (num_frames > 64)
+
+
+def test_an_unknown_release_is_one_line():
+    with pytest.raises(UserError, match=r"release='swin' must be 'dualformer' or 'vidtr'"):
+        sample(300, **{**CENTRED, 'release': 'swin'})
 
 
 def test_frames_are_shuffled():

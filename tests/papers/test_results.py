@@ -72,6 +72,27 @@ def test_other_data_and_other_initialisations_do_count(log_test, tmp_path):
     assert find_results(tmp_path)[0].keys() == {'dualformer_t_k400_in1k'}
 
 
+def test_ensembles_count_if_they_average_what_was_tested(log_test, tmp_path):
+    log_test('vidtr_s_k400', '20260101_000000', 0.777)
+    log_test('baselines/i3d_r50_8x8_k400', '20260101_000000', 0.75)
+    averaged = dict(predictions={'a.pkl': {'acc/top1': 0.777}, 'b.pkl': {'acc/top1': 0.75}},
+                    average={'acc/top1': 0.79, 'acc/top5': 0.95})
+    path = tmp_path / 'work/vidtr_s_k400+i3d_r50_8x8_k400.json'
+    path.write_text(json.dumps(averaged))
+    results, left_out = find_results(tmp_path)
+    assert left_out == [] and results[path.stem].log == path
+    rows = [row for row in tables.load_rows('vidtr', '2') if row.row in ('VidTr-S', 'En-VidTr-S')]
+    here = {(cell.row.row, cell.name): cell.here for cell in tables.compare(rows, results)}
+    assert (here['VidTr-S', 'top1'], here['En-VidTr-S', 'top1']) == pytest.approx((77.7, 79))
+    assert here['En-VidTr-S', 'gflops'] == pytest.approx(89.71 + 41.57, abs=0.01)
+
+    averaged['predictions']['b.pkl']['acc/top1'] = 0.76
+    path.write_text(json.dumps(averaged))
+    results, left_out = find_results(tmp_path)
+    assert path.stem not in results
+    assert 'do not score as the latest test of i3d_r50_8x8_k400 did' in left_out[0]
+
+
 def test_a_missing_folder_is_said(tmp_path):
     with pytest.raises(UserError, match=r"--results '.*nowhere' is no folder"):
         find_results(tmp_path / 'nowhere')

@@ -1,8 +1,12 @@
 """From data to a number in a table, by the commands that tools/reproduce.py prints."""
 
 import argparse
+import functools
+import runpy
 import shlex
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch.nn as nn
@@ -10,6 +14,8 @@ from mmengine.config import Config
 
 from mmdualformer import cli
 from mmdualformer.checkpoints.inflate import inflate
+from mmdualformer.checks import check_datasets, check_model
+from mmdualformer.datasets.preparation import READERS, VIDEOS
 from mmdualformer.papers import reproduction, tables
 from tests.helpers import REPO, assert_one_line, build_backbone
 
@@ -20,28 +26,187 @@ def commands(row: tables.Row, **machine) -> list[str]:
     return [step.command for step in reproduction.chain(row, reproduction.Machine(**machine))]
 
 
-@pytest.mark.parametrize('row', {(row.paper, row.data, row.pretrain): row for row in OURS}.values(),
-                         ids=lambda row: row.config)
-def test_files_of_a_chain_are_made_before_they_are_used(row, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # without checkpoints
-    made = set()
-    assert len(set(commands(row))) == len(commands(row))
-    for command in commands(row):
-        words = command.split()
-        used = {word.rpartition('=')[2] for word in words if word.endswith('.pth')}
-        if 'cp' in words or 'tools/convert_checkpoint.py' in words:
-            made.add(words[-1])
-            used -= {words[-1], 'vit_base_patch16_224_in21k.pth', 'vit_large_patch16_224_in21k.pth', 'T2T_ViT_19.pth'}
-        assert used <= made, command
-        trained = [word for word in words if word.startswith('configs/')]
-        assert all((REPO / path).is_file() for path in trained)
-        if 'tools/dist_train.sh' in words:
-            cfg = tables.read_config(trained[0].removeprefix('configs/').removesuffix('.py'))
-            wanted = [cfg.load_from, cfg.model.get('teacher', {}).get('checkpoint')]
-            assert set(filter(None, wanted)) <= made
-            stem = trained[0].rpartition('/')[2].removesuffix('.py')
-            folder = words[words.index('--work-dir') + 1] if '--work-dir' in words else f'work_dirs/{stem}'
-            made.add(f'{folder}/epoch_{cfg.train_cfg.max_epochs}.pth')
+MACHINES = {
+    '8 GPUs': {},
+    '64 GPUs': dict(gpus=64),
+    'Slurm': dict(gpus=64, launcher='slurm', partition='gpu'),
+    'one process': dict(launcher='none'),
+}
+RELEASED = ('vit_base_patch16_224_in21k.pth', 'vit_base_patch32_224_in21k.pth', 'vit_large_patch16_224_in21k.pth',
+            'T2T_ViT_19.pth')
+SHELL = """
+set -eu
+NODE_RANK=3 MASTER_ADDR=first
+say() { printf '%s\\x1f' "$@"; echo; }
+python() { say python "$@"; }
+bash() { say bash "${NNODES:-1}" "${GPUS:-}" "$@"; }
+mkdir() { say mkdir "$@"; }
+cp() { say cp "$@"; }
+test() { say test "$@"; }
+"""
+
+
+@functools.cache
+def load_tool_config(tool: str, arguments: tuple[str, ...]) -> Config:
+    """The config of a command, read as the tool reads it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('sys.argv', [tool, *arguments])
+        return cli.load_config(runpy.run_path(REPO / tool)['parse_args']())
+
+
+class DryRun:
+    """Stands in for the programs of a chain, in the working folder: leaves what they make, and fails as they would."""
+
+    def __init__(self, machine: dict) -> None:
+        self.gpus = machine.get('gpus', 8)
+        self.tested = []
+        for name in RELEASED:
+            Path(name).touch()
+
+    def run(self, commands: list[str]) -> None:
+        shell = subprocess.run(['bash', '-c', SHELL + '\n'.join(commands)], capture_output=True, text=True, check=True)
+        for line in shell.stdout.splitlines():
+            program, *arguments = line.split('\x1f')[:-1]
+            getattr(self, program)(*arguments)
+
+    def mkdir(self, _: str, folder: str) -> None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+
+    def cp(self, source: str, target: str) -> None:
+        shutil.copy(source, target)
+
+    def test(self, _: str, path: str) -> None:
+        assert path in ('data/imagenet/train', 'data/imagenet21k/train', 'data/motion/label_map.txt')
+
+    def python(self, script: str, *arguments: str) -> None:
+        assert (REPO / script).is_file()
+        kind = Path(script).stem
+        getattr(self, 'evaluate' if kind == 'test' else kind)(*arguments)
+
+    def bash(self, nodes: str, gpus: str, script: str, *arguments: str) -> None:
+        assert (REPO / script).is_file()
+        launcher, kind = Path(script).stem.split('_')
+        if launcher == 'slurm':
+            assert int(gpus) == self.gpus and arguments[0] == 'gpu'
+            arguments = arguments[2:]
+        else:
+            place = 1 if kind == 'train' else 2
+            assert int(nodes) * int(arguments[place]) == self.gpus and int(arguments[place]) <= 8
+            arguments = (*arguments[:place], *arguments[place + 1:])
+        getattr(self, kind if kind == 'train' else 'evaluate')(*arguments)
+
+    def prepare(self, dataset: str, _: str, root: str, check: str = '--check') -> None:
+        assert dataset in READERS and root == f'data/{dataset}' and check == '--check'
+        folders = ('videos_train', 'videos_val') if 'kinetics' in dataset else ('videos', )
+        for folder in folders:
+            Path(root, folder).mkdir(parents=True, exist_ok=True)
+        for split in VIDEOS[dataset]:
+            Path(root, f'{dataset}_{split}_videos.txt').write_text('video.mp4 0\n')
+
+    def convert_checkpoint(self, family: str, source: str, target: str) -> None:
+        assert family in ('vit', 'vidtr', 'dualformer') and Path(source).is_file()
+        self.mkdir('-p', str(Path(target).parent))
+        Path(target).touch()
+
+    def train(self, *arguments: str) -> None:
+        cfg = load_tool_config('tools/train.py', arguments)
+        assert '--resume' in arguments
+        check_model(cfg)
+        needed = [cfg.load_from, (cfg.model.get('teacher') or {}).get('checkpoint')]
+        assert all(Path(path).is_file() for path in needed if path)
+        self.check_data(cfg, 'train_dataloader', 'val_dataloader')
+        Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
+        Path(cfg.work_dir, f'epoch_{cfg.train_cfg.max_epochs}.pth').touch()
+
+    def evaluate(self, *arguments: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr('sys.argv', ['tools/test.py', *arguments])
+            args = runpy.run_path(REPO / 'tools/test.py')['parse_args']()
+        assert Path(args.checkpoint).is_file()
+        cfg = load_tool_config('tools/test.py', arguments)
+        self.check_data(cfg, 'test_dataloader')
+        self.tested.append(Path(cfg.work_dir).name)
+        Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
+        if args.dump:
+            Path(args.dump).touch()
+
+    def ensemble(self, first: str, second: str, _: str, out: str) -> None:
+        assert Path(first).is_file() and Path(second).is_file()
+        self.tested.append(Path(out).stem)
+
+    def paper_tables(self, *arguments: str) -> None:
+        assert arguments[4:] in (('--results', 'work_dirs'), ('--results', 'work_dirs', '--token-labels'))
+
+    @staticmethod
+    def check_data(cfg: Config, *loaders: str) -> None:
+        if 'data/imagenet' not in repr(cfg.train_dataloader):
+            check_datasets(cfg, loaders)
+
+
+@pytest.mark.parametrize('machine', MACHINES.values(), ids=MACHINES)
+@pytest.mark.parametrize('paper', tables.PAPERS)
+def test_every_chain_is_complete(paper, machine, tmp_path, monkeypatch):
+    """Each command is one that its tool takes, and each file it names is there or was made by one before it."""
+    rows = [row for row in OURS if row.paper == paper]
+    if not machine:
+        rows += [twin for row, twin in zip(rows, tables.with_token_labels(rows)) if twin != row]
+    for i, row in enumerate(rows):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        (folder / 'configs').symlink_to(REPO / 'configs')
+        monkeypatch.chdir(folder)
+        steps = reproduction.chain(row, reproduction.Machine(**machine))
+        assert len(set(steps)) == len(steps)
+        run = DryRun(machine)
+        run.run([step.command for step in steps])
+        assert run.tested[-1] == row.tested.rpartition('/')[2], row
+
+
+def test_rows_of_one_name_are_told_apart():
+    for paper in tables.PAPERS:
+        for row in (row for row in OURS if row.paper == paper):
+            assert len(tables.find_rows(paper, row.table, row.row, row.data, row.pretrain, row.views)) == 1, row
+
+
+@pytest.mark.parametrize('data', ['diving48', 'hmdb51', 'ucf101'])
+def test_twelve_views_test_the_model_of_four(data, tmp_path, monkeypatch):
+    """Table 2: one training, two tests."""
+    monkeypatch.chdir(tmp_path)
+    row, = (row for row in OURS if row.config == f'dualformer_s_{data}_4x3')
+    trained = [command for command in commands(row) if f'train.sh configs/dualformer_s_{data}' in command]
+    assert len(trained) == 1 and f'configs/dualformer_s_{data}.py' in trained[0]
+    ours, theirs = (tables.read_config(f'dualformer_s_{data}{end}').to_dict() for end in ('_4x3', ''))
+    changed = {key for key in ours if ours[key] != theirs[key]}
+    assert changed == {'test_pipeline', 'test_dataloader'}
+
+
+def test_ablations_have_twins_with_token_labels(tmp_path, monkeypatch):
+    """Tables 3 to 7, whose default row has them: the twin starts from the same image model, and has a teacher."""
+    monkeypatch.chdir(tmp_path)
+    rows = [row for row in OURS if row.paper == 'dualformer' and row.config.startswith('ablations/')]
+    twins = tables.with_token_labels(rows)
+    assert len(rows) == 19 and all(twin.config == f'{row.config}_tokenlabel' for row, twin in zip(rows, twins))
+    for row, twin in zip(rows, twins):
+        started = [next(word for word in commands(each)[-3].split() if 'init_cfg.checkpoint' in word)
+                   for each in (row, twin)]
+        assert started[0] == started[1]
+        assert any('checkpoints/dualformer_b_k400.pth' in command for command in commands(twin))
+        ours, theirs = (tables.read_config(each.config).to_dict() for each in (twin, row))
+        assert {key for key in ours if ours[key] != theirs[key]} == {'model'}
+        assert ours['model']['backbone'] == theirs['model']['backbone']
+    assert tables.with_token_labels([OURS[0]]) == [OURS[0]]
+
+
+def test_ensembles_are_averaged_and_broken_videos_are_no_end(run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    row, = tables.find_rows('vidtr', '6', 'En-VidTr-L', 'Charades')
+    assert commands(row)[-2] == (
+        'python tools/analysis/ensemble.py work_dirs/vidtr_l_charades/predictions.pkl '
+        'work_dirs/i3d_r50_8x16_charades/predictions.pkl --out work_dirs/vidtr_l_charades+i3d_r50_8x16_charades.json')
+    steps = [reproduction.Step('lists', 'echo lists'), reproduction.Step('check', 'exit 3', reports=True),
+             reproduction.Step('train', 'echo trained > trained')]
+    reproduction.run(steps)
+    assert (tmp_path / 'trained').is_file()
 
 
 def backbone_of(command: str) -> nn.Module:
@@ -49,6 +214,7 @@ def backbone_of(command: str) -> nn.Module:
     parser = argparse.ArgumentParser()
     parser.add_argument('words', nargs='*')
     parser.add_argument('--work-dir')
+    parser.add_argument('--resume', action='store_true')
     parser.add_argument('--cfg-options', nargs='+', action=cli.Options)
     args = parser.parse_args(shlex.split(command))
     cfg = Config.fromfile(REPO / args.words[2])
@@ -64,8 +230,10 @@ def test_ablations_start_from_image_models_that_fit(row, tmp_path, monkeypatch):
     images, videos = (command for command in commands(row) if 'dist_train.sh' in command)
     image, video = (backbone_of(command).state_dict() for command in (images, videos))
     missing = video.keys() - inflate(image, video).keys()
-    if row.config.endswith('_fine_only'):  # the convolutions over pairs of frames in the last stage, and their norms
-        assert len(missing) == 8 and all(name.startswith('stages.3.') and '.attn.' in name for name in missing)
+    pairs = {'fine_only': 8, 'gg_gg_gg_gg': 16, 'll_ll_lg_lg': 8, 'conv': 8, 'avgpool': 4}
+    wanted = pairs.get(row.config.partition('k400_')[2])
+    if wanted:  # what reduces pairs of frames in the last stage, and its norms
+        assert len(missing) == wanted and all(name.startswith('stages.3.') and '.attn.' in name for name in missing)
         assert 'model.backbone.init_cfg.strict=False' in videos
     else:
         assert not missing
@@ -78,7 +246,7 @@ def test_ablations_start_from_image_models_that_fit(row, tmp_path, monkeypatch):
 def test_patches_of_another_size_start_from_a_vit_that_has_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     row, = tables.find_rows('vidtr', '5a', 'Square (1x32^2)')
-    convert, train = commands(row)[1:3]
+    convert, train = commands(row)[2:4]
     assert convert.endswith('vit vit_base_patch32_224_in21k.pth checkpoints/vit_b_32.pth')
     assert train.endswith('model.backbone.init_cfg.checkpoint=checkpoints/vit_b_32.pth')
 
@@ -87,16 +255,17 @@ def test_the_chain_of_table_1(fork_tool):
     result = fork_tool('tools/reproduce.py', '--table', 'dualformer/1', '--row', 'DualFormer-B')
     assert result.returncode == 0, result.stderr
     assert [line for line in result.stdout.splitlines() if line and not line.startswith('#')] == [
+        'python tools/data/prepare.py kinetics400 --root data/kinetics400',
         'python tools/data/prepare.py kinetics400 --root data/kinetics400 --check',
         'test -d data/imagenet/train',
-        'bash tools/dist_train.sh configs/dualformer_b_in1k.py 8',
+        'bash tools/dist_train.sh configs/dualformer_b_in1k.py 8 --resume',
         'mkdir -p checkpoints && cp work_dirs/dualformer_b_in1k/epoch_300.pth checkpoints/dualformer_b_in1k.pth',
-        'bash tools/dist_train.sh configs/dualformer_b_k400_in1k.py 8',
+        'bash tools/dist_train.sh configs/dualformer_b_k400_in1k.py 8 --resume',
         'bash tools/dist_test.sh configs/dualformer_b_k400_in1k.py work_dirs/dualformer_b_k400_in1k/epoch_30.pth 8',
         'python tools/analysis/paper_tables.py --paper dualformer --table 1 --results work_dirs',
     ]
     assert 'the authors took about 576 A100 hours, 72 on 8' in result.stdout
-    assert '# another row of this name: --data Kinetics-400 --pretrain ImageNet-21K' in result.stdout
+    assert '# another row of this name: --data Kinetics-400 --pretrain ImageNet-21K --views 4x1' in result.stdout
 
 
 def test_small_data_sets_start_from_a_token_labelled_student(tmp_path, monkeypatch):
@@ -114,13 +283,18 @@ def test_slurm_other_numbers_of_gpus_and_checkpoints_that_are_there(tmp_path, mo
     (tmp_path / 'checkpoints/vidtr_l_k400.pth').touch()
     row, = tables.find_rows('vidtr', '6', 'VidTr-L', 'UCF-101')
     assert commands(row, gpus=64, launcher='slurm', partition='gpu') == [
+        'python tools/data/prepare.py ucf101 --root data/ucf101',
         'python tools/data/prepare.py ucf101 --root data/ucf101 --check',
-        'GPUS=64 GPUS_PER_NODE=8 bash tools/slurm_train.sh gpu vidtr_l_ucf101 configs/vidtr_l_ucf101.py',  # 64 x 6
+        # 64 x 6 clips, as the paper
+        'GPUS=64 GPUS_PER_NODE=8 bash tools/slurm_train.sh gpu vidtr_l_ucf101 configs/vidtr_l_ucf101.py --resume',
         'GPUS=64 GPUS_PER_NODE=8 bash tools/slurm_test.sh gpu vidtr_l_ucf101 configs/vidtr_l_ucf101.py '
         'work_dirs/vidtr_l_ucf101/epoch_6.pth',
         'python tools/analysis/paper_tables.py --paper vidtr --table 6 --results work_dirs',
     ]
-    assert '--auto-scale-lr' in commands(row, gpus=8)[1]
+    assert '--auto-scale-lr' in commands(row, gpus=8)[2]
+    several = commands(row, gpus=64)[2]
+    assert several == ('NNODES=8 NODE_RANK=$NODE_RANK MASTER_ADDR=$MASTER_ADDR bash tools/dist_train.sh '
+                       'configs/vidtr_l_ucf101.py 8 --resume')
 
 
 def test_every_step_on_the_toy_data_set(run_tool, motion_root, data_options, tmp_path):
@@ -155,6 +329,8 @@ def test_every_step_on_the_toy_data_set(run_tool, motion_root, data_options, tmp
     (('--table', 'dualformer/1', '--row', 'Swin-T'), "--row 'Swin-T' must be one of DualFormer-T"),
     (('--table', 'dualformer/1', '--row', 'DualFormer-B', '--run'), 'means 3 rows; choose one of: --data Kinetics-400'),
     (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 0), '--gpus 0 must be at least 1'),
+    (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 12), '--gpus 12 must be at most 8, those of one machine'),
+    (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 64, '--run'), '--gpus 64 takes --launcher slurm'),
     (('--table', 'vidtr/2', '--row', 'VidTr-S', '--launcher', 'slurm', '--run'), 'slurm needs --partition'),
 ])
 def test_mistakes_are_one_line(fork_tool, arguments, message):

@@ -1,6 +1,8 @@
 """Average the predictions of several models that tools/test.py --dump has saved, and measure them."""
 
 import argparse
+import json
+from pathlib import Path
 
 from mmdualformer import cli
 from mmdualformer.analysis import average_scores, evaluate_scores, load_predictions
@@ -10,11 +12,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('predictions', nargs='+', help='.pkl files of the same videos')
     parser.add_argument('--weights', nargs='+', type=float, help='weight of each file (default: equal)')
+    parser.add_argument('--out', type=Path, metavar='FILE.json', help='save the metrics here too')
     args = parser.parse_args()
     predictions = [load_predictions(path) for path in args.predictions]
     ensemble = average_scores(predictions, args.weights)
-    for name, samples in [*zip(args.predictions, predictions), ('average', ensemble)]:
-        print(f'{name}: ' + ', '.join(f'{key} {value:.2%}' for key, value in evaluate_scores(samples).items()))
+    metrics = {name: _measure(samples) for name, samples in zip(args.predictions, predictions)}
+    average = _measure(ensemble)
+    for name, values in [*metrics.items(), ('average', average)]:
+        print(f'{name}: ' + ', '.join(f'{key} {value:.2%}' for key, value in values.items()))
+    if args.out:
+        args.out.write_text(json.dumps(dict(predictions=metrics, weights=args.weights, average=average), indent=2))
+
+
+def _measure(samples: list[dict]) -> dict[str, float]:
+    return {key: float(value) for key, value in evaluate_scores(samples).items()}
 
 
 if __name__ == '__main__':

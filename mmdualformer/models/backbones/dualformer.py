@@ -202,14 +202,20 @@ class TransformerLayer(nn.Module):
         attn (nn.Module): Attention over ``[B, T, H, W, C]``.
         mlp_ratio (float): Hidden width of the perceptron over ``dim``.
         drop_path (float): Probability of dropping a residual branch.
+        mlp_rank (float, optional): Rank of the perceptron's weights over ``dim``. Defaults to None, full.
     """
 
-    def __init__(self, dim: int, attn: nn.Module, mlp_ratio: float, drop_path: float) -> None:
+    def __init__(self,
+                 dim: int,
+                 attn: nn.Module,
+                 mlp_ratio: float,
+                 drop_path: float,
+                 mlp_rank: float | None = None) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
         self.attn = attn
         self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+        self.mlp = Mlp(dim, int(dim * mlp_ratio), rank=None if mlp_rank is None else int(dim * mlp_rank))
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -277,8 +283,9 @@ class DualFormer(VideoBackbone):
         window_size (tuple): Window of LW-MSA in tokens, ``(t, h, w)`` (Table 4). Defaults to ``(8, 7, 7)``.
         fine_sizes (sequence): For each stage the size ``(t, h, w)`` of its fine global priors at ``clip_size``,
             ``'whole'`` for the map itself, or None for no fine scale. A kernel is the map over the size, rounded down,
-            so that the priors are a few more where the division leaves a rest. Defaults to (8, 7, 7) in stages 1-3
-            and ``'whole'`` in stage 4.
+            so that the priors are a few more where the division leaves a rest. ``'auto'`` is (8, 7, 7), in a map of
+            fewer than 16 time steps half of them: what the paper's costs follow, where the released code keeps 8.
+            Defaults to ``'auto'`` in stages 1-3 and ``'whole'`` in stage 4.
         coarse_sizes (sequence): For each stage the size of its coarse global priors, or None for no coarse scale.
             Defaults to (4, 4, 4) in stages 1 and 2 and None in stages 3 and 4.
         downsampling (str): What makes the priors, ``'dwconv'``, ``'conv'`` or ``'avgpool'`` (Table 5). Defaults to
@@ -286,6 +293,8 @@ class DualFormer(VideoBackbone):
         position (str): ``'peg'``, ``'relative_bias'`` (Swin's, in LW-MSA) or ``'none'`` (Table 6). Defaults to
             ``'peg'``.
         mlp_ratio (float): Hidden width of the perceptrons over the channels. Defaults to 4.
+        mlp_rank (float, optional): Rank of the weights of the perceptrons over the channels (Appendix C). Defaults to
+            None, full.
         drop_path_rate (float): Stochastic depth of the last layer; it grows linearly from 0. Defaults to 0.1.
         in_channels (int): Channels of the clip. Defaults to 3.
         out_indices (sequence): Stages whose maps are returned, in ascending order from 0; those after the last one are
@@ -320,11 +329,12 @@ class DualFormer(VideoBackbone):
                  temporal_strides: Sequence[int] = (1, 1, 1),
                  block_types: Sequence[str] = ('LG', 'LG', 'LG', 'LG'),
                  window_size: Size = (8, 7, 7),
-                 fine_sizes: Sequence[Size | str | None] = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole'),
+                 fine_sizes: Sequence[Size | str | None] = ('auto', 'auto', 'auto', 'whole'),
                  coarse_sizes: Sequence[Size | None] = ((4, 4, 4), (4, 4, 4), None, None),
                  downsampling: str = 'dwconv',
                  position: str = 'peg',
                  mlp_ratio: float = 4.,
+                 mlp_rank: float | None = None,
                  drop_path_rate: float = 0.1,
                  in_channels: int = 3,
                  out_indices: Sequence[int] = (3, ),
@@ -351,8 +361,12 @@ class DualFormer(VideoBackbone):
             raise UserError(f"position={position!r} must be 'peg', 'relative_bias' or 'none'")
         if not 0 <= drop_path_rate < 1:
             raise UserError(f'drop_path_rate={drop_path_rate} must be at least 0 and less than 1')
+        if mlp_rank is not None and min(dims) * mlp_rank < 1:
+            raise UserError(f'mlp_rank={mlp_rank} must give a rank of at least 1 for embed_dims={dims}')
         sizes = dict(clip_size=clip_size, patch_size=patch_size, window_size=window_size)
-        sizes.update({f'fine_sizes[{i}]': size for i, size in enumerate(fine_sizes) if size not in ('whole', None)})
+        sizes.update({
+            f'fine_sizes[{i}]': size for i, size in enumerate(fine_sizes) if size not in ('auto', 'whole', None)
+        })
         sizes.update({f'coarse_sizes[{i}]': size for i, size in enumerate(coarse_sizes) if size is not None})
         self.check_sizes(sizes)
         if min(temporal_strides, default=1) < 1:
@@ -383,7 +397,8 @@ class DualFormer(VideoBackbone):
             blocks = []
             for j in range(num_blocks[i]):
                 layers = [
-                    TransformerLayer(dim, attention[kind](), mlp_ratio, next(drop_path)) for kind in block_types[i]
+                    TransformerLayer(dim, attention[kind](), mlp_ratio, next(drop_path), mlp_rank)
+                    for kind in block_types[i]
                 ]
                 peg = PositionEncodingGenerator(dim, peg_kernel) if position == 'peg' and j == 0 else None
                 blocks.append(DualFormerBlock(layers, peg))
@@ -397,6 +412,8 @@ class DualFormer(VideoBackbone):
                          coarse_size: Size | None) -> tuple[Size | None, tuple[Size, Size] | None]:
         """Kernels that turn a map of ``size`` into priors of the given sizes (the released model's rule)."""
         fine_kernel = coarse_kernels = None
+        if fine_size == 'auto':
+            fine_size = (min(8, max(size[0] // 2, 1)), 7, 7)
         if fine_size == 'whole':
             fine_kernel = (1, 1, 1)
         elif fine_size is not None:

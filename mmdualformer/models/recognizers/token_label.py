@@ -4,6 +4,7 @@ import torch
 from einops import rearrange
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from mmcv.cnn.bricks import DropPath
 from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.runner import load_checkpoint
@@ -23,11 +24,14 @@ class TokenTeacher:
         config (str): Config of any recognizer with a backbone that gives one map ``[N, C, T, H, W]``: a path, or
             ``'package::config.py'``.
         checkpoint (str): Its weights.
+        train_mode (bool): Label as in training, by dropout and the statistics of each batch, as the released code does;
+            nothing of stochastic depth is dropped. Defaults to False.
     """
 
-    def __init__(self, config: str, checkpoint: str) -> None:
+    def __init__(self, config: str, checkpoint: str, train_mode: bool = False) -> None:
         self.config = config
         self.checkpoint = checkpoint
+        self.train_mode = train_mode
         self.model = None
 
     def load(self) -> None:
@@ -52,7 +56,11 @@ class TokenTeacher:
             raise UserError(f'model.teacher.checkpoint: {error}; set it with --cfg-options '
                             'model.teacher.checkpoint=PATH') from None
         load_checkpoint(model, self.checkpoint, map_location='cpu', logger='silent')
-        self.model = model.eval().requires_grad_(False)
+        model.train(self.train_mode)
+        for module in model.modules():
+            if isinstance(module, DropPath):
+                module.eval()
+        self.model = model.requires_grad_(False)
 
     @property
     def num_classes(self) -> int:
@@ -93,7 +101,8 @@ class TokenLabelRecognizer3D(MixedSizeRecognizer3D):
     data (``LoadTokenLabels``). Only training needs the teacher, which is loaded then.
 
     Args:
-        teacher (dict, optional): ``config`` and ``checkpoint`` of a :class:`TokenTeacher`. Defaults to None.
+        teacher (dict, optional): ``config``, ``checkpoint`` and ``train_mode`` of a :class:`TokenTeacher`.
+            Defaults to None.
         **kwargs: Those of ``Recognizer3D``.
     """
 

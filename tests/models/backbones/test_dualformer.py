@@ -27,7 +27,8 @@ def tiny_model(**kwargs) -> DualFormer:
 def test_equals_the_released_model(frames):
     """tests/data holds what the released implementation computes, in float64, for weights and a clip drawn anew."""
     reference = Reference(f'dualformer_t_{frames}x224')
-    model = DualFormer('tiny', clip_size=(frames, 224, 224)).double().eval()
+    sizes = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole')
+    model = DualFormer('tiny', clip_size=(frames, 224, 224), fine_sizes=sizes).double().eval()
     model.load_state_dict({backbone_name(name): value for name, value in reference.weights().items()}, strict=True)
     assert sum(p.numel() for p in model.parameters()) == reference.content['params']
     for dtype, tolerance in ((torch.float64, 1e-8), (torch.float32, 1e-3)):
@@ -45,6 +46,16 @@ def test_costs_of_the_paper_on_the_meta_device(arch, gflops, params):
     cost = count_cost(model, (1, 3, 32, 224, 224))
     assert cost.flops / 1e9 == pytest.approx(gflops, abs=0.006)
     assert cost.params / 1e6 == pytest.approx(params, abs=0.0006)
+
+
+@pytest.mark.parametrize(('frames', 'kernels'), [(1, (1, 1, 1)), (16, (2, 2, 2)), (24, (2, 2, 2)), (32, (2, 2, 2)),
+                                                 (64, (4, 4, 4))])
+def test_fine_priors_of_short_clips_are_half_of_the_time_steps(frames, kernels):
+    with torch.device('meta'):
+        model = DualFormer('tiny', clip_size=(frames, 224, 224))
+    fine = [stage.blocks[0].layers[1].attn.scales['fine'] for stage in model.stages]
+    assert tuple(scale.weight.shape[2] for scale in fine[:3]) == kernels
+    assert isinstance(fine[3], torch.nn.Identity)
 
 
 def test_output_shapes_of_all_stages():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from mmcv.cnn.bricks import DropPath
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
@@ -71,6 +72,19 @@ def test_the_teacher_is_no_part_of_the_student(teacher):
     plain = build(None)
     assert student.state_dict().keys() == plain.state_dict().keys()
     copy.deepcopy(student)
+
+
+def test_a_teacher_in_train_mode_labels_by_dropout_and_the_batch(teacher):
+    """As in the released code, whose teacher is a module of the student; nothing of stochastic depth is dropped."""
+    torch.manual_seed(0)
+    pixels = 255 * torch.rand(2, 3, 18, 32, 32)
+    steady, noisy = (TokenTeacher(**teacher, train_mode=mode) for mode in (False, True))
+    torch.testing.assert_close(steady(pixels), steady(pixels))
+    noisy.load()
+    noisy.model.cls_head.dropout = torch.nn.Dropout(0.5)  # the quick start's model has none
+    assert (noisy(pixels) - noisy(pixels)).abs().max() > 0
+    assert noisy.model.training and not any(p.requires_grad for p in noisy.model.parameters())
+    assert not any(module.training for module in noisy.model.modules() if isinstance(module, DropPath))
 
 
 def test_prediction_needs_no_teacher(teacher):

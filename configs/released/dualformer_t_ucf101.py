@@ -1,0 +1,30 @@
+# DualFormer-T on UCF-101, split 1, as released: 4x3 views, and pixels that are centred only. Its model of 16 frames has
+# fine priors of 8x7x7, 29.9 GFLOPs, so the Kinetics-400 model does not fill its kernels. The released code starts
+# from that model and leaves those kernels at random; this starts from the image model.
+_base_ = [
+    '../_base_/models/dualformer_t.py', '../_base_/datasets/ucf101.py',
+    '../_base_/schedules/adamw_16e_released.py', '../_base_/default_runtime.py'
+]
+
+model = dict(
+    backbone=dict(
+        clip_size=(16, 224, 224),
+        fine_sizes=((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole'),
+        drop_path_rate=0.2,
+        init_cfg=dict(type='Inflated', checkpoint='checkpoints/dualformer_t_in1k.pth')),
+    cls_head=dict(num_classes=101),
+    data_preprocessor=dict(mean=[104, 117, 128], std=[1, 1, 1]))
+
+val_pipeline = _base_.val_pipeline
+test_pipeline = _base_.test_pipeline
+val_pipeline[3].scale = (-1, 256)
+test_pipeline[1].update(type='ReleasedSampleFrames', release='dualformer')
+test_pipeline[4] = dict(type='ThreeCrop', crop_size=224)
+for pipeline in (_base_.train_pipeline, val_pipeline, test_pipeline):
+    pipeline[1].clip_len = 16
+
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+
+optim_wrapper = dict(optimizer=dict(weight_decay=0.05))
