@@ -129,14 +129,20 @@ class Mpeg12:
     """MPEG-1 and MPEG-2 video."""
 
     PICTURE = b'\0\0\1\0'
+    INTRA = 1  # picture_coding_type, Table 6-12
 
     def __init__(self, extradata: bytes | None) -> None:
         pass
 
     def __call__(self, packet: av.Packet) -> Picture:
-        if packet.size < TINY and self.PICTURE not in bytes(packet):
+        if packet.size >= TINY and not packet.is_keyframe:
+            return INNER
+        data = bytes(packet)
+        start = data.find(self.PICTURE)
+        if start < 0:
             return HIDDEN
-        return Picture(1, packet.is_keyframe, False)
+        kind = int.from_bytes(data[start + 4:start + 6], 'big') >> 3 & 7  # after temporal_reference
+        return Picture(1, kind == self.INTRA and packet.is_keyframe, False)
 
 
 class Mpeg4:

@@ -14,7 +14,7 @@ from .index import NO_TIME, Index, as_array, make_index, unsure_packets
 from .pixels import Converter
 from .source import PacketSource, said
 
-LEAST = 0.9  # share of its container's duration that a whole video fills
+LEAST, MARGIN = 0.9, 0.5  # a whole video fills this share of its container's duration, or lacks so many seconds
 KEPT = 64 << 20  # bytes of decoded frames that are kept where all have to be decoded
 REORDERED = 16  # packets by which a codec may put off a frame
 
@@ -46,7 +46,6 @@ class VideoFile(Video):
         self._source = None
         self._sequential = False  # whether the file is decoded from its start
         self._frames = None  # decoded ones, where all have to be
-        self._place_of = None  # among those, of each frame that was announced
         self._knows_size = False
         self._timed = False  # whether the file says when its frames are shown
         try:
@@ -71,13 +70,12 @@ class VideoFile(Video):
         if indices and not 0 <= min(indices) <= max(indices) < len(self):
             raise IndexError(f'{self.path!r} has the frames 0 to {len(self) - 1}, and not all of {indices}')
         try:
-            images = self._decode(self._places(indices))
+            images = self._decode(indices)
         except _Untrusted:
             self._replace_index()
-            images = self._decode(self._places(indices))
-        places = self._places(indices)
+            images = self._decode(indices)
         # what is asked for twice is two arrays: transforms change them in place
-        return [images[place].copy() if place in places[:i] else images[place] for i, place in enumerate(places)]
+        return [images[index].copy() if index in indices[:i] else images[index] for i, index in enumerate(indices)]
 
     def decode_all(self) -> Iterator[av.VideoFrame]:
         """Decode the file from its start to its end, and stop at what is damaged, which decoders otherwise hide.
@@ -170,34 +168,21 @@ class VideoFile(Video):
             return
         last = max(time for time in packets.pts if time is not None)
         end = float((last - stream.start_time) * stream.time_base) + 1 / self.average_fps
-        if end < LEAST * told:
+        if end < LEAST * told and told - end > MARGIN:
             self._found(f'it ends after {end:.2f} s, where its container says {told:.2f} s')
 
     def _replace_index(self) -> None:
         """Decode the file from its start, where frames turned out to be others than the index says.
 
-        The numbers of frames stay those that have been told: one that cannot be decoded is the one shown before it.
+        How many frames there are has been told already. Those beyond the last that can be decoded are the last one.
         """
-        announced, times, rate = self._index, self.frame_times, self.average_fps
-        origins = self._learn_frames()
-        if not origins:
+        announced, times, rate = len(self), self.frame_times, self.average_fps
+        self._learn_frames()
+        if not len(self):
             raise self._error(self.damage or 'it has no frames')
-        numbers = np.arange(announced.total)
-        if announced.rank is None:
-            self._place_of = np.minimum(numbers, len(origins) - 1)
-        else:
-            places = np.full(announced.total, -1)
-            for place, packet in enumerate(origins):
-                if packet is not None and announced.rank[packet] >= 0:
-                    places[announced.rank[packet]] = place
-            self._place_of = np.maximum.accumulate(places).clip(0)
-        if len(origins) != announced.total:
-            self._found(f'{len(origins)} of {announced.total} frames can be decoded')
-        self.frame_times, self.average_fps = times, rate
-
-    def _places(self, numbers: list[int]) -> list[int]:
-        """Where frames are among those that can be decoded."""
-        return numbers if self._place_of is None else self._place_of[numbers].tolist()
+        if len(self) != announced:
+            self._found(f'{len(self)} of {announced} frames can be decoded')
+            self.frame_times, self.average_fps = times, rate
 
     def _image(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert a frame, in the size of the file's first one, which may be another than the container says."""
@@ -270,12 +255,8 @@ class VideoFile(Video):
         if not self._sequential:
             raise _Untrusted
 
-    def _learn_frames(self) -> list[int | None]:
-        """Decode the file from its start to its end, as what the packets say of the frames is not to be relied on.
-
-        Returns:
-            list: The packet of each frame.
-        """
+    def _learn_frames(self) -> None:
+        """Decode the file from its start to its end, as what the packets say of the frames is not to be relied on."""
         self._sequential = True
         self._source.reopen()
         self._frames, size, origins = [], 0, []
@@ -292,19 +273,20 @@ class VideoFile(Video):
             times = [packets.dts[number] for number in origins if number is not None]
         self._set_times(as_array(times + [None] * (len(origins) - len(times))))
         self._index = Index(len(origins), [0], [0])
-        return origins
 
     def _decode(self, wanted: list[int]) -> dict[int, np.ndarray]:
         """Decode frames, and return them by their numbers."""
-        wanted = sorted(set(wanted))
-        if self._frames is not None:
-            return {place: self._image(self._frames[place]) for place in wanted}
+        there = {number: min(number, self._index.total - 1) for number in wanted}
+        wanted = sorted(set(there.values()))
         images = {}
+        if self._frames is not None:
+            images = {number: self._image(self._frames[number]) for number in wanted}
+            wanted = []
         for entry, numbers in self._runs(wanted):
             if self._sequential:
                 self._source.reopen()  # for a decoder that has learnt nothing yet
             self._decode_run(entry, numbers, images)
-        return images
+        return {number: images[there[number]] for number in there}
 
     def _runs(self, wanted: list[int]) -> list[tuple[int, list[int]]]:
         """Part frames into runs, in each of which the decoder goes on: the entry of each, and its frames."""

@@ -103,7 +103,7 @@ def show(path: str, hold: bool = False) -> Shown:
     screen = Screen()
     held = []
     with av.open(path) as container:
-        stream = container.streams.best('video')
+        stream = _chosen(container.streams.video)
         if stream is None or stream.codec_context is None:
             raise ValueError('no video stream that can be decoded')
         stream.codec_context.thread_count = 1
@@ -120,6 +120,14 @@ def show(path: str, hold: bool = False) -> Shown:
                 shown.images.append(screen.show(frame))
                 held += [frame] if hold else []
     return shown
+
+
+def _chosen(streams: tuple[av.VideoStream, ...]) -> av.VideoStream | None:
+    """The stream that the ``ffmpeg`` program takes: the largest, unless another is marked; covers come last."""
+    covers = [stream for stream in streams if stream.disposition & av.stream.Disposition.attached_pic]
+    videos = [stream for stream in streams if stream not in covers] or covers
+    default = [stream for stream in videos if stream.disposition & av.stream.Disposition.default]
+    return max(default or videos, key=lambda stream: stream.width * stream.height, default=None)
 
 
 def show_damaged(path: str) -> Shown:
