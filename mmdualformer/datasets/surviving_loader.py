@@ -242,7 +242,7 @@ class _Workers(_MultiProcessingDataLoaderIter):
 
     def _kill_overdue(self) -> None:
         for worker, slot in zip(self._workers, self._slots):
-            if slot.is_overdue():
+            if slot.is_overdue() and worker.exitcode is None:  # a dead one was reading to its end
                 self._killed[worker] = slot.read(), f'no answer within {slot.limit:g} s'
                 worker.kill()
 
