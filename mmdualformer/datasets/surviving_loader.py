@@ -160,6 +160,8 @@ class _Workers(_MultiProcessingDataLoaderIter):
         loader = copy.copy(loader)
         loader.worker_init_fn = partial(_begin_worker, self._slots, loader.worker_init_fn)
         super().__init__(loader)
+        if self._pin_memory:  # the thread ends where a dead worker's data should come; the main thread notices
+            self._pin_memory_thread._invoke_excepthook = lambda thread: None
 
     def _reset(self, loader: DataLoader, first_iter: bool = False) -> None:
         if first_iter:
@@ -233,8 +235,7 @@ class _Workers(_MultiProcessingDataLoaderIter):
             queue.cancel_join_thread()
             queue.close()
         self._worker_result_queue.cancel_join_thread()
-        if self._pin_memory:  # a thread reads the queue, and may wait for what a dead worker was to send
-            self._pin_memory_thread._invoke_excepthook = lambda thread: None
+        if self._pin_memory:  # a thread reads the queue
             self._pin_memory_thread_done_event.set()
             self._worker_result_queue.put((None, None))
         else:
@@ -242,7 +243,7 @@ class _Workers(_MultiProcessingDataLoaderIter):
 
     def _kill_overdue(self) -> None:
         for worker, slot in zip(self._workers, self._slots):
-            if slot.is_overdue():
+            if slot.is_overdue() and worker.exitcode is None:  # a dead one was reading to its end
                 self._killed[worker] = slot.read(), f'no answer within {slot.limit:g} s'
                 worker.kill()
 

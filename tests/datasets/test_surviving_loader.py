@@ -140,6 +140,17 @@ def test_death_from_outside_is_no_fault_of_a_video(tmp_path, persistent, thread)
     assert not dataset.ledger.exists()
 
 
+def test_what_died_long_ago_did_not_hang(tmp_path):
+    """As when the process waits for another one of distributed training."""
+    dataset = Numbers({'9.mp4': die}, time_limit=0.1)
+    dataset.ledger = tmp_path / 'ledger.tsv'
+    batches = iter(load(dataset))
+    next(batches)
+    time.sleep(1.5)  # longer than the limit and its margin
+    assert sum(len(batch) for batch in batches) == COUNT - 4
+    assert ledger(dataset.ledger) == {'9.mp4': 'killed: SIGKILL, mostly for want of memory'}
+
+
 def test_death_between_epochs():
     loader = load(Numbers(), persistent_workers=True)
     assert len(list(loader)) == 8

@@ -20,7 +20,7 @@ from mmdualformer.datasets import VideoInit
 class FaultyInit(VideoInit):
 
     def transform(self, results):
-        name = os.path.basename(results['filename'])
+        name = '/'.join(results['filename'].split('/')[-2:])
         if 'unreadable' not in results and name in os.environ['CRASHING'].split():
             ctypes.string_at(0)
         if 'unreadable' not in results and name in os.environ['HANGING'].split():
@@ -37,7 +37,7 @@ class ListSamples(Hook):
 FAULTY_CONFIG = f"""
 _base_ = '{CONFIG}'
 custom_imports = dict(imports=['faults'])
-custom_hooks = [dict(type='ListSamples')]
+custom_hooks = [dict(type='UnreadableVideosHook'), dict(type='SelfContainedCheckpointHook'), dict(type='ListSamples')]
 train_dataloader = dict(batch_size=2, dataset=dict(time_limit=4))
 val_dataloader = dict(batch_size=2, dataset=dict(time_limit=4))
 test_dataloader = val_dataloader
@@ -97,8 +97,8 @@ def test_a_data_set_that_is_mostly_broken_stops_the_run(fork_tool, options, tmp_
 
 
 def test_decoders_that_crash_or_hang_end_no_run(run_tool, faulty, motion_root, tmp_path):
-    train = [path.name for path in sorted(motion_root.glob('videos_train/*.mp4'))]
-    val = [path.name for path in sorted(motion_root.glob('videos_val/*.mp4'))]
+    train = [str(path.relative_to(motion_root)) for path in sorted(motion_root.glob('videos_train/*.mp4'))]
+    val = [str(path.relative_to(motion_root)) for path in sorted(motion_root.glob('videos_val/*.mp4'))]
     env = dict(CRASHING=f'{train[3]} {val[5]}', HANGING=f'{train[12]} {val[0]}',
                PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPO)]))
     config, *options = faulty
@@ -109,10 +109,9 @@ def test_decoders_that_crash_or_hang_end_no_run(run_tool, faulty, motion_root, t
     assert result.returncode == 0, output
     assert 'acc/unreadable: 2' in output and '4 videos could not be read; ' in output
     assert 'Traceback' not in output
-    reasons = {f'{motion_root}/videos_train/{train[3]}': 'crashed: SIGSEGV',
-               f'{motion_root}/videos_train/{train[12]}': 'no answer within 4 s',
-               f'{motion_root}/videos_val/{val[5]}': 'crashed: SIGSEGV',
-               f'{motion_root}/videos_val/{val[0]}': 'no answer within 4 s'}
+    reasons = {f'{motion_root}/{video}': reason for video, reason in (
+        (train[3], 'crashed: SIGSEGV'), (train[12], 'no answer within 4 s'),
+        (val[5], 'crashed: SIGSEGV'), (val[0], 'no answer within 4 s'))}
     assert read_ledger(work_dir) == reasons
     samples = [Path(work_dir, f'samples_{rank}.txt').read_text().split() for rank in range(2)]
     assert [len(share) for share in samples] == [8, 8]
@@ -128,10 +127,10 @@ def test_decoders_that_crash_or_hang_end_no_run(run_tool, faulty, motion_root, t
 
 
 def test_without_data_workers_a_hang_ends_a_run_with_one_line(run_tool, faulty, motion_root, tmp_path):
-    hanging = sorted(motion_root.glob('videos_train/*.mp4'))[3]
-    result = run_tool('tools/train.py', *faulty, '--work-dir', tmp_path / 'work', CRASHING='', HANGING=hanging.name,
+    hanging = sorted(motion_root.glob('videos_train/*.mp4'))[3].relative_to(motion_root)
+    result = run_tool('tools/train.py', *faulty, '--work-dir', tmp_path / 'work', CRASHING='', HANGING=str(hanging),
                       PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPO)]))
-    assert_one_line(result, f"video '{hanging}' cannot be read: no answer within 4 s")
+    assert_one_line(result, f"video '{motion_root / hanging}' cannot be read: no answer within 4 s")
 
 
 def read_ledger(work_dir) -> dict:
