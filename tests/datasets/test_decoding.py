@@ -19,6 +19,14 @@ from mmdualformer.video import decord_video
 from tests.helpers import break_off, turn, write_video
 
 
+@pytest.fixture(autouse=True)
+def end_of_decord():
+    """End the process that decord runs in."""
+    yield
+    decord_video._process().close()
+    decord_video._process.cache_clear()
+
+
 def write_audio(path) -> str:
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('aac', rate=16000)
@@ -79,19 +87,17 @@ def test_what_decord_cannot_open_or_decode_pyav_does(tmp_path, monkeypatch, fail
 
     for failing in ('open', 'decode'):
         monkeypatch.setattr(decord_video, '_run', partial(fail, failing))
+        decord_video._process().close()
         decord_video._process.cache_clear()
         results = read(path, (0, 8, 23), 'decord')
         np.testing.assert_allclose([image.mean() for image in results['imgs']], (0, 64, 184), atol=8)
-    decord_video._process.cache_clear()
 
 
 def test_what_hangs_in_decord_leaves_pyav_half_of_the_time(tmp_path, monkeypatch):
     monkeypatch.setattr(decord_video, '_run', lambda *args: threading.Event().wait())
-    decord_video._process.cache_clear()
     path = write_video(tmp_path / 'a.mp4')
     results = read(path, (0, 8), 'decord', deadline=time.monotonic() + 4)
     assert abs(results['imgs'][1].astype(int) - 64).max() < 8
-    decord_video._process.cache_clear()
 
 
 def test_av1_needs_no_decord(tmp_path):

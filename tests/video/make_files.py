@@ -10,6 +10,8 @@ import av
 import numpy as np
 from av.stream import Disposition
 
+from tests.helpers import leave_real_time
+
 NUMBER_BITS = 8
 Edit = Callable[[Path], None]  # changes a finished file
 
@@ -119,6 +121,7 @@ def make(kind: Kind, path: Path) -> Path:
         for extra in extras:
             container.mux(list(_extra_packets(extra)))
         container.mux(encoded)
+    leave_real_time()
     for edit in kind.edits:
         edit(path)
     return path
