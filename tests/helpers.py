@@ -57,13 +57,6 @@ def randomize_norms(model: nn.Module) -> None:
             nn.init.uniform_(module.running_var, 0.5, 2)
 
 
-def let_go(pipe: Path) -> None:
-    """Let go whoever waits for a named pipe to be written, and remove it."""
-    writer = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
-    pipe.unlink()
-    os.close(writer)
-
-
 def break_off(path) -> None:
     """Cut off the last quarter of a file of :func:`write_video`, which its index still counts."""
     content = Path(path).read_bytes()

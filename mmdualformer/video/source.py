@@ -81,7 +81,8 @@ class PacketSource:
         """Raise TimeoutError if the time is over."""
         report_progress()  # a child process that reads a long file does not hang
         if self._deadline is not None and time.monotonic() > self._deadline:
-            raise TimeoutError(f'no answer within {self.time_limit:g} s')
+            # what is left of a longer time has moments less
+            raise TimeoutError(f'no answer within {max(round(self.time_limit, 1), 0):g} s')
 
     def read(self, start: int) -> Iterator[av.Packet]:
         """Yield packets from a number on."""
