@@ -68,8 +68,8 @@ def plot_accuracy(paper: str) -> Figure:
     title = load_paper(paper)['title'].partition(':')[0]
     figure = Figure(figsize=(8, 5.5), layout='constrained')
     axes = figure.subplots()
-    others = [row for row in rows if not row.config]
-    ours = sorted((row for row in rows if row.config), key=lambda row: (row.published['gflops'], row.published['top1']))
+    others = [row for row in rows if not row.config or row.is_baseline]
+    ours = sorted((row for row in rows if row.config and not row.is_baseline), key=lambda row: (row.published['gflops'], row.published['top1']))
     for group, style in ((others, dict(color=REST, linestyle='', marker='o', markersize=4, label='other models')),
                          (ours, dict(color=HIGHLIGHT, marker='o', markersize=6, label=title))):
         axes.plot([row.published['gflops'] for row in group], [row.published['top1'] for row in group], **style)
