@@ -29,8 +29,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('video', help='video file')
     parser.add_argument('picture', type=Path, help='picture to write')
     parser.add_argument(
-        '--layers', nargs='+', type=int, help='layers to roll the attention out from, 1 being the first: the figure has '
-        '4 8 12 (default: the last)')
+        '--layers',
+        nargs='+',
+        type=int,
+        help='layers to roll the attention out from, 1 being the first; the figure has 4 8 12 (default: the last)')
     parser.add_argument(
         '--beside', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='another model, as an I3D, for the same video')
     parser.add_argument(

@@ -56,9 +56,8 @@ def latency_table(rows: Sequence[Row], times: dict[int, float], where: str) -> s
     here = f'here, ms ({where})'
     lines = []
     for i, row in enumerate(rows):
-        model = row.config + f' + {row.partner}' * bool(row.partner) or row.mmaction and f'mmaction::{row.mmaction}'
-        line = {'row': row.row, 'input': row.input, 'model': model,
-                here: f'{times[i]:.1f}' if i in times else ''}
+        model = f'mmaction::{row.mmaction}' if row.mmaction else ' + '.join(filter(None, (row.config, row.partner)))
+        line = {'row': row.row, 'input': row.input, 'model': model, here: f'{times[i]:.1f}' if i in times else ''}
         for name in LATENCIES:
             line[UNITS[name]] = f'{row.published[name]:g}' if name in row.published else ''
         lines.append(line)
