@@ -29,7 +29,9 @@ def _label(row: Row, rows: Sequence[Row]) -> str:
     namesakes = [other for other in rows if other.row == row.row]
     if len({other.pretrain for other in namesakes}) > 1:
         return f'{row.row}, {row.pretrain.replace("ImageNet", "IN")}'
-    return f'{row.row}, {row.views} views' if len(namesakes) > 1 else row.row
+    if len(namesakes) == 1:
+        return row.row
+    return f'{row.row}, {row.views} views' if all(other.views for other in namesakes) else f'{row.row}, {row.input}'
 
 
 def _annotate(axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> None:
@@ -55,6 +57,23 @@ def _annotate(axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> No
         taken.append(text.get_window_extent(renderer))
 
 
+def _plot(axes: Axes, rows: Sequence[Row], number: str, family: str) -> None:
+    """Draw accuracy against one of the rows' numbers; the rows of ours are those of the family."""
+    others = [row for row in rows if not row.config or row.is_baseline]
+    ours = sorted((row for row in rows if row.config and not row.is_baseline),
+                  key=lambda row: (row.published[number], row.published['top1']))
+    for group, style in ((others, dict(color=REST, linestyle='', marker='o', markersize=4, label='other models')),
+                         (ours, dict(color=HIGHLIGHT, marker='o', markersize=6, label=family))):
+        axes.plot([row.published[number] for row in group], [row.published['top1'] for row in group], **style)
+    axes.set(xscale='log', ylabel='top-1 accuracy on Kinetics-400, %')
+    axes.margins(x=0.12, y=0.08)
+    axes.grid(color='#e5e5e5')
+    axes.set_axisbelow(True)
+    axes.legend(loc='lower right')
+    _annotate(axes, [(row.published[number], row.published['top1'], _label(row, rows), color)
+                     for group, color in ((ours, HIGHLIGHT), (others, REST)) for row in group])
+
+
 def plot_accuracy(paper: str) -> Figure:
     """Figure 1 of DualFormer or of Video Mobile-Former: Kinetics-400 accuracy against the GFLOPs of a video.
 
@@ -68,19 +87,25 @@ def plot_accuracy(paper: str) -> Figure:
     title = load_paper(paper)['title'].partition(':')[0]
     figure = Figure(figsize=(8, 5.5), layout='constrained')
     axes = figure.subplots()
-    others = [row for row in rows if not row.config]
-    ours = sorted((row for row in rows if row.config), key=lambda row: (row.published['gflops'], row.published['top1']))
-    for group, style in ((others, dict(color=REST, linestyle='', marker='o', markersize=4, label='other models')),
-                         (ours, dict(color=HIGHLIGHT, marker='o', markersize=6, label=title))):
-        axes.plot([row.published['gflops'] for row in group], [row.published['top1'] for row in group], **style)
-    axes.set(xscale='log', xlabel='GFLOPs of a video, all views', ylabel='top-1 accuracy on Kinetics-400, %',
+    axes.set(xlabel='GFLOPs of a video, all views',
              title=f'{title}: accuracy and cost, as its Table {FIGURES[paper]} prints them')
-    axes.margins(x=0.12, y=0.08)
-    axes.grid(color='#e5e5e5')
-    axes.set_axisbelow(True)
-    axes.legend(loc='lower right')
-    _annotate(axes, [(row.published['gflops'], row.published['top1'], _label(row, rows), color)
-                     for group, color in ((ours, HIGHLIGHT), (others, REST)) for row in group])
+    _plot(axes, rows, 'gflops', title)
+    return figure
+
+
+def plot_latency() -> Figure:
+    """Figure 2 of VidTr: Kinetics-400 accuracy against the GFLOPs and against the latency of a view.
+
+    Returns:
+        Figure: All numbers are those of the paper's Tables 2 and 3; a model without a latency has no second point.
+    """
+    rows = [row for table in ('2', '3') for row in load_rows('vidtr', table)]
+    figure = Figure(figsize=(14, 6), layout='constrained')
+    figure.suptitle('VidTr: accuracy, cost and latency, as its Tables 2 and 3 print them')
+    numbers = {'gflops': 'GFLOPs of a view', 'latency': 'latency of a view, ms'}
+    for axes, (number, label) in zip(figure.subplots(1, 2), numbers.items()):
+        axes.set(xlabel=label)
+        _plot(axes, [row for row in rows if number in row.published], number, 'VidTr')
     return figure
 
 

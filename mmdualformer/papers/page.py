@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from .figures import FIGURES
 from .report import cell_texts, markdown_table
 from .tables import PAPERS, UNITS, Cell, Row, compare, load_paper, load_rows
 
@@ -34,8 +33,8 @@ what they reach.
 ## What needs GPUs and data
 
 Every accuracy below is the paper's: none of the papers' data sets was trained on or tested here. So are latencies and
-memory, of the papers' machines; `tools/analysis/benchmark_video_mobile_former.py` and
-`tools/analysis/attention_memory.py` measure them on yours. The authors report about 31 hours on 8 A100 for
+memory, of the papers' machines; `tools/analysis/benchmark_latency.py` and `tools/analysis/attention_memory.py` measure
+them on yours. The authors report about 31 hours on 8 A100 for
 DualFormer-T, 3 days for DualFormer-B, and 12 hours on 64 V100 for VidTr-S.
 
 ```bash
@@ -59,8 +58,7 @@ def write_page() -> str:
     for paper, of_paper in groupby(cells, key=lambda cell: cell.row.paper):
         content = load_paper(paper)
         parts.append(f'\n## {content["title"]}\n\n[{content["url"]}]({content["url"]})\n')
-        if paper in FIGURES:
-            parts.append(f'\n![accuracy against GFLOPs](figures/{paper}_accuracy.png)\n')
+        parts.append(f'\n![accuracy against GFLOPs](figures/{paper}_accuracy.png)\n')
         parts.append('\nWhere the paper contradicts itself or its released model, and what it leaves open:\n\n')
         parts += [f'- {text.strip()}\n' for text in content['inconsistencies']]
         titles = {entry['table']: entry['title'] for entry in content['tables']}

@@ -88,6 +88,11 @@ class Row:
     reason: dict[str, str] = field(default_factory=dict)
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether its config is that of a model of others."""
+        return self.config.startswith('baselines/')
+
+    @property
     def tested(self) -> str:
         """What a result is found by: the config, or of an ensemble both configs without their folders."""
         return '+'.join(Path(config).name for config in (self.config, self.partner)) if self.partner else self.config
@@ -249,7 +254,8 @@ def model_cost(config: str, counted: str) -> ModelCost:
     shape = clip_shape(cfg)
     key = repr((parts, shape))
     if key not in _COUNTED:
-        with torch.device('meta'):
+        # without weights, but for MMAction2's Swin, which reads a tensor's numbers while it is built
+        with torch.device('cpu' if parts[0].type == 'SwinTransformer3D' else 'meta'):
             model = nn.Sequential(*(MODELS.build(part) for part in parts))
         cost = count_cost(model, shape)
         flops = count_vidtr_paper_macs(model[0], shape) if isinstance(model[0], VidTr) else cost.flops

@@ -1,5 +1,6 @@
 """Where VidTr looks: roll-out (Abnar and Zuidema, arXiv:2005.00928) of its separable attention (VidTr, Figure 3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -73,23 +74,31 @@ def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor,
     return attention, size
 
 
-def roll_out(model: VidTr, clips: Tensor) -> RollOut:
-    """Follow the class tokens' attention from the last layer to the patches, half of each layer being its residual.
+def roll_out(model: VidTr, clips: Tensor, layers: Sequence[int] | None = None) -> list[RollOut]:
+    """Follow the class tokens' attention from a layer to the patches, half of each layer being its residual.
 
     Spatial and temporal attention are rolled out each for itself, as in Figure 3.
 
     Args:
         model (VidTr): With separable attention and without pooling.
         clips (Tensor): ``[B, C, T, H, W]``.
+        layers (sequence, optional): Layers to start from, the first being 1; Figure 3b has 4, 8 and 12. Default: the
+            last.
+
+    Returns:
+        list: The maps of each of ``layers``.
 
     Raises:
-        UserError: The model has other attention.
+        UserError: The model has other attention, or has no such layer.
     """
     attention, size = separable_attention(model, clips)
+    layers = [len(attention)] if layers is None else layers
+    if not all(1 <= layer <= len(attention) for layer in layers):
+        raise UserError(f'layers {list(layers)} must be from 1 to {len(attention)}, the layers of the model')
     temporal, spatial = zip(*attention)
-    return RollOut(
-        spatial=_follow(spatial)[:, 1:, 1:].unflatten(2, size[1:]),
-        temporal=_follow(temporal)[:, 1:, 1:].mT.unflatten(2, size[1:]))
+    return [RollOut(
+        spatial=_follow(spatial[:layer])[:, 1:, 1:].unflatten(2, size[1:]),
+        temporal=_follow(temporal[:layer])[:, 1:, 1:].mT.unflatten(2, size[1:])) for layer in layers]
 
 
 def draw_maps(frames: np.ndarray, maps: np.ndarray) -> np.ndarray:

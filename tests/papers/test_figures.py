@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmdualformer.papers import tables
-from mmdualformer.papers.figures import FIGURES, plot_accuracy, plot_views
+from mmdualformer.papers.figures import FIGURES, plot_accuracy, plot_latency, plot_views
 from tests.helpers import assert_one_line
 
 VIEWS = 'clips,crops,gflops,top1,top5\n4,1,4.0,0.79,0.94\n1,1,1.0,0.75,0.92\n1,3,3.0,0.76,0.92\n4,3,12.0,0.795,0.94\n'
@@ -22,6 +22,24 @@ def test_points_are_the_papers(paper):
     assert all(any(label.startswith(row.row) for label in labels) for row in rows)
 
 
+def test_the_baselines_that_the_paper_made_are_not_its_own():
+    ours = plot_accuracy('vmf').axes[0].lines[1]
+    assert ours.get_label() == 'Video Mobile-Former' and len(ours.get_xdata()) == 4
+
+
+def test_accuracy_against_latency():
+    """Section 4.2.5: X3D has few GFLOPs and a high latency."""
+    rows = [row for table in '23' for row in tables.load_rows('vidtr', table)]
+    for axes, number in zip(plot_latency().axes, ('gflops', 'latency')):
+        points = sorted(point for line in axes.lines for point in zip(*line.get_data()))
+        drawn = [row.published for row in rows if number in row.published]
+        assert points == sorted((numbers[number], numbers['top1']) for numbers in drawn)
+        others, ours = ({text.get_text() for text in axes.texts if text.get_color() == line.get_color()}
+                        for line in axes.lines)
+        assert {'VidTr-S', 'C-VidTr-S', 'En-VidTr-L'} < ours and {'X3D-M', 'I3D50'} < others
+    assert len(points) < len(rows)
+
+
 def test_a_line_for_each_number_of_crops(tmp_path):
     path = tmp_path / 'views.csv'
     path.write_text(VIEWS)
@@ -35,7 +53,7 @@ def test_the_tool_writes_png_and_svg(fork_tool, tmp_path):
     Path(tmp_path, 'views.csv').write_text(VIEWS)
     result = fork_tool('tools/analysis/plot_papers.py', '--out', 'figures', '--views', 'Kinetics-400=views.csv')
     assert result.returncode == 0, result.stderr
-    for name in ('dualformer_accuracy', 'vmf_accuracy', 'views'):
+    for name in ('dualformer_accuracy', 'vmf_accuracy', 'vidtr_accuracy', 'views'):
         assert (tmp_path / f'figures/{name}.png').read_bytes()[1:4] == b'PNG'
         assert '</svg>' in (tmp_path / f'figures/{name}.svg').read_text()
 

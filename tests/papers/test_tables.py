@@ -126,7 +126,7 @@ def test_dualformer_costs_what_is_printed(cells):
 def test_video_mobile_former_costs_what_is_printed(cells):
     """At the printed precision, but for the 560M model and the strides whose model the paper does not state."""
     for cell in cells:
-        if cell.row.paper == 'vmf' and cell.name == 'gflops' and cell.row.config:
+        if cell.row.paper == 'vmf' and cell.name == 'gflops' and cell.row.config and not cell.row.is_baseline:
             inexact = 'vmf_560m' in cell.row.config or cell.row.table == '7'
             assert cell.here == pytest.approx(cell.published, **(dict(rel=0.015) if inexact else dict(abs=0.00501)))
 

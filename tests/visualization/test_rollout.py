@@ -3,11 +3,16 @@ import numpy as np
 import pytest
 import torch
 from mmaction.apis import init_recognizer
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
 
 from mmdualformer.checkpoints.convert import Converted, write_checkpoint
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
-from mmdualformer.visualization import draw_maps, roll_out, separable_attention
+from mmdualformer.visualization import draw_maps, grad_cam, roll_out, separable_attention
 from tests.helpers import REPO, assert_one_line, write_video
 
 
@@ -38,7 +43,7 @@ def test_rows_are_the_layers_own_softmax(clips):
 def test_the_roll_out_is_the_product_of_all_layers(clips):
     model = tiny_model()
     attention, _ = separable_attention(model, clips)
-    maps = roll_out(model, clips)
+    maps, = roll_out(model, clips)
     assert not any(module._forward_hooks for module in model.modules())
     assert model.training and maps.spatial.shape == maps.temporal.shape == (2, 4, 3, 2)
     identity = torch.eye(7, dtype=torch.float64)
@@ -60,7 +65,7 @@ def test_uniform_attention_reaches_every_patch_alike(clips):
         for layer in model.layers:
             layer.attn.qkv.weight.zero_()
             layer.attn.qkv.bias.zero_()
-    maps = roll_out(model, clips)
+    maps, = roll_out(model, clips)
     torch.testing.assert_close(maps.spatial, torch.full_like(maps.spatial, (1 - 1 / 8) / 7))
     torch.testing.assert_close(maps.temporal, torch.full_like(maps.temporal, (1 - 1 / 8) / 5))
 
@@ -81,7 +86,7 @@ def test_a_place_that_all_keys_point_to_is_found(clips):
             layer.attn.qkv.weight[16:32] = model.patch_embed.weight.sum((1, 2, 3, 4)).expand(16, -1)
     clip = torch.zeros(1, 3, 4, 24, 16, dtype=torch.float64)
     clip[:, :, :, 16:, :8] = 1  # place (2, 0)
-    maps = roll_out(model, clip)
+    maps, = roll_out(model, clip)
     assert (maps.spatial[0].flatten(1).argmax(1) == 2 * 2 + 0).all()
 
 
@@ -141,3 +146,45 @@ def test_the_tools_take_a_converted_file_with_its_activation(fork_tool, clip_fil
     assert (tmp_path / 'out.png').is_file()
     result = fork_tool('tools/recognize.py', 'ours.pth', clip_file, '--cfg-options', 'model.backbone.act_cfg.type=ReLU')
     assert result.returncode == 2 and '--cfg-options needs a config' in result.stderr
+
+
+def test_the_roll_out_of_a_layer_is_that_of_the_model_that_ends_there(clips):
+    model = tiny_model()
+    first, last = roll_out(model, clips, layers=[2, 3])
+    model.layers = model.layers[:2]
+    ends_there, = roll_out(model, clips)
+    torch.testing.assert_close((first.spatial, first.temporal), (ends_there.spatial, ends_there.temporal))
+    assert not torch.allclose(first.spatial, last.spatial)
+    for layers in ([0], [1, 3]):
+        with pytest.raises(UserError, match=r'must be from 1 to 2'):
+            roll_out(model, clips, layers)
+
+
+def test_grad_cam_finds_what_the_score_comes_from():
+    """A model whose score is the brightness: the map is brightest where the clip is."""
+    config = Config.fromfile(REPO / 'configs/mobile3d_micro_motion.py')
+    init_default_scope('mmaction')
+    model = MODELS.build(config.model)
+    model.backbone = torch.nn.Conv3d(3, 3, 4, stride=4, groups=3, bias=False)
+    torch.nn.init.ones_(model.backbone.weight)
+    model.cls_head.fc = torch.nn.Linear(3, 8)
+    model.cls_head.forward = lambda maps, **_: model.cls_head.fc(maps.mean((2, 3, 4)))
+    torch.nn.init.ones_(model.cls_head.fc.weight)
+    clip = torch.zeros(1, 3, 8, 32, 32, dtype=torch.uint8)
+    clip[:, :, 4:, :8, 16:24] = 255
+    maps = grad_cam(model, pseudo_collate([dict(inputs=clip, data_samples=ActionDataSample())]), 'backbone')
+    assert maps.shape == (8, 32, 32) and maps.min() == 0 and maps.max() == pytest.approx(1)
+    assert np.unravel_index(maps.argmax(), maps.shape)[0] >= 4
+    assert maps[6, 2:6, 18:22].min() > 0.5 > maps[:4, 10:].max()
+    with pytest.raises(UserError, match="has no layer 'backbone/layer9'"):
+        grad_cam(model, {}, 'backbone/layer9')
+
+
+def test_the_tool_draws_layers_and_a_cnn_beside_them(fork_tool, clip_file, tmp_path):
+    arguments = (REPO / 'configs/vidtr_micro_motion.py', 'none', clip_file, 'out.png', '--layers', 1, 4, '--beside',
+                 REPO / 'configs/mobile3d_micro_motion.py', 'none', '--target-layer')
+    result = fork_tool('tools/visualize_attention.py', *arguments, 'backbone')
+    assert result.returncode == 0, result.stderr
+    assert 'from layers 1, 4' in result.stdout and 'the Grad-CAM of' in result.stdout
+    assert cv2.imread(str(tmp_path / 'out.png')).shape == ((1 + 2 * 2 + 1) * 32, 9 * 32, 3)
+    assert_one_line(fork_tool('tools/visualize_attention.py', *arguments, 'cls_head'), 'no map of time and space')

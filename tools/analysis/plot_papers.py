@@ -1,7 +1,8 @@
 """Draw the papers' figures as PNG and SVG.
 
-Accuracy against GFLOPs (Figure 1 of DualFormer and of Video Mobile-Former) is drawn from the papers' tables; accuracy
-against views (Figure 5 of DualFormer) from files that tools/analysis/sweep_views.py wrote.
+Accuracy against GFLOPs (Figure 1 of DualFormer and of Video Mobile-Former) and against latency (Figure 2 of VidTr) is
+drawn from the papers' tables; accuracy against views (Figure 5 of DualFormer) from files that
+tools/analysis/sweep_views.py wrote.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from pathlib import Path
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.errors import UserError
-from mmdualformer.papers.figures import FIGURES, plot_accuracy, plot_views, save
+from mmdualformer.papers.figures import FIGURES, plot_accuracy, plot_latency, plot_views, save
 
 
 def named_file(text: str) -> tuple[str, Path]:
@@ -34,6 +35,7 @@ def main() -> None:
     if args.out.is_file():
         raise UserError(f'--out {str(args.out)!r} is a file; it must be a folder')
     figures = {f'{paper}_accuracy': plot_accuracy(paper) for paper in FIGURES}
+    figures['vidtr_accuracy'] = plot_latency()
     if args.views:
         figures['views'] = plot_views(dict(args.views))
     for name, figure in figures.items():
