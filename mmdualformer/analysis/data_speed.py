@@ -14,7 +14,7 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from mmdualformer.datasets.annotations import format_line
 
@@ -23,19 +23,30 @@ PIPELINES = {
     'MMAction2': ('VideoDataset', 'DecordInit', 'DecordDecode'),
     'mmdualformer': ('RobustVideoDataset', 'VideoInit', 'VideoDecode'),
 }
+# clips that the papers train on, and the ten of a test
+SAMPLINGS = {
+    '32x2': dict(clip_len=32, frame_interval=2, num_clips=1),
+    '16x4': dict(clip_len=16, frame_interval=4, num_clips=1),
+    '32x4': dict(clip_len=32, frame_interval=4, num_clips=1),
+    '8x8': dict(clip_len=8, frame_interval=8, num_clips=1),
+    '10 x 32x2': dict(clip_len=32, frame_interval=2, num_clips=10, test_mode=True),
+}
 STEPS = {name: place for steps in PIPELINES.values() for place, name in enumerate(steps)}
 
 
-def use_pipeline(dataset: dict, name: str) -> dict:
+def use_pipeline(dataset: dict, name: str, sampling: dict | None = None) -> dict:
     """Return the config of a data set with MMAction2's decoding or with ours.
 
     Args:
         dataset (dict): The config of a ``VideoDataset`` or ``RobustVideoDataset``.
         name (str): In ``PIPELINES``.
+        sampling (dict, optional): Arguments of ``SampleFrames`` in place of the data set's own sampling.
     """
     steps = PIPELINES[name]
     pipeline = [dict(type=steps[STEPS[step['type']]]) if step['type'] in STEPS else step
                 for step in dataset['pipeline']]
+    if sampling:
+        pipeline[1] = dict(type='SampleFrames', **sampling)
     return {**dataset, 'type': steps[0], 'pipeline': pipeline}
 
 
@@ -62,6 +73,26 @@ def build_loader(dataset: dict, videos: Sequence[Path], clips: int, batch_size: 
         sampler=dict(type='DefaultSampler', shuffle=False),
         dataset=DATASETS.build(dataset))
     return Runner.build_dataloader(loader, seed=0)
+
+
+def time_cpu(datasets: dict[str, Dataset], clips: int) -> dict[str, float]:
+    """Measure the CPU time of reading clips in this process, in turn, which what else the machine does hardly changes.
+
+    Args:
+        datasets (dict): The data sets.
+        clips (int): Samples of each, after one more.
+
+    Returns:
+        dict: The median of each data set's CPU seconds a sample.
+    """
+    seconds = {name: [] for name in datasets}
+    for index in range(clips + 1):
+        for name, dataset in datasets.items():
+            np.random.seed(index)  # the same frames for all
+            start = time.process_time()
+            dataset[index % len(dataset)]
+            seconds[name].append(time.process_time() - start)
+    return {name: float(np.median(values[1:])) for name, values in seconds.items()}
 
 
 def time_loaders(loaders: dict[str, DataLoader], rounds: int) -> dict[str, float]:

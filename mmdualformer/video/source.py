@@ -82,7 +82,7 @@ class PacketSource:
         report_progress()  # a child process that reads a long file does not hang
         if self._deadline is not None and time.monotonic() > self._deadline:
             # what is left of a longer time has moments less
-            raise TimeoutError(f'no answer within {max(round(self.time_limit, 1), 0):g} s')
+            raise TimeoutError(f'no answer within {max(0, round(self.time_limit, 1)):g} s')
 
     def read(self, start: int) -> Iterator[av.Packet]:
         """Yield packets from a number on."""

@@ -6,7 +6,15 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmdualformer.analysis.data_speed import PIPELINES, build_loader, time_loaders, use_pipeline, write_sample_videos
+from mmdualformer.analysis.data_speed import (
+    PIPELINES,
+    SAMPLINGS,
+    build_loader,
+    time_cpu,
+    time_loaders,
+    use_pipeline,
+    write_sample_videos,
+)
 from tests.helpers import REPO
 
 
@@ -16,14 +24,16 @@ def videos(tmp_path_factory):
 
 
 @pytest.fixture
-def loaders(videos, tmp_path):
-    """MMAction2's loader and ours of the training clips of Kinetics-400."""
+def loaders(videos, tmp_path, request):
+    """MMAction2's loader and ours of the training clips of Kinetics-400, or of other clips."""
+    sampling = SAMPLINGS.get(getattr(request, 'param', None))
     init_default_scope('mmaction')
     dataset = Config.fromfile(REPO / 'configs/_base_/datasets/k400.py').train_dataloader.dataset
-    return {name: build_loader(use_pipeline(dataset, name), videos, 4, 2, 0, tmp_path / f'{name}.txt')
+    return {name: build_loader(use_pipeline(dataset, name, sampling), videos, 4, 2, 0, tmp_path / f'{name}.txt')
             for name in PIPELINES}
 
 
+@pytest.mark.parametrize('loaders', SAMPLINGS, indirect=True)
 def test_pixels_and_crops_are_mmaction2s_for_the_same_random_state(loaders):
     for seed in range(3):
         clips = {}
@@ -31,7 +41,7 @@ def test_pixels_and_crops_are_mmaction2s_for_the_same_random_state(loaders):
             np.random.seed(seed)
             random.seed(seed)
             clips[name] = loader.dataset[seed]['inputs']
-        assert clips['MMAction2'].shape == (1, 3, 32, 224, 224)
+        assert clips['MMAction2'].shape[-2:] == (224, 224)
         assert clips['MMAction2'].float().std() > 10
         assert torch.equal(*clips.values())
 
@@ -40,6 +50,8 @@ def test_all_clips_are_timed(loaders):
     rates = time_loaders(loaders, rounds=2)
     assert rates.keys() == PIPELINES.keys()
     assert all(rate > 0 for rate in rates.values())
+    seconds = time_cpu({name: loader.dataset for name, loader in loaders.items()}, clips=2)
+    assert all(0 < value < 10 for value in seconds.values())
 
 
 def test_our_decoding_is_exchanged_for_mmaction2s_and_back():
