@@ -343,6 +343,28 @@ def test_the_loss_of_image_models_takes_blended_and_smoothed_labels():
     assert [sample.gt_label.tolist() for sample in preprocessor(batch())['data_samples']] == [[3], [999], [0], [17]]
 
 
+def test_the_released_ucf_101_model_starts_from_what_fits(tmp_path, monkeypatch):
+    """Nine kernels of the model of 16 frames have another length than those of the Kinetics-400 model of 32."""
+    monkeypatch.chdir(tmp_path)
+    init_default_scope('mmaction')
+    models = []
+    for name in ('dualformer_t_k400', 'dualformer_t_ucf101'):
+        cfg = Config.fromfile(REPO / f'configs/released/{name}.py')
+        cfg.model.backbone.arch = dict(embed_dims=(8, 8, 8, 8), num_blocks=(1, 1, 5, 1), num_heads=(1, 1, 1, 1))
+        cfg.model.cls_head.in_channels = 8
+        models.append(MODELS.build(cfg.model))
+    kinetics, ucf = models
+    for parameter in kinetics.parameters():
+        torch.nn.init.constant_(parameter, 0.625)
+    Path('checkpoints').mkdir()
+    torch.save(dict(state_dict=kinetics.state_dict()), 'checkpoints/dualformer_t_k400.pth')
+    ucf.init_weights()
+    random = [name for name, value in ucf.backbone.named_parameters() if (value != 0.625).any()]
+    assert len(random) == 9 and all('.fine.weight' in name or '.coarse.down' in name for name in random)
+    assert all(value.std() > 0 for name, value in ucf.backbone.named_parameters() if name in random)
+    assert ucf.cls_head.fc_cls.weight.std() > 0
+
+
 @pytest.mark.parametrize(('name', 'size', 'image', 'paper'), [
     ('t_k400_in1k', 't', 't_in1k', '79.0 %'),
     ('s_k400_in1k', 's', 's_in1k', '80.3 %'),

@@ -11,7 +11,7 @@ import mmdualformer  # noqa: F401  (registers the models and mends the installed
 from mmdualformer import cli
 from mmdualformer.errors import UserError
 from mmdualformer.papers import reproduction
-from mmdualformer.papers.tables import PAPERS, QUICKSTART, find_rows, with_token_labels
+from mmdualformer.papers.tables import PAPERS, QUICKSTART, find_rows, with_token_labels, without_token_labels
 
 SELECTORS = ('data', 'pretrain', 'views')  # what tells rows of one name from each other
 
@@ -23,7 +23,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--data', help='data set, where several rows have the name')
     parser.add_argument('--pretrain', help='pretraining, where several rows have the name')
     parser.add_argument('--views', metavar='CLIPSxCROPS', help='views, such as 4x3, where several rows have the name')
-    parser.add_argument('--token-labels', action='store_true', help='train an ablation with token labels')
+    parser.add_argument(
+        '--token-labels',
+        action=argparse.BooleanOptionalAction,
+        help="train a row of an ablation with token labels, or without; default: a table's default row with")
     parser.add_argument('--gpus', type=int, default=8, help='GPUs, eight a machine (default: %(default)s)')
     parser.add_argument('--launcher', choices=['pytorch', 'slurm', 'none'], default='pytorch', help='job launcher')
     parser.add_argument('--partition', help="Slurm's partition")
@@ -40,8 +43,8 @@ def main() -> None:
     if args.gpus < 1:
         raise UserError(f'--gpus {args.gpus} must be at least 1')
     rows = find_rows(paper, table, args.row, args.data, args.pretrain, args.views)
-    if args.token_labels:
-        rows = with_token_labels(rows)
+    if args.token_labels is not None:
+        rows = (with_token_labels if args.token_labels else without_token_labels)(rows)
     choices = [
         ' '.join(f'--{name} {quote(getattr(row, name))}' for name in SELECTORS if getattr(row, name)) for row in rows
     ]

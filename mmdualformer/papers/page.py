@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from .report import cell_texts, markdown_table
-from .tables import PAPERS, UNITS, Cell, Row, compare, load_paper, load_rows
+from .tables import (
+    PAPERS,
+    TOKEN_LABELLED,
+    UNITS,
+    Cell,
+    Row,
+    compare,
+    has_twins,
+    load_paper,
+    load_rows,
+    without_token_labels,
+)
 
 SETTINGS = ('data', 'pretraining', 'input', 'views')
 UNRESOLVED = 'unresolved'  # how the reason of a number begins that no reading of the model gives
@@ -93,8 +104,20 @@ def _table(cells: Sequence[Cell]) -> str:
     caption = '; '.join(f'{column}: {texts[column][0]}' for column in shared if texts[column][0])
     columns = [column for column in columns if column not in shared and any(texts[column])]
     table = markdown_table(columns, [{column: line.get(column, '') for column in columns} for line in lines])
+    rows = [cell.row for cell in cells]
+    twins = _twins(rows) if has_twins(rows[0].paper, rows[0].table) else ''
     notes = ''.join(f'- {unit}, {", ".join(rows)}: {reason}.\n' for (unit, reason), rows in reasons.items())
+    notes += twins
     return f'{caption}\n\n' * bool(caption) + table + f'\n{notes}' * bool(notes)
+
+
+def _twins(rows: Sequence[Row]) -> str:
+    """Which rows of a table have token labels here, and how to have all with them, or all without."""
+    default, plain = next((row, twin) for row, twin in zip(rows, without_token_labels(rows)) if row != twin)
+    return (f'- Token labels: {default.row}, the default, has them here, as in the paper; the other rows have none. To '
+            'compare like with like, `--token-labels` of `tools/reproduce.py` and '
+            f'`tools/analysis/paper_tables.py` takes the twins of the other rows, `CONFIG{TOKEN_LABELLED}`, and '
+            f'`--no-token-labels` takes `{plain.config}` for the default.\n')
 
 
 def _line(row: Row, cells: Sequence[Cell]) -> dict[str, str]:

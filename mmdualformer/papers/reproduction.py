@@ -14,7 +14,16 @@ from mmengine.config import Config
 
 from mmdualformer import cli
 from mmdualformer.errors import UserError
-from mmdualformer.papers.tables import PAPERS, Row, data_folder, load_paper, load_rows, read_config
+from mmdualformer.papers.tables import (
+    PAPERS,
+    TOKEN_LABELLED,
+    Row,
+    data_folder,
+    has_twins,
+    load_paper,
+    load_rows,
+    read_config,
+)
 
 # checkpoint that a config starts from -> the config that makes it, where it is not of the same name
 MAKERS = {
@@ -116,7 +125,7 @@ def chain(row: Row, machine: Machine, options: Sequence[str] = ()) -> list[Step]
     steps.append(
         Step(f'cell of {row.paper}/{row.table}, {row.row}',
              f'python tools/analysis/paper_tables.py --paper {row.paper} --table {row.table} --results work_dirs'
-             + ' --token-labels' * (row.config.startswith('ablations/') and row.config.endswith('_tokenlabel'))))
+             + _token_labels(row)))
     return list(dict.fromkeys(steps))
 
 
@@ -148,7 +157,7 @@ def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str])
         checkpoint, released = IMAGE_MODELS[pretrain]
         variant = {name: cfg.model.backbone[name] for name in IMAGE_ARGUMENTS if name in cfg.model.backbone}
         if variant:
-            name = Path(config).name.removesuffix('_tokenlabel').replace('_k400_', '_in1k_')
+            name = Path(config).name.removesuffix(TOKEN_LABELLED).replace('_k400_', '_in1k_')
             checkpoint = f'checkpoints/{name}.pth'
             steps += _train_image_variant(Path(checkpoint), variant, machine, options)
         elif released is None:
@@ -206,6 +215,14 @@ def _make_checkpoint(checkpoint: str, machine: Machine, options: Sequence[str]) 
 def _keep(maker: str, trained: str, checkpoint: Path) -> Step:
     return Step(f'pretraining: keep {maker} as {checkpoint}',
                 f'mkdir -p {checkpoint.parent} && cp {trained} {checkpoint}')
+
+
+def _token_labels(row: Row) -> str:
+    """Which twins the ledger has to look for: none of them where the row is as the table has it."""
+    is_default, has_labels = not row.config.startswith('ablations/'), row.config.endswith(TOKEN_LABELLED)
+    if is_default is has_labels or not has_twins(row.paper, row.table):
+        return ''
+    return ' --token-labels' if has_labels else ' --no-token-labels'
 
 
 def _trained_as(config: str) -> str:

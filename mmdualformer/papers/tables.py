@@ -62,6 +62,7 @@ DATASETS = {  # folder in data/ -> name
     'imagenet21k': 'ImageNet-21K',
     'motion': 'Motion',
 }
+TOKEN_LABELLED = '_tokenlabel'  # how the name of a twin that is trained with token labels ends
 TOLERANCE = 0.02  # of a cost; what differs by more has a reason
 POINTS = 0.5  # of an accuracy
 
@@ -199,8 +200,20 @@ def with_token_labels(rows: Sequence[Row]) -> list[Row]:
 
     The default row of DualFormer's Tables 3 to 7 has token labels; the paper does not say whether the others have.
     """
-    twins = (f'{row.config}_tokenlabel' for row in rows)
+    twins = (row.config + TOKEN_LABELLED for row in rows)
     return [replace(row, config=twin) if _has_config(twin) else row for row, twin in zip(rows, twins)]
+
+
+def without_token_labels(rows: Sequence[Row]) -> list[Row]:
+    """Put the twin without token labels in the place of the default row of each table whose other rows have twins."""
+    return [replace(row, config=row.config.removesuffix(TOKEN_LABELLED)) if has_twins(row.paper, row.table) else row
+            for row in rows]
+
+
+@functools.cache
+def has_twins(paper: str, table: str) -> bool:
+    """Whether configs of a table have twins with token labels."""
+    return any(row.config and _has_config(row.config + TOKEN_LABELLED) for row in load_rows(paper, table))
 
 
 @functools.cache

@@ -135,7 +135,8 @@ class DryRun:
         self.tested.append(Path(out).stem)
 
     def paper_tables(self, *arguments: str) -> None:
-        assert arguments[4:] in (('--results', 'work_dirs'), ('--results', 'work_dirs', '--token-labels'))
+        assert arguments[4:6] == ('--results', 'work_dirs')
+        assert arguments[6:] in ((), ('--token-labels', ), ('--no-token-labels', ))
 
     @staticmethod
     def check_data(cfg: Config, *loaders: str) -> None:
@@ -149,7 +150,8 @@ def test_every_chain_is_complete(paper, machine, tmp_path, monkeypatch):
     """Each command is one that its tool takes, and each file it names is there or was made by one before it."""
     rows = [row for row in OURS if row.paper == paper]
     if not machine:
-        rows += [twin for row, twin in zip(rows, tables.with_token_labels(rows)) if twin != row]
+        for twins in (tables.with_token_labels(rows), tables.without_token_labels(rows)):
+            rows += [twin for row, twin in zip(rows, twins) if twin != row]
     for i, row in enumerate(rows):
         folder = tmp_path / str(i)
         folder.mkdir()
@@ -195,6 +197,23 @@ def test_ablations_have_twins_with_token_labels(tmp_path, monkeypatch):
         assert {key for key in ours if ours[key] != theirs[key]} == {'model'}
         assert ours['model']['backbone'] == theirs['model']['backbone']
     assert tables.with_token_labels([OURS[0]]) == [OURS[0]]
+
+
+@pytest.mark.parametrize('table', '34567')
+def test_a_default_row_has_a_twin_without_token_labels(table, tmp_path, monkeypatch):
+    """So that all rows of Tables 3 to 7 can be had without; those of Tables 1 and 9 stay."""
+    monkeypatch.chdir(tmp_path)
+    rows = tables.load_rows('dualformer', table)
+    changed = [(row, twin) for row, twin in zip(rows, tables.without_token_labels(rows)) if row != twin]
+    (row, twin), = changed
+    assert (row.config, twin.config) == ('dualformer_t_k400_tokenlabel', 'dualformer_t_k400')
+    assert commands(row)[-1].endswith('--results work_dirs')
+    assert commands(twin)[-1].endswith('--results work_dirs --no-token-labels')
+    assert not any('tokenlabel' in command for command in commands(twin))
+    assert 'Inflated' in commands(twin)[-3] and 'dualformer_t_in1k.pth' in commands(twin)[-3]
+    for other in '19':
+        rows = tables.load_rows('dualformer', other)
+        assert tables.without_token_labels(rows) == rows
 
 
 def test_ensembles_are_averaged_and_broken_videos_are_no_end(run_tool, tmp_path, monkeypatch):

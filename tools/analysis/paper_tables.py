@@ -22,7 +22,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--table', help='only this table of the paper, such as 1, 5a or S1')
     parser.add_argument('--results', type=Path, metavar='DIR', help='folder with work dirs of tests')
     parser.add_argument(
-        '--token-labels', action='store_true', help='results of the ablations that were trained with token labels')
+        '--token-labels',
+        action=argparse.BooleanOptionalAction,
+        help='results of ablations whose rows all have token labels, or all have none; by default one row has them')
     parser.add_argument('--format', choices=FORMATS, default='md', help='Markdown, csv or HTML (default: %(default)s)')
     return parser.parse_args()
 
@@ -36,8 +38,8 @@ def main() -> None:
         print(f'left out: {line}', file=sys.stderr)
     rows = [row for paper in ([args.paper] if args.paper else tables.PAPERS)
             for row in tables.load_rows(paper, args.table)]
-    if args.token_labels:
-        rows = tables.with_token_labels(rows)
+    if args.token_labels is not None:
+        rows = (tables.with_token_labels if args.token_labels else tables.without_token_labels)(rows)
     print(FORMATS[args.format](tables.compare(rows, results)), end='')
     for config in dict.fromkeys(row.config for row in rows if row.config in results):
         print(f'{config}: {results[config].log}', file=sys.stderr)
