@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import av
 import numpy as np
@@ -70,10 +71,15 @@ class VideoFile(Video):
         if indices and not 0 <= min(indices) <= max(indices) < len(self):
             raise IndexError(f'{self.path!r} has the frames 0 to {len(self) - 1}, and not all of {indices}')
         try:
-            images = self._decode(indices)
-        except _Untrusted:
-            self._replace_index()
-            images = self._decode(indices)
+            try:
+                images = self._decode(indices)
+            except _Untrusted:
+                self._replace_index()
+                images = self._decode(indices)
+        except (av.FFmpegError, OSError) as error:  # of a file that is gone since it was opened
+            if isinstance(error, TimeoutError):
+                raise
+            raise self._error(said(error)) from error
         # what is asked for twice is two arrays: transforms change them in place
         return [images[index].copy() if index in indices[:i] else images[index] for i, index in enumerate(indices)]
 
@@ -154,11 +160,11 @@ class VideoFile(Video):
         """Find out whether the file ends before its container says."""
         stream, container, packets = self._source.stream, self._source.container, self._source.packets
         promised, given = stream.frames - packets.empty, len(packets) - packets.empty
-        # edit lists hide packets: there, those that are missing lie behind the end of the file
-        hidden = 'mov' in container.format.name and all(
-            entry.pos + entry.size <= container.size for entry in stream.index_entries)
-        if given < promised - 1 and not hidden:  # the last frame is often dropped, and counted still
-            self._found(f'it has {given} frames, where its container says {promised}')
+        if given < promised - 1:  # the last frame is often dropped, and counted still
+            # edit lists hide packets: there, those that are missing lie behind the end of the file
+            if 'mov' not in container.format.name or any(
+                    entry.pos + entry.size > container.size for entry in stream.index_entries):
+                self._found(f'it has {given} frames, where its container says {promised}')
         told = _seconds(stream.metadata.get('DURATION'))  # of Matroska
         if stream.duration is not None:
             told = float(stream.duration * stream.time_base)
@@ -187,11 +193,18 @@ class VideoFile(Video):
     def _image(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert a frame, in the size of the file's first one, which may be another than the container says."""
         if self._convert.size != (frame.width, frame.height) and not self._knows_size:
-            source = PacketSource(self.path)
-            first = next(frame for packet in source.read(0) for frame in source.decoder.decode(packet))
-            source.close()
-            self._convert.size, self._knows_size = (first.width, first.height), True
+            self._convert.size, self._knows_size = self._first_size(), True
         return self._convert(frame)
+
+    def _first_size(self) -> tuple[int, int]:
+        source, frames = PacketSource(self.path), []
+        for packet in source.read(0):
+            with suppress(av.FFmpegError):
+                frames = source.decoder.decode(packet)
+            if frames:
+                break
+        source.close()
+        return (frames[0].width, frames[0].height) if frames else self._convert.size
 
     def _set_times(self, times: np.ndarray) -> None:
         """Keep the times of the frames, and their mean rate: the container's if it agrees with them.
@@ -248,6 +261,8 @@ class VideoFile(Video):
             return []
         if any(frame.is_corrupt for frame in frames):
             self._meet('a part is damaged')
+        if not self._sequential and any(frame.pts is None for frame in frames):
+            raise _Untrusted
         return frames
 
     def _meet(self, damage: str) -> None:
