@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch.nn as nn
+from mmaction.datasets import VideoDataset
+from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from torch import Tensor
@@ -54,13 +56,19 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
                     raise UserError(f'{key}.{name}={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
                                     f'exist: there is no {Path(root, path).absolute()}; set it with --cfg-options '
                                     f'{key}.{name}=PATH')
-            if ann_file and num_classes and dataset.get('type') in ('VideoDataset', 'RobustVideoDataset'):
+            if ann_file and num_classes and _reads_videos(dataset.get('type')):
                 may_lack = dataset.get('multi_class') or loader == 'test_dataloader'
                 _check_list(dataset, 'video', num_classes, need_labels=not may_lack)
                 _check_names(Path(dataset.get('label_map') or Path(root, ann_file).with_name('label_map.txt')),
                              num_classes)
             if dataset.get('type') == 'ImageFolderDataset' and num_classes:
                 _check_image_folder(key, dataset, num_classes)
+
+
+def _reads_videos(dataset_type: object) -> bool:
+    """Whether a data set is MMAction2's ``VideoDataset`` or derives from it."""
+    cls = DATASETS.get(dataset_type) if isinstance(dataset_type, str) else dataset_type
+    return isinstance(cls, type) and issubclass(cls, VideoDataset)
 
 
 def check_file(argument: str, path: str) -> None:

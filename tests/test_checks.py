@@ -73,6 +73,13 @@ def test_labels_outside_the_classes(cfg, tmp_path, line, message):
     assert 'number of 0 to 7' in str(error.value)
 
 
+def test_lists_of_derived_data_sets_are_checked_too(cfg, tmp_path):
+    (tmp_path / 'list.txt').write_text('a.mp4 8\n')
+    cfg.train_dataloader.dataset.update(type='RobustRepeatAugDataset', ann_file=str(tmp_path / 'list.txt'))
+    with pytest.raises(UserError, match='number of 0 to 7'):
+        check_datasets(cfg, LOADERS)
+
+
 def test_lists_are_read_as_the_data_set_reads_them(cfg, tmp_path):
     """Its delimiter, its kinds of lines, and its folder."""
     (tmp_path / 'list.txt').write_text('run 8 0\n"jump 2" 9 7\n')
