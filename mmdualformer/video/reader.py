@@ -61,7 +61,7 @@ class VideoFile(Video):
         except (VideoError, TimeoutError):
             self.close()
             raise
-        except (av.FFmpegError, ValueError) as error:
+        except Exception as error:  # of damaged files PyAV raises what it likes
             self.close()
             raise self._error(said(error)) from error
 
@@ -76,9 +76,9 @@ class VideoFile(Video):
             except _Untrusted:
                 self._replace_index()
                 images = self._decode(indices)
-        except (av.FFmpegError, OSError) as error:  # of a file that is gone since it was opened
-            if isinstance(error, TimeoutError):
-                raise
+        except (VideoError, TimeoutError):
+            raise
+        except Exception as error:  # as of a file that is gone since it was opened
             raise self._error(said(error)) from error
         # what is asked for twice is two arrays: transforms change them in place
         return [images[index].copy() if index in indices[:i] else images[index] for i, index in enumerate(indices)]
