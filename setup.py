@@ -91,6 +91,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmdualformer', 'mmdualformer.*']),
     package_data={'mmdualformer.checkpoints': ['*.txt'], 'mmdualformer.papers': ['published/*.yaml']},
+    entry_points={'console_scripts': ['mmdualformer = mmdualformer.__main__:main']},
     python_requires='>=3.10,<3.14',
     install_requires=REQUIREMENTS + mmcv_requirements(),
     extras_require={
