@@ -26,8 +26,8 @@ USAGE = """usage: mmdualformer NAME [arguments]      run a tool
        mmdualformer train CONFIG --gpus 8 [arguments]
        mmdualformer test CONFIG CHECKPOINT --gpus 8 [arguments]
 """
-GPUS_HELP = """--gpus N starts N processes, one for each GPU; without a GPU they run on the CPU. For several machines, start
-it on each of them with NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment.
+GPUS_HELP = """--gpus N starts N processes, one for each GPU; without a GPU they run on the CPU. For several machines,
+start it on each of them with NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment.
 """
 
 
@@ -89,8 +89,7 @@ def run_tool(name: str, path: Path, arguments: list[str]) -> None:
         if known.gpus is not None:
             if known.gpus < 1:
                 sys.exit(f'error: --gpus {known.gpus} must be at least 1')
-            launch(path, known.gpus, arguments)
-            return
+            return launch(path, known.gpus, arguments)
     sys.argv = [str(path), *arguments]
     runpy.run_path(str(path), run_name='__main__')
 
@@ -130,7 +129,7 @@ def main() -> None:
     """Run the tool that the command line names."""
     tools = find_tools()
     name, *arguments = sys.argv[1:] or ['--help']
-    name = name if name.startswith('-') else name.replace('_', '-')
+    name = name.replace('_', '-')
     if IN_CHECKOUT:  # the processes of a tool import this checkout too
         os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
     arguments = [find_config(argument) for argument in arguments]
