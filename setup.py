@@ -101,6 +101,7 @@ setup(
     keywords=['action recognition', 'video transformer', 'MMAction2'],
     packages=find_packages(include=['mmdualformer', 'mmdualformer.*']),
     package_data={'mmdualformer.checkpoints': ['*.txt'], 'mmdualformer.papers': ['published/*.yaml']},
+    entry_points={'console_scripts': ['mmdualformer = mmdualformer.__main__:main']},
     python_requires='>=3.10,<3.14',
     install_requires=REQUIREMENTS + mmcv_requirements(),
     extras_require={

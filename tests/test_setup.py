@@ -49,6 +49,8 @@ def test_the_wheel_carries_configs_and_tools(tmp_path):
     ], check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob('mmdualformer-*.whl'))) as wheel:
         names = set(wheel.namelist())
+        scripts = wheel.read(next(name for name in names if name.endswith('.dist-info/entry_points.txt'))).decode()
+    assert 'mmdualformer = mmdualformer.__main__:main' in scripts
     for name in ('configs/dualformer_t_k400.py', 'configs/_base_/datasets/k400.py', 'tools/train.py',
                  'tools/dist_train.sh', 'model-index.yml', 'configs/dualformer.metafile.yml'):
         assert f'mmdualformer/.mim/{name}' in names

@@ -1,0 +1,149 @@
+"""One command for all tools: ``mmdualformer NAME ...`` runs ``tools/NAME.py``, from any folder.
+
+The tools are those of the checkout that the package is in, or those that an installed package carries.
+"""
+
+import argparse
+import ast
+import difflib
+import os
+import runpy
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+PACKAGE = Path(__file__).resolve().parent
+IN_CHECKOUT = (PACKAGE.parent / 'tools' / 'quickstart.sh').is_file()
+ROOT = PACKAGE.parent if IN_CHECKOUT else PACKAGE / '.mim'
+
+SEVERAL_PROCESSES = ('train', 'test')
+QUICKSTART = 'Train a small DualFormer on made-up clips, test it and recognise one clip.'
+USAGE = """usage: mmdualformer NAME [arguments]      run a tool
+       mmdualformer NAME --help           show its arguments
+       mmdualformer train CONFIG --gpus 8 [arguments]
+       mmdualformer test CONFIG CHECKPOINT --gpus 8 [arguments]
+"""
+GPUS_HELP = """--gpus N starts N processes, one for each GPU; without a GPU they run on the CPU. For several machines,
+start it on each of them with NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment.
+"""
+
+
+def find_tools() -> dict[str, Path]:
+    """Find the files of the tools by their names, which have dashes for underscores."""
+    folders = (ROOT / 'tools', ROOT / 'tools' / 'data', ROOT / 'tools' / 'analysis')
+    return {path.stem.replace('_', '-'): path for folder in folders for path in sorted(folder.glob('*.py'))}
+
+
+def summarize(path: Path) -> str:
+    """Read the first line of a tool's docstring, without running the tool."""
+    return (ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) or '').partition('\n')[0]
+
+
+def print_help(tools: dict[str, Path]) -> None:
+    """Print what the command does, and a line for each tool."""
+    print(USAGE)
+    lines = {'quickstart': QUICKSTART, **{name: summarize(path) for name, path in tools.items()}}
+    width = max(map(len, lines))
+    for name, line in lines.items():
+        print(f'  {name:{width}}  {line}')
+    print(f'\n{GPUS_HELP}A config such as configs/dualformer_t_k400.py that the current folder does not have is\n'
+          f'taken from {ROOT / "configs"}.')
+
+
+def find_config(argument: str) -> str:
+    """Turn an argument that names a config of ours, and no file of the current folder, into the config's path."""
+    path = Path(argument)
+    is_ours = path.parts[:1] == ('configs', ) and path.suffix == '.py' and not path.exists()
+    return str(ROOT / path) if is_ours and (ROOT / path).is_file() else argument
+
+
+def launch(path: Path, processes: int, arguments: list[str]) -> None:
+    """Run a tool in several processes of this machine, as tools/dist_train.sh does."""
+    from mmdualformer.launch import main as launch_main
+
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        free = probe.getsockname()[1]
+    nodes = os.environ.get('NNODES', '1')
+    port = os.environ.get('PORT', free if nodes == '1' else 29500)  # all machines must name the same
+    sys.argv = [
+        'mmdualformer.launch', f'--nnodes={nodes}', f'--node-rank={os.environ.get("NODE_RANK", "0")}',
+        f'--master-addr={os.environ.get("MASTER_ADDR", "127.0.0.1")}', f'--master-port={port}',
+        f'--nproc-per-node={processes}', str(path), '--launcher', 'pytorch', *arguments
+    ]
+    launch_main()
+
+
+def run_tool(name: str, path: Path, arguments: list[str]) -> None:
+    """Run a tool in this process, or with ``--gpus`` in several."""
+    if name in SEVERAL_PROCESSES:
+        if {'-h', '--help'} & set(arguments):
+            print(f'{GPUS_HELP}The other arguments are:\n')
+        parser = argparse.ArgumentParser(
+            prog=f'mmdualformer {name}', usage='%(prog)s [--gpus N] ...', add_help=False, allow_abbrev=False)
+        parser.add_argument('--gpus', type=int)
+        known, arguments = parser.parse_known_args(arguments)
+        if known.gpus is not None:
+            if known.gpus < 1:
+                sys.exit(f'error: --gpus {known.gpus} must be at least 1')
+            return launch(path, known.gpus, arguments)
+    sys.argv = [str(path), *arguments]
+    runpy.run_path(str(path), run_name='__main__')
+
+
+def quickstart(arguments: list[str]) -> None:
+    """Run tools/quickstart.sh, or, from an installed package, its steps after the environment, in the current folder.
+
+    As there, what an earlier run finished is reused.
+    """
+    argparse.ArgumentParser(prog='mmdualformer quickstart', description=QUICKSTART).parse_args(arguments)
+    if IN_CHECKOUT:
+        sys.exit(subprocess.run(['bash', str(ROOT / 'tools' / 'quickstart.sh')]).returncode)
+
+    def run(*command: object) -> None:
+        print('==', 'mmdualformer', *command, flush=True)
+        code = subprocess.run([sys.executable, '-m', 'mmdualformer', *map(str, command)]).returncode
+        if code:
+            sys.exit(code)
+
+    config, data, work = 'configs/dualformer_micro_motion.py', Path('data/motion'), Path('work_dirs/quickstart')
+    # as many processes as GPUs, of a number that divides the batch of 16; two without a GPU
+    processes = max(count for count in (1, 2, 4, 8) if count <= (torch.cuda.device_count() or 2))
+    several = ('--gpus', processes, '--work-dir', work)
+    if not (data / 'label_map.txt').exists():
+        run('make-motion-clips', '--root', data)
+    trained = work / 'trained'
+    if not trained.exists():
+        run('train', config, *several, '--resume', '--cfg-options', f'train_dataloader.batch_size={16 // processes}')
+        best = max(work.glob('best_acc_top1_epoch_*.pth'), key=os.path.getmtime)
+        trained.write_text(f'{best}\n')
+    checkpoint = trained.read_text().strip()
+    run('test', config, checkpoint, *several)
+    run('recognize', checkpoint, max((data / 'videos_val').glob('*.mp4')))
+
+
+def main() -> None:
+    """Run the tool that the command line names."""
+    tools = find_tools()
+    name, *arguments = sys.argv[1:] or ['--help']
+    name = name.replace('_', '-')
+    if IN_CHECKOUT:  # the processes of a tool import this checkout too
+        os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
+    arguments = [find_config(argument) for argument in arguments]
+    if name in ('-h', '--help'):
+        print_help(tools)
+    elif name == 'quickstart':
+        quickstart(arguments)
+    elif name in tools:
+        run_tool(name, tools[name], arguments)
+    else:
+        close = difflib.get_close_matches(name, ['quickstart', *tools])
+        hint = f'did you mean {" or ".join(close)}?' if close else 'mmdualformer --help lists them'
+        sys.exit(f'error: there is no tool {name!r}; {hint}')
+
+
+if __name__ == '__main__':
+    main()
