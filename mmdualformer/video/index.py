@@ -34,7 +34,7 @@ class Packets:
     """
 
     def __init__(self, codec: str, intra_only: bool, extradata: bytes | None) -> None:
-        self.codec, self.intra_only = codec, intra_only
+        self.codec = codec
         reader = READERS.get(codec)
         self._look = reader(extradata) if reader else None
         self.known = bool(reader) or intra_only

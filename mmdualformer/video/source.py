@@ -70,6 +70,7 @@ class PacketSource:
             raise ValueError('its codec is unknown')
         self.decoder = self.stream.codec_context
         self.decoder.thread_count = 1  # files are read in parallel
+        self._at_start = True
 
     def close(self) -> None:
         """Close the file; the packets that are kept stay."""
@@ -98,6 +99,7 @@ class PacketSource:
 
     def _demux(self) -> Iterator[av.Packet]:
         """Yield packets up to the end of the file, or to where it breaks off."""
+        self._at_start = False
         try:
             for packet in self.container.demux(self.stream):
                 if packet.size or packet.pts is not None or packet.dts is not None:
@@ -129,10 +131,14 @@ class PacketSource:
         Demuxers are often somewhere else than where they were sent, so that the packet there has to be one that is
         known by its place in the file.
         """
+        if start == 0:
+            if not self._at_start:
+                self.reopen()
+            return 0
         times = self.packets.dts[start], self.packets.pts[start]
         if self._numbers is None:
             self._numbers = {place: number for number, place in enumerate(self.packets.places)}
-        if start > 0 and None not in times and len(self._numbers) == len(self.packets):
+        if None not in times and len(self._numbers) == len(self.packets):
             try:
                 self.container.seek(min(times), stream=self.stream)
                 packet = next(self._demux(), None)

@@ -7,7 +7,7 @@ import socket
 import numpy as np
 import pytest
 
-from mmdualformer.video import VideoError, open_video, source
+from mmdualformer.video import VideoError, VideoFile, open_video, source
 from tests.helpers import write_video
 
 
@@ -80,3 +80,20 @@ def test_a_file_that_is_gone_is_unreadable(tmp_path, monkeypatch):
         os.unlink(path)
         with pytest.raises(VideoError, match='No such file'):
             video.get_frames(np.arange(4))
+
+
+def test_large_files_are_checked_as_strictly_as_small_ones(tmp_path, monkeypatch):
+    """A file is opened once to be decoded from its start, with the decoder that was told to be strict."""
+    opened = []
+    monkeypatch.setattr(source.av, 'open', lambda *args, open=source.av.open, **kwargs: opened.append(args) or open(
+        *args, **kwargs))
+    path = write_video(tmp_path / 'a.mp4')
+    for kept in (source.KEPT, 0):
+        monkeypatch.setattr(source, 'KEPT', kept)
+        opened.clear()
+        with VideoFile(path) as video:
+            decoder = None
+            for _ in video.decode_all():
+                decoder = decoder or video._source.decoder
+            assert len(opened) == 2  # for its packets, and for its frames
+            assert video._source.decoder is decoder
