@@ -15,8 +15,10 @@ ROOT = Path(__file__).resolve().parent
 MIM_FILES = ('configs', 'tools', 'model-index.yml')  # what an OpenMMLab package carries in its .mim folder
 
 # Runs mmdualformer/_startup.py, which says why, without importing the package.
-STARTUP = ("import importlib.util as u; s = u.find_spec('mmdualformer'); "
-           "s and s.origin and exec(open(s.submodule_search_locations[0] + '/_startup.py').read(), {})\n")
+STARTUP = (
+    "import importlib.util as u; s = u.find_spec('mmdualformer'); "
+    "s and s.origin and exec(open(s.submodule_search_locations[0] + '/_startup.py').read(), {})\n"
+)
 
 REQUIREMENTS = [
     'torch>=2.6',

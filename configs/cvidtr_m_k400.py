@@ -2,8 +2,10 @@
 # %, 59 GFLOPs a view, which counts the pooled length only after the layers that pool (59.2). Here: 46.2 in the paper's
 # convention, 77.2 multiply-adds. From random weights, as vidtr_s_k400.py.
 _base_ = [
-    '_base_/models/vidtr_s.py', '_base_/datasets/k400_16x4_10x3.py', '_base_/schedules/sgd_50e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/vidtr_s.py',
+    '_base_/datasets/k400_16x4_10x3.py',
+    '_base_/schedules/sgd_50e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(backbone=dict(arch='compact_medium'))

@@ -2,8 +2,10 @@
 # released model; Table 1 prints layers 1, 2 and 4 (see ablations/cvidtr_s_k400_pool_1_2_4.py). Paper: 75.7 %, 39 GFLOPs
 # a view. Here: 39.8 in the paper's convention, 64.6 multiply-adds. From random weights, as vidtr_s_k400.py.
 _base_ = [
-    '_base_/models/vidtr_s.py', '_base_/datasets/k400_8x8_10x3.py', '_base_/schedules/sgd_50e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/vidtr_s.py',
+    '_base_/datasets/k400_8x8_10x3.py',
+    '_base_/schedules/sgd_50e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(backbone=dict(arch='compact_small'))

@@ -1,8 +1,10 @@
 # DualFormer-B on Kinetics-400 from random weights. Paper: 81.1 % from ImageNet-1K (_in1k.py) and 82.9 % from
 # ImageNet-21K (_in21k.py), 20 to 30 points less without (Appendix C).
 _base_ = [
-    '_base_/models/dualformer_b.py', '_base_/datasets/k400.py', '_base_/schedules/adamw_30e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/dualformer_b.py',
+    '_base_/datasets/k400.py',
+    '_base_/schedules/adamw_30e.py',
+    '_base_/default_runtime.py',
 ]
 
 optim_wrapper = dict(optimizer=dict(weight_decay=0.05))

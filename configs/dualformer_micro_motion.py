@@ -11,6 +11,8 @@ model = dict(
         block_types=('LG', 'LG', 'LG'),
         fine_sizes=((3, 2, 2), (3, 2, 2), 'whole'),
         coarse_sizes=(None, None, None),
-        drop_path_rate=0.,
-        out_indices=(2, )),
-    cls_head=dict(num_classes=8, in_channels=128, dropout_ratio=0.))
+        drop_path_rate=0.0,
+        out_indices=(2,),
+    ),
+    cls_head=dict(num_classes=8, in_channels=128, dropout_ratio=0.0),
+)

@@ -3,8 +3,10 @@
 # [104, 117, 128] with std 1, and its checkpoint scores with that alone: --cfg-options
 # model.data_preprocessor.mean="[104,117,128]" model.data_preprocessor.std="[1,1,1]".
 _base_ = [
-    '_base_/models/dualformer_s.py', '_base_/datasets/hmdb51.py', '_base_/schedules/adamw_16e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/dualformer_s.py',
+    '_base_/datasets/hmdb51.py',
+    '_base_/schedules/adamw_16e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=51))

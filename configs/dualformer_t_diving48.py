@@ -1,8 +1,10 @@
 # Table 2, DualFormer-T: the Kinetics-400 model of 32 frames fine-tuned on clips of 16, as the released UCF-101 config
 # does it. Paper: 75.9 %, 28 GFLOPs a view (4 views); here 27.8.
 _base_ = [
-    '_base_/models/dualformer_t.py', '_base_/datasets/diving48.py', '_base_/schedules/adamw_16e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/dualformer_t.py',
+    '_base_/datasets/diving48.py',
+    '_base_/schedules/adamw_16e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=48))

@@ -7,6 +7,6 @@ model = dict(teacher=None)
 train_pipeline = [
     *_base_.train_pipeline[:-1],
     dict(type='LoadTokenLabels', root='data/kinetics400/token_labels', num_classes=400, map_size=(16, 7, 7)),
-    dict(type='PackActionInputs', algorithm_keys=('token_logits', ))
+    dict(type='PackActionInputs', algorithm_keys=('token_logits',)),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -2,8 +2,10 @@
 # does it. Paper: 96.6 %, 28 GFLOPs a view (4 views); here 27.8. The released config has weight decay 0.05, drop path
 # 0.2 and mean [104, 117, 128] with std 1, where the paper trains as on Kinetics.
 _base_ = [
-    '_base_/models/dualformer_t.py', '_base_/datasets/ucf101.py', '_base_/schedules/adamw_16e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/dualformer_t.py',
+    '_base_/datasets/ucf101.py',
+    '_base_/schedules/adamw_16e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=101))

@@ -1,6 +1,8 @@
 # Table 2, Mobile3D-1G, one clip of 64 frames. Paper: 60.9 / 83.7 %, 1.26 GFLOPs. Here: 1.264.
 # The optimiser settings are ours.
 _base_ = [
-    '_base_/models/mobile3d_1g.py', '_base_/datasets/k400_uniform.py', '_base_/schedules/sgd_256e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/mobile3d_1g.py',
+    '_base_/datasets/k400_uniform.py',
+    '_base_/schedules/sgd_256e.py',
+    '_base_/default_runtime.py',
 ]

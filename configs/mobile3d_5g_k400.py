@@ -1,6 +1,8 @@
 # Table 2, Mobile3D-5G, one clip of 64 frames. Paper: 70.8 / 89.8 %, 5.21 GFLOPs. Here: 5.205.
 # The optimiser settings are ours.
 _base_ = [
-    '_base_/models/mobile3d_5g.py', '_base_/datasets/k400_uniform.py', '_base_/schedules/sgd_256e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/mobile3d_5g.py',
+    '_base_/datasets/k400_uniform.py',
+    '_base_/schedules/sgd_256e.py',
+    '_base_/default_runtime.py',
 ]

@@ -6,6 +6,9 @@ model = dict(
         _delete_=True,
         type='Mobile3D',
         arch=dict(dim=20, num_blocks=(1, 1, 2), expansion=2.25, temporal_strides=(2, 1, 1, 1)),
-        out_indices=(2, )),
+        out_indices=(2,),
+    ),
     cls_head=dict(
-        _delete_=True, type='X3DHead', num_classes=8, in_channels=216, dropout_ratio=0., average_clips='prob'))
+        _delete_=True, type='X3DHead', num_classes=8, in_channels=216, dropout_ratio=0.0, average_clips='prob'
+    ),
+)

@@ -4,8 +4,8 @@
 _base_ = 'vidtr_l_k400.py'
 
 model = dict(
-    cls_head=dict(
-        num_classes=157, multi_class=True, loss_cls=dict(type='BCELossWithLogits'), average_clips='score'))
+    cls_head=dict(num_classes=157, multi_class=True, loss_cls=dict(type='BCELossWithLogits'), average_clips='score')
+)
 
 data_root = data_root_val = 'data/charades/videos'
 ann_file_train = 'data/charades/charades_train_list_videos.txt'
@@ -19,12 +19,14 @@ for pipeline in (train_pipeline, val_pipeline, test_pipeline):
 
 multi_label = dict(multi_class=True, num_classes=157)
 train_dataloader = dict(
-    dataset=dict(
-        ann_file=ann_file_train, data_prefix=dict(video=data_root), pipeline=train_pipeline, **multi_label))
+    dataset=dict(ann_file=ann_file_train, data_prefix=dict(video=data_root), pipeline=train_pipeline, **multi_label)
+)
 val_dataloader = dict(
-    dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val), pipeline=val_pipeline, **multi_label))
+    dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val), pipeline=val_pipeline, **multi_label)
+)
 test_dataloader = dict(
-    dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val), pipeline=test_pipeline, **multi_label))
+    dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val), pipeline=test_pipeline, **multi_label)
+)
 
 val_evaluator = dict(type='RobustAccMetric', metric_list='mean_average_precision')
 test_evaluator = val_evaluator

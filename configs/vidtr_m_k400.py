@@ -1,8 +1,10 @@
 # Table 2, VidTr-M: clips of 16 frames, one in four. Paper: 78.6 / 93.5 %, 179 GFLOPs a view. Here: 179.4 in the paper's
 # convention, 299.5 multiply-adds. From random weights, as vidtr_s_k400.py.
 _base_ = [
-    '_base_/models/vidtr_s.py', '_base_/datasets/k400_16x4_10x3.py', '_base_/schedules/sgd_50e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/vidtr_s.py',
+    '_base_/datasets/k400_16x4_10x3.py',
+    '_base_/schedules/sgd_50e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(backbone=dict(arch='medium'))

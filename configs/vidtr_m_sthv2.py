@@ -17,10 +17,11 @@ val_pipeline[1] = dict(type='UniformSample', clip_len=16, test_mode=True)
 test_pipeline[1] = dict(type='UniformSample', clip_len=16, num_clips=10, test_mode=True)
 
 train_dataloader = dict(
-    dataset=dict(ann_file=ann_file_train, data_prefix=dict(video=data_root), pipeline=train_pipeline))
-val_dataloader = dict(
-    dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val), pipeline=val_pipeline))
+    dataset=dict(ann_file=ann_file_train, data_prefix=dict(video=data_root), pipeline=train_pipeline)
+)
+val_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val), pipeline=val_pipeline))
 test_dataloader = dict(
-    dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val), pipeline=test_pipeline))
+    dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val), pipeline=test_pipeline)
+)
 
 load_from = 'checkpoints/vidtr_m_k400.pth'

@@ -7,12 +7,14 @@ model = dict(
         arch=dict(_delete_=True, embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=384),
         clip_size=(18, 32, 32),
         patch_size=(2, 8, 8),
-        drop_rate=0.,
-        attn_drop_rate=0.),
-    cls_head=dict(num_classes=8, in_channels=96, dropout_ratio=0.))
+        drop_rate=0.0,
+        attn_drop_rate=0.0,
+    ),
+    cls_head=dict(num_classes=8, in_channels=96, dropout_ratio=0.0),
+)
 
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=1, end=16, convert_to_iter_based=True)
+    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=1, end=16, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=16)

@@ -2,6 +2,8 @@
 # 89.7 in the paper's convention, 158.2 multiply-adds. This starts from random weights; docs/vidtr.md has the options
 # to start it from ViT-B.
 _base_ = [
-    '_base_/models/vidtr_s.py', '_base_/datasets/k400_8x8_10x3.py', '_base_/schedules/sgd_50e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/vidtr_s.py',
+    '_base_/datasets/k400_8x8_10x3.py',
+    '_base_/schedules/sgd_50e.py',
+    '_base_/default_runtime.py',
 ]

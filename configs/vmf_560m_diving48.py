@@ -1,8 +1,10 @@
 # Table 4, Video-Mobile-Former-560M on Diving-48, from Kinetics-600. Paper: 67.8 % top-1.
 # The optimiser settings are ours.
 _base_ = [
-    '_base_/models/vmf_560m.py', '_base_/datasets/k400_uniform_172.py', '_base_/schedules/sgd_48e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/vmf_560m.py',
+    '_base_/datasets/k400_uniform_172.py',
+    '_base_/schedules/sgd_48e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=48))

@@ -1,6 +1,8 @@
 # Table 3, Video-Mobile-Former-560M, one clip of 64 frames. Paper: 62.6 / 83.7 %, 0.56 GFLOPs. Here: 0.553.
 # The optimiser settings are ours.
 _base_ = [
-    '_base_/models/vmf_560m.py', '_base_/datasets/k400_uniform_172.py', '_base_/schedules/sgd_256e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/vmf_560m.py',
+    '_base_/datasets/k400_uniform_172.py',
+    '_base_/schedules/sgd_256e.py',
+    '_base_/default_runtime.py',
 ]

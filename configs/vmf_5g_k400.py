@@ -1,6 +1,8 @@
 # Table 3, Video-Mobile-Former-5G, one clip of 64 frames. Paper: 72.9 / 90.0 %, 5.61 GFLOPs. Here: 5.613.
 # The optimiser settings are ours.
 _base_ = [
-    '_base_/models/vmf_5g.py', '_base_/datasets/k400_uniform.py', '_base_/schedules/sgd_256e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/vmf_5g.py',
+    '_base_/datasets/k400_uniform.py',
+    '_base_/schedules/sgd_256e.py',
+    '_base_/default_runtime.py',
 ]

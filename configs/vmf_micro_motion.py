@@ -5,5 +5,7 @@ _base_ = ['_base_/models/vmf_1g.py', '_base_/datasets/motion.py', '_base_/motion
 model = dict(
     backbone=dict(
         arch=dict(_delete_=True, dim=16, num_blocks=(1, 1, 2), expansion=2.25, temporal_strides=(2, 1, 1, 1)),
-        out_indices=(2, )),
-    cls_head=dict(num_classes=8, in_channels=64, hidden_dim=256, dropout_ratio=0.))
+        out_indices=(2,),
+    ),
+    cls_head=dict(num_classes=8, in_channels=64, hidden_dim=256, dropout_ratio=0.0),
+)

@@ -49,14 +49,16 @@ def print_help(tools: dict[str, Path]) -> None:
     width = max(map(len, lines))
     for name, line in lines.items():
         print(f'  {name:{width}}  {line}')
-    print(f'\n{GPUS_HELP}A config such as configs/dualformer_t_k400.py that the current folder does not have is\n'
-          f'taken from {ROOT / "configs"}.')
+    print(
+        f'\n{GPUS_HELP}A config such as configs/dualformer_t_k400.py that the current folder does not have is\n'
+        f'taken from {ROOT / "configs"}.'
+    )
 
 
 def find_config(argument: str) -> str:
     """Turn an argument that names a config of ours, and no file of the current folder, into the config's path."""
     path = Path(argument)
-    is_ours = path.parts[:1] == ('configs', ) and path.suffix == '.py' and not path.exists()
+    is_ours = path.parts[:1] == ('configs',) and path.suffix == '.py' and not path.exists()
     return str(ROOT / path) if is_ours and (ROOT / path).is_file() else argument
 
 
@@ -70,9 +72,16 @@ def launch(path: Path, processes: int, arguments: list[str]) -> None:
     nodes = os.environ.get('NNODES', '1')
     port = os.environ.get('PORT', free if nodes == '1' else 29500)  # all machines must name the same
     sys.argv = [
-        'mmdualformer.launch', f'--nnodes={nodes}', f'--node-rank={os.environ.get("NODE_RANK", "0")}',
-        f'--master-addr={os.environ.get("MASTER_ADDR", "127.0.0.1")}', f'--master-port={port}',
-        f'--nproc-per-node={processes}', str(path), '--launcher', 'pytorch', *arguments
+        'mmdualformer.launch',
+        f'--nnodes={nodes}',
+        f'--node-rank={os.environ.get("NODE_RANK", "0")}',
+        f'--master-addr={os.environ.get("MASTER_ADDR", "127.0.0.1")}',
+        f'--master-port={port}',
+        f'--nproc-per-node={processes}',
+        str(path),
+        '--launcher',
+        'pytorch',
+        *arguments,
     ]
     launch_main()
 
@@ -83,7 +92,8 @@ def run_tool(name: str, path: Path, arguments: list[str]) -> None:
         if {'-h', '--help'} & set(arguments):
             print(f'{GPUS_HELP}The other arguments are:\n')
         parser = argparse.ArgumentParser(
-            prog=f'mmdualformer {name}', usage='%(prog)s [--gpus N] ...', add_help=False, allow_abbrev=False)
+            prog=f'mmdualformer {name}', usage='%(prog)s [--gpus N] ...', add_help=False, allow_abbrev=False
+        )
         parser.add_argument('--gpus', type=int)
         known, arguments = parser.parse_known_args(arguments)
         if known.gpus is not None:

@@ -40,6 +40,7 @@ def _import_us_first(owner, name):
     def resolve(cfg_path, *args):
         if cfg_path.startswith('mmdualformer::'):
             import mmdualformer  # noqa: F401  (mends the resolver)
+
             mended = getattr(owner, name)
             if mended is not resolve:
                 return mended(cfg_path, *args)

@@ -45,22 +45,27 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
         for key, dataset in iterate_configs(f'{loader}.dataset', cfg[loader]['dataset']):
             root = dataset.get('data_root') or ''
             if root and '://' not in root and not Path(root).exists():
-                raise UserError(f'{key}.data_root={root!r}, set in {_origin(cfg, root, overrides or {})}, does not '
-                                f'exist: there is no {Path(root).absolute()}; set it with --cfg-options '
-                                f'{key}.data_root=PATH')
+                raise UserError(
+                    f'{key}.data_root={root!r}, set in {_origin(cfg, root, overrides or {})}, does not '
+                    f'exist: there is no {Path(root).absolute()}; set it with --cfg-options '
+                    f'{key}.data_root=PATH'
+                )
             ann_file = dataset.get('ann_file')
             paths = {'ann_file': ann_file} if ann_file else {}
             paths.update({f'data_prefix.{name}': path for name, path in dataset.get('data_prefix', {}).items() if path})
             for name, path in paths.items():
                 if '://' not in path and not Path(root, path).exists():
-                    raise UserError(f'{key}.{name}={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
-                                    f'exist: there is no {Path(root, path).absolute()}; set it with --cfg-options '
-                                    f'{key}.{name}=PATH')
+                    raise UserError(
+                        f'{key}.{name}={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
+                        f'exist: there is no {Path(root, path).absolute()}; set it with --cfg-options '
+                        f'{key}.{name}=PATH'
+                    )
             if ann_file and num_classes and _reads_videos(dataset.get('type')):
                 may_lack = dataset.get('multi_class') or loader == 'test_dataloader'
                 _check_list(dataset, 'video', num_classes, need_labels=not may_lack)
-                _check_names(Path(dataset.get('label_map') or Path(root, ann_file).with_name('label_map.txt')),
-                             num_classes)
+                _check_names(
+                    Path(dataset.get('label_map') or Path(root, ann_file).with_name('label_map.txt')), num_classes
+                )
             if dataset.get('type') == 'ImageFolderDataset' and num_classes:
                 _check_image_folder(key, dataset, num_classes)
 
@@ -99,8 +104,10 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
     if not isinstance(given, Mapping):
         raise UserError(f'checkpoint {path!r} holds a {type(given).__name__}, not weights by name')
     if resume and not {'meta', 'optimizer'} <= checkpoint.keys():
-        raise UserError(f'checkpoint {path!r} holds no state of training to go on from; start from its weights with '
-                        f'--cfg-options load_from={path}')
+        raise UserError(
+            f'checkpoint {path!r} holds no state of training to go on from; start from its weights with '
+            f'--cfg-options load_from={path}'
+        )
     model = model.module if is_model_wrapper(model) else model
     given = {name: value for name, value in given.items() if isinstance(value, Tensor)}
     check_names(given, path)
@@ -112,14 +119,18 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
         faults = [f'{len(missing)} of {len(wanted)} tensors are missing, first {missing[0]}'] if missing else []
         if reshaped:
             name = reshaped[0]
-            faults.append(f'{len(reshaped)} have other shapes, first {name}: {tuple(given[name].shape)} in the file, '
-                          f'{tuple(wanted[name].shape)} in the model')
+            faults.append(
+                f'{len(reshaped)} have other shapes, first {name}: {tuple(given[name].shape)} in the file, '
+                f'{tuple(wanted[name].shape)} in the model'
+            )
         raise UserError(f'checkpoint {path!r} is of another architecture than the config: {"; ".join(faults)}')
     activation = (checkpoint.get('meta') or {}).get('activation')
     given = {type(module.act).__name__ for module in model.modules() if isinstance(module, Mlp)}
     if activation and given - {activation}:
-        raise UserError(f'checkpoint {path!r} was trained with {activation}, the config has {", ".join(given)}; set '
-                        f'model.backbone.act_cfg.type={activation}')
+        raise UserError(
+            f'checkpoint {path!r} was trained with {activation}, the config has {", ".join(given)}; set '
+            f'model.backbone.act_cfg.type={activation}'
+        )
 
 
 def check_classes(dataset: Dataset, path: str) -> None:
@@ -139,8 +150,10 @@ def check_classes(dataset: Dataset, path: str) -> None:
     labels = {name: label for label, name in enumerate(trained)}
     for label, name in enumerate(given):
         if labels.get(name, label) != label:
-            raise UserError(f'the data has class {name!r} as label {label}, checkpoint {path!r} was trained with it as '
-                            f'label {labels[name]}; put the lines of label_map.txt and the labels in one order')
+            raise UserError(
+                f'the data has class {name!r} as label {label}, checkpoint {path!r} was trained with it as '
+                f'label {labels[name]}; put the lines of label_map.txt and the labels in one order'
+            )
 
 
 def check_model(cfg: Config, overrides: dict | None = None) -> None:
@@ -159,27 +172,33 @@ def check_model(cfg: Config, overrides: dict | None = None) -> None:
         if part.get('type') in ('Inflated', 'Pretrained'):
             path = part.get('checkpoint', '')
             if '://' not in path and not Path(path).is_file():
-                raise UserError(f'{key}.checkpoint={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
-                                f'exist: there is no {Path(path).absolute()}; set it with --cfg-options '
-                                f'{key}.checkpoint=PATH')
+                raise UserError(
+                    f'{key}.checkpoint={path!r}, set in {_origin(cfg, path, overrides or {})}, does not '
+                    f'exist: there is no {Path(path).absolute()}; set it with --cfg-options '
+                    f'{key}.checkpoint=PATH'
+                )
         blended = part.get('num_classes', num_classes)
         if 'data_preprocessor.blending' in key and num_classes and blended != num_classes:
-            raise UserError(f'{key}.num_classes={blended} must be that of the head, model.cls_head.num_classes='
-                            f'{num_classes}; set it with --cfg-options {key}.num_classes={num_classes}')
+            raise UserError(
+                f'{key}.num_classes={blended} must be that of the head, model.cls_head.num_classes='
+                f'{num_classes}; set it with --cfg-options {key}.num_classes={num_classes}'
+            )
 
 
 def _check_list(dataset: dict, prefix: str, num_classes: int, **kwargs) -> None:
     """Check a list of videos or images: read it as the data set will."""
     root = dataset.get('data_root') or ''
-    options = {name: dataset[name] for name in ('delimiter', 'multi_class', 'rawframes', 'with_offset')
-               if name in dataset}
+    options = {
+        name: dataset[name] for name in ('delimiter', 'multi_class', 'rawframes', 'with_offset') if name in dataset
+    }
     for _ in read_list(
-            osp.join(root, dataset['ann_file']),
-            osp.join(root, (dataset.get('data_prefix') or {}).get(prefix) or ''),
-            num_classes=num_classes,
-            setting='model.cls_head.num_classes',
-            **options,
-            **kwargs):
+        osp.join(root, dataset['ann_file']),
+        osp.join(root, (dataset.get('data_prefix') or {}).get(prefix) or ''),
+        num_classes=num_classes,
+        setting='model.cls_head.num_classes',
+        **options,
+        **kwargs,
+    ):
         pass
 
 
@@ -188,8 +207,9 @@ def _check_names(label_map: Path, num_classes: int) -> None:
     if label_map.is_file():
         names = read_names(label_map)
         if len(names) > num_classes:
-            raise UserError(f'{label_map} names {len(names)} classes, more than model.cls_head.num_classes='
-                            f'{num_classes}')
+            raise UserError(
+                f'{label_map} names {len(names)} classes, more than model.cls_head.num_classes={num_classes}'
+            )
 
 
 def _origin(cfg: Config, value: str, overrides: dict) -> str:

@@ -19,8 +19,15 @@ from mmdualformer.errors import UserError
 
 # What a runner reads of a config: its arguments, and what it looks up itself.
 RUNNER_KEYS = {
-    *inspect.signature(Runner).parameters, 'activation_checkpointing', 'compile', 'detect_anomalous_params',
-    'efficient_conv_bn_eval', 'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn'
+    *inspect.signature(Runner).parameters,
+    'activation_checkpointing',
+    'compile',
+    'detect_anomalous_params',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
 }
 # Variables of OpenMMLab's configs, which runs do not read; inference reads test_pipeline.
 VARIABLES = re.compile('(train|val|test)_pipeline|data_root.*|ann_file.*|dataset_type')
@@ -54,7 +61,8 @@ def add_options_argument(parser: argparse.ArgumentParser) -> None:
         '--cfg-options',
         nargs='+',
         action=Options,
-        help='settings to override, as key=value; a list is key="[a,b]" or key=a,b, without white space')
+        help='settings to override, as key=value; a list is key="[a,b]" or key=a,b, without white space',
+    )
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -65,8 +73,10 @@ def load_config(args: argparse.Namespace) -> Config:
     """
     for key in args.cfg_options or {}:
         if VARIABLES.fullmatch(key.partition('.')[0]):
-            raise UserError(f'--cfg-options {key} would change nothing: {args.config} has put it into the data '
-                            'already; set it there, in keys such as train_dataloader.dataset.pipeline')
+            raise UserError(
+                f'--cfg-options {key} would change nothing: {args.config} has put it into the data '
+                'already; set it there, in keys such as train_dataloader.dataset.pipeline'
+            )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher

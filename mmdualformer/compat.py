@@ -100,10 +100,10 @@ def stub_drn() -> None:
         return
 
     class DRN(nn.Module):
-
         def __init__(self, *args, **kwargs) -> None:
-            raise ImportError("the DRN localizer is missing from mmaction2 1.2.0's wheel; install mmaction2 from its "
-                              'source to use it')
+            raise ImportError(
+                "the DRN localizer is missing from mmaction2 1.2.0's wheel; install mmaction2 from its source to use it"
+            )
 
     stub, inner = types.ModuleType(name), types.ModuleType(f'{name}.drn')
     stub.__path__ = []  # marks it as a package
@@ -255,6 +255,7 @@ def survive_dead_data_workers() -> None:
 
         def build_dataloader(*args, **kwargs):
             from mmdualformer.datasets.surviving_loader import SurvivingDataLoader  # needs the mended stack
+
             loader = original(*args, **kwargs)
             if type(loader) is DataLoader:
                 loader.__class__ = SurvivingDataLoader  # runners ask for a subclass of torch's
@@ -268,6 +269,7 @@ def survive_dead_data_workers() -> None:
 def shift_hue_beyond_uint8() -> None:
     """mmaction2 1.2.0 with numpy 2: ``ColorJitter`` adds a negative hue to uint8, which overflows."""
     from mmaction.datasets.transforms import ColorJitter
+
     try:
         ColorJitter.adjust_hue(np.zeros((1, 1, 3), np.uint8), -0.1)
         return
@@ -289,8 +291,9 @@ def train_in_bfloat16() -> None:
     def in_float32(original):
 
         def loss_by_feat(self, cls_scores, *args, **kwargs):
-            return original(self, cls_scores.float() if cls_scores.dtype == torch.bfloat16 else cls_scores, *args,
-                            **kwargs)
+            return original(
+                self, cls_scores.float() if cls_scores.dtype == torch.bfloat16 else cls_scores, *args, **kwargs
+            )
 
         return loss_by_feat
 
@@ -348,7 +351,6 @@ def write_videos_without_moviepy() -> None:
         return
 
     class ImageSequenceClip:
-
         def __init__(self, sequence: Sequence[np.ndarray], fps: float) -> None:
             self.frames = [np.ascontiguousarray(frame) for frame in sequence]
             self.fps = fps

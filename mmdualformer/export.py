@@ -25,7 +25,8 @@ def check_installed() -> None:
 
 
 def export_onnx(
-        model: nn.Module, shape: Sequence[int], path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
+    model: nn.Module, shape: Sequence[int], path: str | Path, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write a model, with its weights, as an ONNX file for one shape of input.
 
     Args:
@@ -39,16 +40,19 @@ def export_onnx(
     """
     check_installed()
     import onnx
+
     with torch.no_grad():
         model(torch.zeros(*shape))  # what it refuses is clearer here than from within the export
         torch.onnx.export(
-            model, (torch.zeros(*shape), ),
+            model,
+            (torch.zeros(*shape),),
             str(path),
             dynamo=True,
             external_data=False,
             verbose=False,
             input_names=['clip'],
-            output_names=['logits'])
+            output_names=['logits'],
+        )
     if metadata:
         exported = onnx.load(path)
         onnx.helper.set_model_props(exported, metadata)
@@ -67,6 +71,7 @@ def load_onnx(path: str | Path, num_threads: int = 0) -> Callable[[Tensor], Tens
     """
     check_installed()
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])

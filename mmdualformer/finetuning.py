@@ -29,8 +29,10 @@ def check_finetuning(cfg: Config, name: str, checkpoint: str | None) -> None:
         UserError: The config is for several labels a video, or for images; or see :func:`check_checkpoint`.
     """
     if cfg.model.get('cls_head', {}).get('multi_class'):
-        raise UserError(f'--model {name!r} is for several labels a video (model.cls_head.multi_class); your '
-                        'videos have one label each')
+        raise UserError(
+            f'--model {name!r} is for several labels a video (model.cls_head.multi_class); your '
+            'videos have one label each'
+        )
     for key, dataset in iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset):
         if not dataset.type.endswith('VideoDataset'):
             raise UserError(f'--model {name!r} is not for videos: {key}.type={dataset.type!r}')
@@ -39,8 +41,9 @@ def check_finetuning(cfg: Config, name: str, checkpoint: str | None) -> None:
         check_checkpoint(MODELS.build(cfg.model), checkpoint, prefix='backbone.')
 
 
-def finetuning_config(cfg: Config, lists: Path, epochs: int, checkpoint: str | None, num_workers: int,
-                      damaged: str = 'use') -> Config:
+def finetuning_config(
+    cfg: Config, lists: Path, epochs: int, checkpoint: str | None, num_workers: int, damaged: str = 'use'
+) -> Config:
     """Turn the config of a data set into one for a user's own videos, complete but for what the batch decides.
 
     Args:
@@ -64,7 +67,8 @@ def finetuning_config(cfg: Config, lists: Path, epochs: int, checkpoint: str | N
             data_prefix=dict(video=''),
             pipeline=cfg[f'{name}_pipeline'],
             damaged=damaged,
-            test_mode=name != 'train')
+            test_mode=name != 'train',
+        )
         loader.num_workers = num_workers
         loader.persistent_workers = num_workers > 0
     cfg.train_cfg.max_epochs = epochs

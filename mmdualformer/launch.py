@@ -41,8 +41,10 @@ def main() -> None:
     except ValueError as error:  # an argument of torchrun
         sys.exit(f'error: {error}')
     except torch.distributed.DistNetworkError as error:
-        sys.exit(f'error: {str(error).splitlines()[0]}; --master-port (PORT) must be free on --master-addr '
-                 f'(MASTER_ADDR), here {args.master_addr}:{args.master_port}')
+        sys.exit(
+            f'error: {str(error).splitlines()[0]}; --master-port (PORT) must be free on --master-addr '
+            f'(MASTER_ADDR), here {args.master_addr}:{args.master_port}'
+        )
     except SignalException as stop:
         sys.exit(128 + stop.sigval)
 

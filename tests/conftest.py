@@ -60,7 +60,8 @@ def run_tool(tmp_path):
             env=environ,
             capture_output=True,
             text=True,
-            timeout=300)
+            timeout=300,
+        )
 
     return run
 
@@ -91,7 +92,8 @@ def fork_tool(tmp_path):
                 sys.stderr.flush()
                 os._exit(code)
         _, status = os.waitpid(pid, 0)
-        return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(status),
-                                           *(path.read_text() for path in outputs))
+        return subprocess.CompletedProcess(
+            command, os.waitstatus_to_exitcode(status), *(path.read_text() for path in outputs)
+        )
 
     return fork

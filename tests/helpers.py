@@ -60,14 +60,14 @@ def randomize_norms(model: nn.Module) -> None:
 def break_off(path) -> None:
     """Cut off the last quarter of a file of :func:`write_video`, which its index still counts."""
     content = Path(path).read_bytes()
-    Path(path).write_bytes(content[:(content.index(b'mdat') + 3 * len(content)) // 4])
+    Path(path).write_bytes(content[: (content.index(b'mdat') + 3 * len(content)) // 4])
 
 
 def turn(path: Path) -> None:
     """Mark an mp4 file as filmed with the camera on its side."""
     content = bytearray(path.read_bytes())
     matrix = content.index(b'tkhd') + 44
-    content[matrix:matrix + 36] = struct.pack('>9i', 0, 1 << 16, 0, -1 << 16, 0, 0, 64 << 16, 0, 1 << 30)
+    content[matrix : matrix + 36] = struct.pack('>9i', 0, 1 << 16, 0, -1 << 16, 0, 0, 64 << 16, 0, 1 << 30)
     path.write_bytes(content)
 
 

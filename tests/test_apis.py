@@ -25,7 +25,7 @@ def checkpoint(tmp_path_factory) -> str:
 def test_inference_recognizer(checkpoint, clip_file):
     model = init_recognizer(str(CONFIG), checkpoint, device='cpu')
     result = inference_recognizer(model, clip_file)
-    assert result.pred_score.shape == (8, )
+    assert result.pred_score.shape == (8,)
     assert result.pred_score.sum().item() == pytest.approx(1, abs=1e-5)
     assert result.pred_label.item() == result.pred_score.argmax().item()
 
@@ -34,13 +34,15 @@ def test_the_inferencer_gives_the_same_scores(checkpoint, clip_file, motion_root
     model = init_recognizer(str(CONFIG), checkpoint, device='cpu')
     expected = inference_recognizer(model, clip_file).pred_score
     inferencer = ActionRecogInferencer(
-        str(CONFIG), checkpoint, device='cpu', label_file=str(motion_root / 'label_map.txt'))
+        str(CONFIG), checkpoint, device='cpu', label_file=str(motion_root / 'label_map.txt')
+    )
     prediction = inferencer(clip_file)['predictions'][0]
     torch.testing.assert_close(torch.tensor(prediction['pred_scores']), expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(('family', 'layer'), [('dualformer', 'backbone'), ('mobile3d', 'backbone'),
-                                               ('vmf', 'cls_head/expand')])
+@pytest.mark.parametrize(
+    ('family', 'layer'), [('dualformer', 'backbone'), ('mobile3d', 'backbone'), ('vmf', 'cls_head/expand')]
+)
 def test_grad_cam_over_two_views(family, layer, clip_file):
     cfg = Config.fromfile(CONFIG.with_name(f'{family}_micro_motion.py'))
     sampling = next(step for step in cfg.test_pipeline if step.type == 'SampleFrames')

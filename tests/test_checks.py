@@ -59,12 +59,17 @@ def test_other_lists_and_loaders_are_left_to_their_classes(cfg, tmp_path):
     check_datasets(cfg, LOADERS)
 
 
-@pytest.mark.parametrize(('line', 'message'), [('a.mp4 8', "line 2: label '8' must be a number of 0 to 7"),
-                                               ('a.mp4 -1', "label '-1'"),
-                                               ('a.mp4 cat', "'a.mp4 cat' must be a video and its label, a number of"),
-                                               ('two words.mp4 8', "label '8' must"),
-                                               ('a.mp4', "line 2: 'a.mp4' must be a video and its label"),
-                                               ('\n\na.mp4 8', "line 4: label '8' must")])
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('a.mp4 8', "line 2: label '8' must be a number of 0 to 7"),
+        ('a.mp4 -1', "label '-1'"),
+        ('a.mp4 cat', "'a.mp4 cat' must be a video and its label, a number of"),
+        ('two words.mp4 8', "label '8' must"),
+        ('a.mp4', "line 2: 'a.mp4' must be a video and its label"),
+        ('\n\na.mp4 8', "line 4: label '8' must"),
+    ],
+)
 def test_labels_outside_the_classes(cfg, tmp_path, line, message):
     (tmp_path / 'list.txt').write_text(f'b.mp4 0\n{line}\n')
     cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'list.txt')
@@ -106,11 +111,12 @@ def test_videos_that_may_lack_a_label(cfg, tmp_path):
     check_datasets(cfg, LOADERS)
     (tmp_path / 'list.txt').write_text('a.mp4,5\nb.mp4\n')
     cfg.test_dataloader.dataset.update(
-        ann_file=str(tmp_path / 'list.txt'), delimiter=',', data_root='', data_prefix=dict(video=''))
-    check_datasets(cfg, ('test_dataloader', ))
+        ann_file=str(tmp_path / 'list.txt'), delimiter=',', data_root='', data_prefix=dict(video='')
+    )
+    check_datasets(cfg, ('test_dataloader',))
     (tmp_path / 'list.txt').write_text('a.mp4,8\n')
     with pytest.raises(UserError, match="label '8' must be a number of 0 to 7"):
-        check_datasets(cfg, ('test_dataloader', ))
+        check_datasets(cfg, ('test_dataloader',))
 
 
 def test_files_elsewhere_on_the_network_are_not_looked_for():
@@ -149,13 +155,13 @@ def test_files_that_are_no_lists(cfg, tmp_path):
 def test_datasets_under_wrappers_are_checked(cfg):
     inner = cfg.train_dataloader.dataset
     cfg.train_dataloader.dataset = dict(
-        type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[inner, dict(inner, ann_file='no')]))
+        type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[inner, dict(inner, ann_file='no')])
+    )
     with pytest.raises(UserError, match=r"train_dataloader\.dataset\.dataset\.datasets\.1\.ann_file='no'"):
         check_datasets(cfg, LOADERS)
 
 
 class TestCheckpoint:
-
     def save(self, path: Path, state_dict: dict) -> str:
         torch.save(dict(state_dict=state_dict), path)
         return str(path)
@@ -205,7 +211,6 @@ class TestCheckpoint:
 
 
 class TestImageFolder:
-
     @pytest.fixture
     def cfg(self, tmp_path):
         cfg = Config.fromfile(REPO / 'configs/dualformer_t_in1k.py')
@@ -217,15 +222,21 @@ class TestImageFolder:
         return cfg
 
     def test_a_missing_folder_is_named_with_the_file_that_sets_it(self):
-        with pytest.raises(UserError, match=r"train_dataloader\.dataset\.data_prefix\.img='data/imagenet/train', set "
-                           r'in .*configs/_base_/datasets/imagenet1k\.py, does not exist'):
+        with pytest.raises(
+            UserError,
+            match=r"train_dataloader\.dataset\.data_prefix\.img='data/imagenet/train', set "
+            r'in .*configs/_base_/datasets/imagenet1k\.py, does not exist',
+        ):
             check_datasets(Config.fromfile(REPO / 'configs/dualformer_s_in1k.py'), LOADERS)
 
     def test_folders_must_be_the_classes_of_the_head(self, cfg, tmp_path):
         check_datasets(cfg, LOADERS)
         (tmp_path / 'val_dataloader' / 'bee').rmdir()
-        with pytest.raises(UserError, match=r"val_dataloader\.dataset has 2 classes in '.*val_dataloader', but "
-                           r'model\.cls_head\.num_classes=3'):
+        with pytest.raises(
+            UserError,
+            match=r"val_dataloader\.dataset has 2 classes in '.*val_dataloader', but "
+            r'model\.cls_head\.num_classes=3',
+        ):
             check_datasets(cfg, LOADERS)
         cfg.val_dataloader.dataset.metainfo = dict(classes=['ant', 'bee', 'cat'])
         check_datasets(cfg, LOADERS)
@@ -242,8 +253,11 @@ class TestImageFolder:
             check_datasets(cfg, LOADERS)
 
     def test_blending_has_the_classes_of_the_head(self, cfg):
-        with pytest.raises(UserError, match=r'model\.data_preprocessor\.blending\.augments\.0\.num_classes=1000 must '
-                           r'be that of the head, model\.cls_head\.num_classes=3; set it with'):
+        with pytest.raises(
+            UserError,
+            match=r'model\.data_preprocessor\.blending\.augments\.0\.num_classes=1000 must '
+            r'be that of the head, model\.cls_head\.num_classes=3; set it with',
+        ):
             check_model(cfg)
         for augment in cfg.model.data_preprocessor.blending.augments:
             augment.num_classes = 3
@@ -252,7 +266,6 @@ class TestImageFolder:
 
 
 class TestInitialWeights:
-
     def test_a_missing_file_is_named_with_the_file_that_sets_it(self):
         cfg = Config.fromfile(REPO / 'configs/dualformer_t_ucf101_in1k.py')
         with pytest.raises(UserError) as error:

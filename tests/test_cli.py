@@ -27,5 +27,8 @@ def test_other_errors_of_the_system_are_not():
 
 def test_a_folder_below_a_file(fork_tool, tmp_path):
     (tmp_path / 'file').write_text('')
-    assert_one_line(fork_tool('tools/data/make_motion_clips.py', '--root', 'file/motion', '--train', 8, '--val', 8),
-                    'Not a directory', 'file/motion')
+    assert_one_line(
+        fork_tool('tools/data/make_motion_clips.py', '--root', 'file/motion', '--train', 8, '--val', 8),
+        'Not a directory',
+        'file/motion',
+    )

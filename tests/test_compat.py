@@ -20,18 +20,18 @@ from tests.helpers import Malicious
 
 
 def python(code: str, **env) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, '-c', code],
-                          capture_output=True,
-                          text=True,
-                          env={**os.environ, **env},
-                          timeout=120)
+    return subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, env={**os.environ, **env}, timeout=120
+    )
 
 
 def test_mmaction_models_import_after_us_and_without_warnings():
-    result = python('import mmdualformer, mmaction.models, mmaction.apis\n'
-                    'from mmaction.models.localizers import DRN\n'
-                    'try: DRN()\n'
-                    'except ImportError as error: print(error)')
+    result = python(
+        'import mmdualformer, mmaction.models, mmaction.apis\n'
+        'from mmaction.models.localizers import DRN\n'
+        'try: DRN()\n'
+        'except ImportError as error: print(error)'
+    )
     assert result.returncode == 0, result.stderr
     assert 'DRN localizer is missing' in result.stdout
     assert result.stderr == ''
@@ -40,8 +40,11 @@ def test_mmaction_models_import_after_us_and_without_warnings():
 def test_the_stub_steps_aside_for_the_real_localizer(tmp_path, monkeypatch):
     """An mmaction that has the module is left alone."""
     (tmp_path / 'models' / 'localizers' / 'drn').mkdir(parents=True)
-    monkeypatch.setattr(compat.importlib.util, 'find_spec',
-                        lambda name: types.SimpleNamespace(submodule_search_locations=[str(tmp_path)]))
+    monkeypatch.setattr(
+        compat.importlib.util,
+        'find_spec',
+        lambda name: types.SimpleNamespace(submodule_search_locations=[str(tmp_path)]),
+    )
     for name in [name for name in sys.modules if name.startswith('mmaction.models.localizers.drn')]:
         monkeypatch.delitem(sys.modules, name)
     compat.stub_drn()
@@ -49,24 +52,34 @@ def test_the_stub_steps_aside_for_the_real_localizer(tmp_path, monkeypatch):
 
 
 def test_applying_again_changes_nothing():
-    before = (checkpoint_io.load_url, compat.dist_utils._init_dist_pytorch, compat.Config._get_cfg_path,
-              compat.MMDistributedDataParallel.__init__)
+    before = (
+        checkpoint_io.load_url,
+        compat.dist_utils._init_dist_pytorch,
+        compat.Config._get_cfg_path,
+        compat.MMDistributedDataParallel.__init__,
+    )
     compat.apply()
-    assert before == (checkpoint_io.load_url, compat.dist_utils._init_dist_pytorch, compat.Config._get_cfg_path,
-                      compat.MMDistributedDataParallel.__init__)
+    assert before == (
+        checkpoint_io.load_url,
+        compat.dist_utils._init_dist_pytorch,
+        compat.Config._get_cfg_path,
+        compat.MMDistributedDataParallel.__init__,
+    )
 
 
 def test_mends_of_mmengine_step_aside_for_a_newer_one():
-    result = python('import mmengine; mmengine.__version__ = "0.10.8"\n'
-                    'import mmdualformer\n'
-                    'from mmengine.dist import utils\n'
-                    'print(utils._init_dist_pytorch.__module__, hasattr(utils._init_dist_pytorch, "__wrapped__"))')
+    result = python(
+        'import mmengine; mmengine.__version__ = "0.10.8"\n'
+        'import mmdualformer\n'
+        'from mmengine.dist import utils\n'
+        'print(utils._init_dist_pytorch.__module__, hasattr(utils._init_dist_pytorch, "__wrapped__"))'
+    )
     assert result.stdout.split() == ['mmengine.dist.utils', 'False'], result.stderr
 
 
 def test_mmengine_checkpoints_load_weights_only(tmp_path):
     history = HistoryBuffer()
-    for value in (1., 3.):
+    for value in (1.0, 3.0):
         history.update(value)
     path = str(tmp_path / 'epoch_1.pth')
     torch.save(
@@ -75,20 +88,31 @@ def test_mmengine_checkpoints_load_weights_only(tmp_path):
             message_hub=dict(
                 log_scalars={'train/loss': history},
                 runtime_info=dict(
-                    array=np.arange(3), flag=np.bool_(True), score=np.float64(0.5), short=np.float32(0.5),
-                    count=np.int64(3)))), path)
+                    array=np.arange(3),
+                    flag=np.bool_(True),
+                    score=np.float64(0.5),
+                    short=np.float32(0.5),
+                    count=np.int64(3),
+                ),
+            ),
+        ),
+        path,
+    )
     loaded = CheckpointLoader.load_checkpoint(path, logger='silent')
     assert loaded['message_hub']['log_scalars']['train/loss'].mean() == 2
     assert loaded['message_hub']['runtime_info']['score'] == 0.5
 
 
-@pytest.mark.parametrize('call', [
-    lambda marker: (os.mkdir, str(marker)),
-    lambda marker: (getattr, np.ndarray, 'tofile'),
-    lambda marker: (getattr, np.ndarray, 'mean'),
-    lambda marker: (getattr, HistoryBuffer, '__init__'),
-    lambda marker: (exec, f'import os; os.mkdir({str(marker)!r})'),
-])
+@pytest.mark.parametrize(
+    'call',
+    [
+        lambda marker: (os.mkdir, str(marker)),
+        lambda marker: (getattr, np.ndarray, 'tofile'),
+        lambda marker: (getattr, np.ndarray, 'mean'),
+        lambda marker: (getattr, HistoryBuffer, '__init__'),
+        lambda marker: (exec, f'import os; os.mkdir({str(marker)!r})'),
+    ],
+)
 def test_checkpoints_cannot_run_code(tmp_path, call):
     path, marker = str(tmp_path / 'bad.pth'), tmp_path / 'ran'
     torch.save(dict(state_dict={}, meta=Malicious(*call(marker))), path)
@@ -124,6 +148,7 @@ def test_amp_configs_train_in_float32_without_a_gpu():
 
 def test_hue_is_shifted_in_both_directions():
     from mmaction.datasets.transforms import ColorJitter
+
     image = np.random.RandomState(0).randint(0, 256, (8, 8, 3)).astype(np.float32)
     for factor in (-0.1, 0.1):
         hue = cv2.cvtColor(image.astype(np.uint8), cv2.COLOR_RGB2HSV).astype(int)
@@ -135,6 +160,7 @@ def test_hue_is_shifted_in_both_directions():
 def test_heads_train_in_bfloat16():
     from mmaction.models import I3DHead
     from mmaction.structures import ActionDataSample
+
     head = I3DHead(num_classes=5, in_channels=4)
     with torch.autocast('cpu', torch.bfloat16):
         losses = head.loss(torch.randn(2, 4, 1, 2, 2), [ActionDataSample().set_gt_label(i) for i in range(2)])

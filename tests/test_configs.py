@@ -19,7 +19,8 @@ from mmdualformer.checks import check_checkpoint
 from tests.helpers import REPO, build_backbone, config_text
 
 CONFIGS = sorted(str(path.relative_to(REPO / 'configs')) for path in (REPO / 'configs').glob('[!_]*/*.py')) + sorted(
-    path.name for path in (REPO / 'configs').glob('*.py'))
+    path.name for path in (REPO / 'configs').glob('*.py')
+)
 
 
 @pytest.mark.parametrize('name', CONFIGS)
@@ -45,8 +46,10 @@ def test_every_config_builds_and_classifies(name):
     assert all(second[0] in (first[1], 0) for first, second in itertools.pairwise(schedules))
 
 
-@pytest.mark.parametrize(('size', 'params', 'gflops', 'decay', 'drop_path'),
-                         [('t', 21.8, 240, 0.02, 0.1), ('s', 48.9, 636, 0.02, 0.2), ('b', 86.8, 1072, 0.05, 0.3)])
+@pytest.mark.parametrize(
+    ('size', 'params', 'gflops', 'decay', 'drop_path'),
+    [('t', 21.8, 240, 0.02, 0.1), ('s', 48.9, 636, 0.02, 0.2), ('b', 86.8, 1072, 0.05, 0.3)],
+)
 def test_kinetics_400_recipe_of_the_paper(size, params, gflops, decay, drop_path):
     """Table 1 and Section 4.2."""
     cfg = Config.fromfile(REPO / f'configs/dualformer_{size}_k400.py')
@@ -64,9 +67,9 @@ def test_kinetics_400_recipe_of_the_paper(size, params, gflops, decay, drop_path
 
 def test_learning_rates_and_decay_of_each_kind_of_parameter():
     from mmengine.optim import build_optim_wrapper
+
     cfg = Config.fromfile(REPO / 'configs/dualformer_t_k400.py')
-    cfg.model.backbone.update(
-        arch=dict(embed_dims=(8, 8, 8, 8), num_blocks=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)))
+    cfg.model.backbone.update(arch=dict(embed_dims=(8, 8, 8, 8), num_blocks=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)))
     cfg.model.cls_head.in_channels = 8
     init_default_scope('mmaction')
     model = MODELS.build(cfg.model)
@@ -82,9 +85,9 @@ def test_learning_rates_and_decay_of_each_kind_of_parameter():
 def test_learning_rates_and_decay_as_released():
     """Longest key first: the PEG learns like the head, and norms are decayed."""
     from mmengine.optim import build_optim_wrapper
+
     cfg = Config.fromfile(REPO / 'configs/released/dualformer_t_k400.py')
-    cfg.model.backbone.update(
-        arch=dict(embed_dims=(8, 8, 8, 8), num_blocks=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)))
+    cfg.model.backbone.update(arch=dict(embed_dims=(8, 8, 8, 8), num_blocks=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)))
     cfg.model.cls_head.in_channels = 8
     init_default_scope('mmaction')
     model = MODELS.build(cfg.model)
@@ -97,14 +100,23 @@ def test_learning_rates_and_decay_as_released():
         assert settings[id(parameter)] == pytest.approx(expected), name
 
 
-@pytest.mark.parametrize(('name', 'warmup', 'epochs', 'batch'), [
-    ('dualformer_t_k400', 3, 30, 64), ('dualformer_s_k400', 2.5, 30, 64), ('dualformer_t_k400_tokenlabel', 3, 30, 128),
-    ('dualformer_s_k400_tokenlabel', 2.5, 30, 64), ('dualformer_s_diving48', 1, 30, 64),
-    ('dualformer_s_hmdb51', 1, 16, 128), ('dualformer_s_ucf101', 1, 16, 128), ('dualformer_t_ucf101', 1, 16, 128),
-])
+@pytest.mark.parametrize(
+    ('name', 'warmup', 'epochs', 'batch'),
+    [
+        ('dualformer_t_k400', 3, 30, 64),
+        ('dualformer_s_k400', 2.5, 30, 64),
+        ('dualformer_t_k400_tokenlabel', 3, 30, 128),
+        ('dualformer_s_k400_tokenlabel', 2.5, 30, 64),
+        ('dualformer_s_diving48', 1, 30, 64),
+        ('dualformer_s_hmdb51', 1, 16, 128),
+        ('dualformer_s_ucf101', 1, 16, 128),
+        ('dualformer_t_ucf101', 1, 16, 128),
+    ],
+)
 def test_released_cosines_run_from_epoch_0_by_epoch(name, warmup, epochs, batch):
     """As mmcv 1.3: the cosine of the epoch, times a line from 0.1 to 1 over the iterations of the warm-up."""
     from mmaction.registry import PARAM_SCHEDULERS
+
     cfg = Config.fromfile(REPO / f'configs/released/{name}.py')
     init_default_scope('mmaction')
     assert 8 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == batch
@@ -132,8 +144,9 @@ def test_configs_by_package_name_from_any_directory(tmp_path, monkeypatch):
     reference = Config.fromfile(REPO / 'configs/dualformer_b_k400.py')
     assert get_config('mmdualformer::dualformer_b_k400.py').model == reference.model
 
-    Path('mine.py').write_text("_base_ = 'mmdualformer::dualformer_b_k400.py'\n"
-                               'model = dict(cls_head=dict(num_classes=7))\n')
+    Path('mine.py').write_text(
+        "_base_ = 'mmdualformer::dualformer_b_k400.py'\nmodel = dict(cls_head=dict(num_classes=7))\n"
+    )
     mine = Config.fromfile('mine.py')
     assert mine.model.cls_head.num_classes == 7
     assert mine.model.backbone == reference.model.backbone
@@ -145,10 +158,13 @@ def test_configs_by_package_name_from_any_directory(tmp_path, monkeypatch):
         Config.fromfile('missing.py')
 
 
-@pytest.mark.parametrize('code', [
-    'from mmengine.hub import get_config; cfg = get_config("mmdualformer::dualformer_b_k400.py")',
-    'from mmengine.config import Config; cfg = Config.fromfile("mine.py")',
-])
+@pytest.mark.parametrize(
+    'code',
+    [
+        'from mmengine.hub import get_config; cfg = get_config("mmdualformer::dualformer_b_k400.py")',
+        'from mmengine.config import Config; cfg = Config.fromfile("mine.py")',
+    ],
+)
 def test_configs_by_package_name_before_we_are_imported(tmp_path, code):
     (tmp_path / 'mine.py').write_text("_base_ = 'mmdualformer::dualformer_b_k400.py'\n")
     code += '; print(cfg.model.backbone.arch)'
@@ -158,8 +174,10 @@ def test_configs_by_package_name_before_we_are_imported(tmp_path, code):
 
 
 def test_models_by_package_name_before_we_are_imported(tmp_path):
-    code = ('from mmengine.hub import get_model; '
-            'print(type(get_model("mmdualformer::dualformer_micro_motion.py").backbone).__name__)')
+    code = (
+        'from mmengine.hub import get_model; '
+        'print(type(get_model("mmdualformer::dualformer_micro_motion.py").backbone).__name__)'
+    )
     result = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert result.stdout.strip() == 'DualFormer', result.stderr
     assert result.stderr == ''
@@ -175,27 +193,30 @@ def test_configs_of_other_packages_are_found_as_before():
     assert get_config('mmaction::_base_/default_runtime.py').default_scope == 'mmaction'
 
 
-@pytest.mark.parametrize(('name', 'gflops', 'params', 'paper'), [
-    ('ll_ll_ll_ll', 245.7, 21.73, 244),
-    ('gg_gg_gg_gg', 226.7, 21.82, 228),
-    ('ll_ll_lg_lg', 236.9, 21.75, 236),
-    ('lg_lg_ll_ll', 245.0, 21.75, 244),
-    ('coarse_only', 225.2, 21.76, 224),
-    ('fine_only', 233.7, 21.76, 232),
-    ('window_4x7x7', 225.2, 21.77, 224),
-    ('window_16x7x7', 270.6, 21.77, 272),
-    ('window_8x14x14', 323.4, 21.77, 324),
-    ('16x4', 112.0, 21.77, 112),
-    ('16x4_window_4x7x7', 104.4, 21.77, 104),
-    ('avgpool', 236.1, 21.73, 4 * 59),
-    ('conv', 245.2, 27.59, 4 * 61),
-    ('no_peg', 239.7, 21.74, None),
-    ('relative_bias', 239.7, 21.94, None),
-    ('patch_4x4x4', 112.6, 21.77, 112),
-    ('pool_2_1_1', 136.2, 21.80, 136),
-    ('pool_1_2_1', 153.0, 21.90, 152),
-    ('pool_1_1_2', 215.5, 22.29, 216),
-])
+@pytest.mark.parametrize(
+    ('name', 'gflops', 'params', 'paper'),
+    [
+        ('ll_ll_ll_ll', 245.7, 21.73, 244),
+        ('gg_gg_gg_gg', 226.7, 21.82, 228),
+        ('ll_ll_lg_lg', 236.9, 21.75, 236),
+        ('lg_lg_ll_ll', 245.0, 21.75, 244),
+        ('coarse_only', 225.2, 21.76, 224),
+        ('fine_only', 233.7, 21.76, 232),
+        ('window_4x7x7', 225.2, 21.77, 224),
+        ('window_16x7x7', 270.6, 21.77, 272),
+        ('window_8x14x14', 323.4, 21.77, 324),
+        ('16x4', 112.0, 21.77, 112),
+        ('16x4_window_4x7x7', 104.4, 21.77, 104),
+        ('avgpool', 236.1, 21.73, 4 * 59),
+        ('conv', 245.2, 27.59, 4 * 61),
+        ('no_peg', 239.7, 21.74, None),
+        ('relative_bias', 239.7, 21.94, None),
+        ('patch_4x4x4', 112.6, 21.77, 112),
+        ('pool_2_1_1', 136.2, 21.80, 136),
+        ('pool_1_2_1', 153.0, 21.90, 152),
+        ('pool_1_1_2', 215.5, 22.29, 216),
+    ],
+)
 def test_ablations_of_the_paper_cost_what_they_say(name, gflops, params, paper):
     """Tables 3 to 7: four views of DualFormer-T; the paper prints a view's GFLOPs, rounded, times four."""
     path = REPO / f'configs/ablations/dualformer_t_k400_{name}.py'
@@ -213,8 +234,9 @@ def test_ablations_of_the_paper_cost_what_they_say(name, gflops, params, paper):
 
 
 @pytest.mark.parametrize('data', ['diving48', 'hmdb51', 'ucf101'])
-@pytest.mark.parametrize(('model', 'input', 'views'),
-                         [('t', '16x4', '4x1'), ('s', '32x4', '4x1'), ('s', '32x4', '4x3')])
+@pytest.mark.parametrize(
+    ('model', 'input', 'views'), [('t', '16x4', '4x1'), ('s', '32x4', '4x1'), ('s', '32x4', '4x3')]
+)
 def test_inputs_and_views_of_table_2(data, model, input, views):
     name = f'dualformer_{model}_{data}' + ('_4x3' if views == '4x3' else '')
     cfg = Config.fromfile(REPO / f'configs/{name}.py')
@@ -243,12 +265,15 @@ def test_a_checkpoint_of_32_frames_starts_the_fine_tuning_on_16(data, tmp_path):
         assert round(count_cost(build_backbone(cfg), (1, 3, 16, 224, 224)).flops / 1e9) == 28
 
 
-@pytest.mark.parametrize(('name', 'gflops', 'params', 'paper'), [
-    ('t_in1k', 2.9, 22.2, 'Paper: 81.9 %, 4.2 GFLOPs, 22 M parameters'),
-    ('s_in1k', 8.3, 49.6, 'Paper: 83.5 %, 8.1 GFLOPs, 50 M parameters'),
-    ('b_in1k', 14.6, 87.8, 'Paper: 84.0 %, 14.7 GFLOPs, 88 M parameters'),
-    ('b_in21k', 14.6, 109.2, ''),
-])
+@pytest.mark.parametrize(
+    ('name', 'gflops', 'params', 'paper'),
+    [
+        ('t_in1k', 2.9, 22.2, 'Paper: 81.9 %, 4.2 GFLOPs, 22 M parameters'),
+        ('s_in1k', 8.3, 49.6, 'Paper: 83.5 %, 8.1 GFLOPs, 50 M parameters'),
+        ('b_in1k', 14.6, 87.8, 'Paper: 84.0 %, 14.7 GFLOPs, 88 M parameters'),
+        ('b_in21k', 14.6, 109.2, ''),
+    ],
+)
 def test_image_models_of_the_supplement(name, gflops, params, paper):
     """Table 1 and Section A.2 of the supplement."""
     path = REPO / f'configs/dualformer_{name}.py'
@@ -267,7 +292,8 @@ def test_image_models_of_the_supplement(name, gflops, params, paper):
     assert cfg.model.cls_head.num_classes == (21841 if large else 1000)
     assert cfg.model.cls_head.label_smooth_eps == 0.1
     assert [(augment.type, augment.num_classes, augment.alpha) for augment in blending.augments] == [
-        ('MixupBlending', cfg.model.cls_head.num_classes, 0.8), ('CutmixBlending', cfg.model.cls_head.num_classes, 1.)
+        ('MixupBlending', cfg.model.cls_head.num_classes, 0.8),
+        ('CutmixBlending', cfg.model.cls_head.num_classes, 1.0),
     ]
     assert cfg.model.backbone.drop_path_rate == (0.2 if large else 0.1)
     assert 8 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 1024
@@ -276,13 +302,17 @@ def test_image_models_of_the_supplement(name, gflops, params, paper):
     assert cfg.randomness.diff_rank_seed
 
 
-@pytest.mark.parametrize(('name', 'points'), [
-    ('t_in1k', {0: 1e-6, 10: 5e-4, 20: 1e-3, 160: (1e-3 + 1e-5) / 2, 300: 1e-5}),
-    ('b_in21k', {0: 5e-7, 5: 5e-4, 52.5: 0.505 * 5e-4, 100: 5e-6}),
-])
+@pytest.mark.parametrize(
+    ('name', 'points'),
+    [
+        ('t_in1k', {0: 1e-6, 10: 5e-4, 20: 1e-3, 160: (1e-3 + 1e-5) / 2, 300: 1e-5}),
+        ('b_in21k', {0: 5e-7, 5: 5e-4, 52.5: 0.505 * 5e-4, 100: 5e-6}),
+    ],
+)
 def test_learning_rates_of_image_models(name, points):
     """Linear warm-up, then the cosine of ImageNet-1K or the line of ImageNet-21K; by iteration."""
     from mmaction.registry import PARAM_SCHEDULERS
+
     cfg = Config.fromfile(REPO / f'configs/dualformer_{name}.py')
     init_default_scope('mmaction')
     steps = 100
@@ -305,6 +335,7 @@ def test_learning_rates_of_image_models(name, points):
 def test_weight_decay_of_image_models():
     """None on biases, norms and PEG, and one learning rate for all."""
     from mmengine.optim import build_optim_wrapper
+
     cfg = Config.fromfile(REPO / 'configs/dualformer_t_in1k.py')
     cfg.model.backbone.update(arch=dict(embed_dims=(8, 8, 8, 8), num_blocks=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)))
     cfg.model.cls_head.in_channels = 8
@@ -321,6 +352,7 @@ def test_weight_decay_of_image_models():
 
 def test_the_loss_of_image_models_takes_blended_and_smoothed_labels():
     from mmaction.structures import ActionDataSample
+
     cfg = Config.fromfile(REPO / 'configs/dualformer_t_in1k.py')
     init_default_scope('mmaction')
     preprocessor, head = MODELS.build(cfg.model.data_preprocessor), MODELS.build(cfg.model.cls_head)
@@ -365,16 +397,19 @@ def test_the_released_ucf_101_model_starts_from_what_fits(tmp_path, monkeypatch)
     assert ucf.cls_head.fc_cls.weight.std() > 0
 
 
-@pytest.mark.parametrize(('name', 'size', 'image', 'paper'), [
-    ('t_k400_in1k', 't', 't_in1k', '79.0 %'),
-    ('s_k400_in1k', 's', 's_in1k', '80.3 %'),
-    ('b_k400_in1k', 'b', 'b_in1k', '81.1 %'),
-    ('b_k400_in21k', 'b', 'b_in21k', '82.9 %'),
-    ('b_k600_in21k', 'b', 'b_in21k', '85.2 %'),
-    ('t_diving48_in1k', 't', 't_in1k', '75.4 %'),
-    ('t_hmdb51_in1k', 't', 't_in1k', '74.6 %'),
-    ('t_ucf101_in1k', 't', 't_in1k', '96.3 %'),
-])
+@pytest.mark.parametrize(
+    ('name', 'size', 'image', 'paper'),
+    [
+        ('t_k400_in1k', 't', 't_in1k', '79.0 %'),
+        ('s_k400_in1k', 's', 's_in1k', '80.3 %'),
+        ('b_k400_in1k', 'b', 'b_in1k', '81.1 %'),
+        ('b_k400_in21k', 'b', 'b_in21k', '82.9 %'),
+        ('b_k600_in21k', 'b', 'b_in21k', '85.2 %'),
+        ('t_diving48_in1k', 't', 't_in1k', '75.4 %'),
+        ('t_hmdb51_in1k', 't', 't_in1k', '74.6 %'),
+        ('t_ucf101_in1k', 't', 't_in1k', '96.3 %'),
+    ],
+)
 def test_video_configs_start_from_the_image_models(name, size, image, paper):
     """Tables 1 and 2: one change to the config without ImageNet weights, and the shapes inflate."""
     path = REPO / f'configs/dualformer_{name}.py'

@@ -75,10 +75,14 @@ def build(path, device='meta', **options) -> tuple[nn.Module, Config]:
         return build_scorer(cfg), cfg
 
 
-@pytest.mark.parametrize(('name', 'published', 'here'), [
-    *((REPO / f'configs/{name}.py', *cost) for name, cost in MODELS_OF_THE_PAPER.items()),
-    *((ABLATIONS / f'{name}.py', *cost) for name, cost in ABLATIONS_OF_THE_PAPER.items()),
-], ids=lambda value: getattr(value, 'stem', str(value)))
+@pytest.mark.parametrize(
+    ('name', 'published', 'here'),
+    [
+        *((REPO / f'configs/{name}.py', *cost) for name, cost in MODELS_OF_THE_PAPER.items()),
+        *((ABLATIONS / f'{name}.py', *cost) for name, cost in ABLATIONS_OF_THE_PAPER.items()),
+    ],
+    ids=lambda value: getattr(value, 'stem', str(value)),
+)
 def test_costs_of_the_paper(name, published, here):
     """At the printed precision, or the config says what differs."""
     model, cfg = build(name)
@@ -108,11 +112,19 @@ def test_every_ablation_of_the_paper_is_tested():
     assert {name for name in names if name.startswith(('vmf_', 'mobile3d_'))} == set(ABLATIONS_OF_THE_PAPER)
 
 
-@pytest.mark.parametrize('name', [
-    'vmf_1g_k400', 'mobile3d_1g_k400', 'ablations/vmf_2g_k400_frame_tokens_2', 'ablations/vmf_2g_k400_conv_2d',
-    'ablations/vmf_2g_k400_conv_2plus1d', 'ablations/vmf_2g_k400_relu', 'ablations/vmf_2g_k400_dyrelu',
-    'ablations/vmf_560m_k400_stride_each_stage'
-])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'vmf_1g_k400',
+        'mobile3d_1g_k400',
+        'ablations/vmf_2g_k400_frame_tokens_2',
+        'ablations/vmf_2g_k400_conv_2d',
+        'ablations/vmf_2g_k400_conv_2plus1d',
+        'ablations/vmf_2g_k400_relu',
+        'ablations/vmf_2g_k400_dyrelu',
+        'ablations/vmf_560m_k400_stride_each_stage',
+    ],
+)
 def test_flop_analyzer_counts_the_same(name):
     """MMEngine's counter traces the fast forms on a CPU as the convolutions and norms that the paper counts."""
     model, _ = build(REPO / f'configs/{name}.py', 'cpu')
@@ -128,19 +140,27 @@ def test_flop_analyzer_at_full_size():
     assert flops.total() / 1e9 == pytest.approx(0.553, abs=0.0005)
 
 
-@pytest.mark.parametrize(('name', 'frames', 'size'), [
-    *((f'vmf_560m_{data}', 64, 172) for data in ('k400', 'k600', 'diving48', 'ucf101', 'hmdb51')),
-    *((f'{model}_{data}', 32, 224)
-      for model, data in itertools.product(('vmf_1g', 'vmf_2g', 'vmf_5g'), ('k400', 'k600'))),
-    ('mobile3d_1g_k400', 32, 224),
-])
+@pytest.mark.parametrize(
+    ('name', 'frames', 'size'),
+    [
+        *((f'vmf_560m_{data}', 64, 172) for data in ('k400', 'k600', 'diving48', 'ucf101', 'hmdb51')),
+        *(
+            (f'{model}_{data}', 32, 224)
+            for model, data in itertools.product(('vmf_1g', 'vmf_2g', 'vmf_5g'), ('k400', 'k600'))
+        ),
+        ('mobile3d_1g_k400', 32, 224),
+    ],
+)
 def test_clips_of_the_paper(name, frames, size, clip_file):
     """Section "Implementation Details": one clip of 64 frames over the whole video to test."""
     cfg = Config.fromfile(REPO / f'configs/{name}.py')
     assert cfg.train_dataloader.dataset.pipeline[1] == dict(type='UniformSample', clip_len=frames)
     _, _, _, rescale, crop, flip, *_ = cfg.train_dataloader.dataset.pipeline  # X3D's, as the model's page says
-    assert (rescale.type, crop, flip) == ('RandomRescale', dict(type='RandomCrop', size=size),
-                                          dict(type='Flip', flip_ratio=0.5))
+    assert (rescale.type, crop, flip) == (
+        'RandomRescale',
+        dict(type='RandomCrop', size=size),
+        dict(type='Flip', flip_ratio=0.5),
+    )
     assert rescale.scale_range == (round(size * 8 / 7), round(size * 10 / 7))
     for pipeline in (cfg.val_dataloader.dataset.pipeline, cfg.test_dataloader.dataset.pipeline):
         assert pipeline == cfg.test_pipeline

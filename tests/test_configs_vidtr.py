@@ -67,15 +67,29 @@ def test_the_documented_costs_are_these():
 def test_the_convention_misses_attention_and_class_tokens_by_hand():
     cfg = Config.fromfile(REPO / 'configs/vidtr_s_k400.py')
     assert count_vidtr_paper_macs(build_backbone(cfg), (2, 3, 8, 224, 224)) == 2 * 8 * 196 * (
-        16 * 16 * 3 * 768 + 12 * 2 * 768 * 3072)
+        16 * 16 * 3 * 768 + 12 * 2 * 768 * 3072
+    )
 
 
-@pytest.mark.parametrize(('name', 'input'), [
-    ('vidtr_s_k400', '8x8'), ('vidtr_m_k400', '16x4'), ('vidtr_l_k400', '32x2'), ('vidtr_s_vanilla_k400', '8x8'),
-    ('cvidtr_s_k400', '8x8'), ('cvidtr_m_k400', '16x4'), ('vidtr_s_k700', '8x8'), ('vidtr_m_k700', '16x4'),
-    ('vidtr_l_k700', '32x2'), ('vidtr_l_charades', '32x4'), ('vidtr_m_ucf101', '16x4'), ('vidtr_l_ucf101', '32x2'),
-    ('vidtr_m_hmdb51', '16x4'), ('vidtr_l_hmdb51', '32x2')
-])
+@pytest.mark.parametrize(
+    ('name', 'input'),
+    [
+        ('vidtr_s_k400', '8x8'),
+        ('vidtr_m_k400', '16x4'),
+        ('vidtr_l_k400', '32x2'),
+        ('vidtr_s_vanilla_k400', '8x8'),
+        ('cvidtr_s_k400', '8x8'),
+        ('cvidtr_m_k400', '16x4'),
+        ('vidtr_s_k700', '8x8'),
+        ('vidtr_m_k700', '16x4'),
+        ('vidtr_l_k700', '32x2'),
+        ('vidtr_l_charades', '32x4'),
+        ('vidtr_m_ucf101', '16x4'),
+        ('vidtr_l_ucf101', '32x2'),
+        ('vidtr_m_hmdb51', '16x4'),
+        ('vidtr_l_hmdb51', '32x2'),
+    ],
+)
 def test_inputs_views_and_schedules_of_the_paper(name, input):
     """Tables 1, 2, 3 and 6, and Section 3.3."""
     cfg = Config.fromfile(REPO / f'configs/{name}.py')
@@ -115,7 +129,7 @@ def test_charades_learns_several_labels_and_is_measured_by_average_precision():
     torch.manual_seed(0)
     tokens = torch.randn(4, 768)
     labels = torch.zeros(4, 157)
-    labels[[0, 1, 2, 3, 3], [0, 1, 0, 2, 1]] = 1.
+    labels[[0, 1, 2, 3, 3], [0, 1, 0, 2, 1]] = 1.0
     samples = [ActionDataSample().set_gt_label(label) for label in labels]
     loss = head.loss(tokens, samples)['loss_cls']
     torch.testing.assert_close(loss, torch.nn.functional.binary_cross_entropy_with_logits(head(tokens), labels))

@@ -13,16 +13,19 @@ from mmdualformer.models import VideoMobileFormer, VideoMobileFormerHead
 from tests.helpers import assert_one_line, randomize_norms
 
 
-@pytest.mark.parametrize('settings', [
-    dict(),
-    dict(conv_type='(2+1)d', temporal_strides=(2, 2), activation='dyrelu'),
-])
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(),
+        dict(conv_type='(2+1)d', temporal_strides=(2, 2), activation='dyrelu'),
+    ],
+)
 def test_onnx_runtime_agrees(tmp_path, settings):
     """On a batch of two clips, whose lengths the temporal strides do not divide."""
     torch.manual_seed(0)
     settings = dict(settings)
-    arch = dict(dim=8, num_blocks=(2, ), expansion=2.25, temporal_strides=settings.pop('temporal_strides', (2, 1)))
-    backbone = VideoMobileFormer(arch, out_indices=(0, ), token_dim=16, **settings)
+    arch = dict(dim=8, num_blocks=(2,), expansion=2.25, temporal_strides=settings.pop('temporal_strides', (2, 1)))
+    backbone = VideoMobileFormer(arch, out_indices=(0,), token_dim=16, **settings)
     model = nn.Sequential(backbone, VideoMobileFormerHead(5, 8, token_dim=16, hidden_dim=24))
     randomize_norms(model)
     for module in model.modules():
@@ -32,8 +35,9 @@ def test_onnx_runtime_agrees(tmp_path, settings):
     clip = torch.randn(2, 3, 7, 33, 30)
     export_onnx(model, clip.shape, tmp_path / 'model.onnx')
     convolutions = [node for node in onnx.load(tmp_path / 'model.onnx').graph.node if node.op_type == 'Conv']
-    kernels = [attribute.ints for node in convolutions for attribute in node.attribute
-               if attribute.name == 'kernel_shape']
+    kernels = [
+        attribute.ints for node in convolutions for attribute in node.attribute if attribute.name == 'kernel_shape'
+    ]
     assert kernels and all(len(kernel) == 2 for kernel in kernels)  # those of 3D ones are slow
     logits = load_onnx(tmp_path / 'model.onnx', num_threads=1)(clip)
     with torch.no_grad():
@@ -49,7 +53,7 @@ def test_missing_packages_are_named(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(export.importlib.util, 'find_spec', lambda name: None if name == 'onnxruntime' else find(name))
     with pytest.raises(UserError, match=r'^ONNX export needs onnxruntime: pip install .*\[export\]"$'):
-        export_onnx(nn.Identity(), (1, ), 'model.onnx')
+        export_onnx(nn.Identity(), (1,), 'model.onnx')
 
 
 SMALLER = """

@@ -39,12 +39,14 @@ def command(tmp_path):
     """Run ``python -m mmdualformer`` of ``root`` in an empty folder; gives the finished process."""
 
     def run(*arguments, root: Path = REPO, **env) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, '-m', 'mmdualformer', *map(str, arguments)],
-                              cwd=tmp_path,
-                              env={**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1', **env},
-                              capture_output=True,
-                              text=True,
-                              timeout=300)
+        return subprocess.run(
+            [sys.executable, '-m', 'mmdualformer', *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1', **env},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
 
     return run
 
@@ -76,8 +78,15 @@ def test_alone_it_lists_every_tool_with_the_first_line_of_its_docstring(command)
 
 
 def test_a_tool_gets_its_arguments_and_gives_its_exit_status(command, site_packages, tmp_path):
-    result = command('sweep_views', 'configs/dualformer_micro_motion.py', 'configs/no.py', '--views', '1 2', STATUS='7',
-                     root=site_packages)
+    result = command(
+        'sweep_views',
+        'configs/dualformer_micro_motion.py',
+        'configs/no.py',
+        '--views',
+        '1 2',
+        STATUS='7',
+        root=site_packages,
+    )
     assert result.returncode == 7, result.stderr
     config = site_packages / 'mmdualformer/.mim/configs/dualformer_micro_motion.py'
     assert (tmp_path / 'calls.txt').read_text() == f'sweep_views 1 {config} configs/no.py --views 1 2\n'
@@ -87,11 +96,14 @@ def test_a_tools_error_is_its_own(command):
     assert_one_line(command('benchmark-data', '--videos', 'a.mp4'), '--videos a.mp4 does not exist')
 
 
-@pytest.mark.parametrize(('arguments', 'parts'), [
-    (('prepair', ), ("no tool 'prepair'", 'did you mean prepare?')),
-    (('qqqq', ), ("no tool 'qqqq'", '--help')),
-    (('train', 'configs/dualformer_t_k400.py', '--gpus', '0'), ('--gpus 0 must be at least 1', )),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'parts'),
+    [
+        (('prepair',), ("no tool 'prepair'", 'did you mean prepare?')),
+        (('qqqq',), ("no tool 'qqqq'", '--help')),
+        (('train', 'configs/dualformer_t_k400.py', '--gpus', '0'), ('--gpus 0 must be at least 1',)),
+    ],
+)
 def test_mistakes_are_one_line(monkeypatch, arguments, parts):
     monkeypatch.setattr(sys, 'argv', ['mmdualformer', *arguments])
     monkeypatch.setenv('PYTHONPATH', '')

@@ -64,8 +64,16 @@ def feature(model, video: Path) -> torch.Tensor:
 
 
 def test_feature_extraction_reads_the_folder_that_it_is_given(run_tool, model, checkpoint, clips, tmp_path):
-    result = run_tool(TOOLS / 'misc/clip_feature_extraction.py', CONFIG, checkpoint, 'out', '--video-list', 'list.txt',
-                      '--video-root', clips)
+    result = run_tool(
+        TOOLS / 'misc/clip_feature_extraction.py',
+        CONFIG,
+        checkpoint,
+        'out',
+        '--video-list',
+        'list.txt',
+        '--video-root',
+        clips,
+    )
     assert result.returncode == 0, result.stderr
     files = {
         'a.mp4': clips / 'a.mp4',
@@ -81,8 +89,16 @@ def test_feature_extraction_reads_the_folder_that_it_is_given(run_tool, model, c
 
 
 def test_feature_extraction_has_no_features_of_missing_videos(run_tool, checkpoint, clips, tmp_path):
-    result = run_tool(TOOLS / 'misc/clip_feature_extraction.py', CONFIG, checkpoint, 'out', '--video-list', 'list.txt',
-                      '--video-root', tmp_path / 'missing')
+    result = run_tool(
+        TOOLS / 'misc/clip_feature_extraction.py',
+        CONFIG,
+        checkpoint,
+        'out',
+        '--video-list',
+        'list.txt',
+        '--video-root',
+        tmp_path / 'missing',
+    )
     assert result.returncode != 0
     assert str(tmp_path / 'missing/a.mp4') in result.stderr
     assert not list(tmp_path.rglob('*.pkl'))
@@ -91,29 +107,56 @@ def test_feature_extraction_has_no_features_of_missing_videos(run_tool, checkpoi
 def test_check_videos_names_what_our_decoders_cannot_read(run_tool, clips, tmp_path):
     (clips / 'b/a.mp4').write_bytes(b'no video')
     (clips / 'two words.mp4').unlink()
-    result = run_tool(TOOLS / 'analysis_tools/check_videos.py', CONFIG, '--nproc', 1, '--cfg-options',
-                      f'train_dataloader.dataset.ann_file={tmp_path}/list.txt',
-                      f'train_dataloader.dataset.data_prefix.video={clips}', 'train_dataloader.dataset.time_limit=20')
+    result = run_tool(
+        TOOLS / 'analysis_tools/check_videos.py',
+        CONFIG,
+        '--nproc',
+        1,
+        '--cfg-options',
+        f'train_dataloader.dataset.ann_file={tmp_path}/list.txt',
+        f'train_dataloader.dataset.data_prefix.video={clips}',
+        'train_dataloader.dataset.time_limit=20',
+    )
     assert result.returncode == 0, result.stderr
     assert 'Checked 4 videos, 2 are corrupted/missing.' in result.stdout
     assert sorted((tmp_path / 'invalid-video.txt').read_text().splitlines()) == [
-        str(clips / 'b/a.mp4'), str(clips / 'two words.mp4')
+        str(clips / 'b/a.mp4'),
+        str(clips / 'two words.mp4'),
     ]
 
 
 def test_browse_dataset_writes_the_frames_of_each_step(fork_tool, motion_root, tmp_path):
-    result = fork_tool(TOOLS / 'visualizations/browse_dataset.py', CONFIG, 'out', '-n', 1, '-m', 'pipeline',
-                       '--cfg-options', f'train_dataloader.dataset.data_root={motion_root}')
+    result = fork_tool(
+        TOOLS / 'visualizations/browse_dataset.py',
+        CONFIG,
+        'out',
+        '-n',
+        1,
+        '-m',
+        'pipeline',
+        '--cfg-options',
+        f'train_dataloader.dataset.data_root={motion_root}',
+    )
     assert result.returncode == 0, result.stderr
-    video, = (tmp_path / 'out').iterdir()
+    (video,) = (tmp_path / 'out').iterdir()
     frames = frames_of(video)
     assert len(frames) == 18
     assert frames.shape[2] > 64 + 40 + 32  # those of VideoDecode, Resize and RandomCrop side by side
 
 
 def test_vis_cam_shows_where_the_features_of_the_backbone_come_from(fork_tool, checkpoint, clip_file, tmp_path):
-    result = fork_tool(TOOLS / 'visualizations/vis_cam.py', CONFIG, checkpoint, clip_file, '--device', 'cpu',
-                       '--target-layer-name', 'backbone', '--out-filename', 'cam.gif')
+    result = fork_tool(
+        TOOLS / 'visualizations/vis_cam.py',
+        CONFIG,
+        checkpoint,
+        clip_file,
+        '--device',
+        'cpu',
+        '--target-layer-name',
+        'backbone',
+        '--out-filename',
+        'cam.gif',
+    )
     assert result.returncode == 0, result.stderr
     with Image.open(tmp_path / 'cam.gif') as gif:
         assert (gif.size, gif.n_frames) == ((32, 32), 18)
@@ -173,8 +216,11 @@ def test_inferencers_read_files_with_the_decoders_of_the_config(model, checkpoin
     frames = frames_of(clip_file)
     for i, frame in enumerate(frames):
         Image.fromarray(frame).save(tmp_path / f'img_{i + 1:05}.jpg', quality=95)
-    for input_format, video, atol in (('video', clip_file, 1e-4), ('array', frames, 1e-4), ('rawframes', str(tmp_path),
-                                                                                           2e-2)):
+    for input_format, video, atol in (
+        ('video', clip_file, 1e-4),
+        ('array', frames, 1e-4),
+        ('rawframes', str(tmp_path), 2e-2),
+    ):
         inferencer = MMAction2Inferencer(str(CONFIG), checkpoint, device='cpu', input_format=input_format)
         scores = inferencer(video)['predictions'][0]['rec_scores'][0]
         torch.testing.assert_close(torch.tensor(scores), expected, rtol=0, atol=atol)
@@ -209,6 +255,7 @@ def image_sequence_clip(monkeypatch):
     monkeypatch.setattr(compat.importlib.util, 'find_spec', lambda name: None)
     compat.write_videos_without_moviepy()
     from moviepy.editor import ImageSequenceClip
+
     return ImageSequenceClip
 
 
@@ -231,7 +278,10 @@ def test_videos_are_written_without_moviepy(image_sequence_clip, tmp_path):
 def test_moviepy_that_can_is_left_alone(monkeypatch, tmp_path):
     (tmp_path / 'editor.py').touch()
     monkeypatch.delitem(sys.modules, 'moviepy.editor', raising=False)
-    monkeypatch.setattr(compat.importlib.util, 'find_spec',
-                        lambda name: types.SimpleNamespace(submodule_search_locations=[str(tmp_path)]))
+    monkeypatch.setattr(
+        compat.importlib.util,
+        'find_spec',
+        lambda name: types.SimpleNamespace(submodule_search_locations=[str(tmp_path)]),
+    )
     compat.write_videos_without_moviepy()
     assert 'moviepy.editor' not in sys.modules

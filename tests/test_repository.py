@@ -38,8 +38,8 @@ def test_issue_forms_have_what_they_must_have(name):
 
 
 def test_the_workflow_runs_the_command_of_the_readme():
-    job, = load('.github/workflows/tests.yml')['jobs'].values()
-    command, = (step['run'] for step in job['steps'] if 'run' in step)
+    (job,) = load('.github/workflows/tests.yml')['jobs'].values()
+    (command,) = (step['run'] for step in job['steps'] if 'run' in step)
     readme = (REPO / 'README.md').read_text(encoding='utf-8')
     assert f'## Tests\n\n```bash\n{command}\n```' in readme
     assert job['runs-on'] == 'ubuntu-latest'
@@ -47,7 +47,7 @@ def test_the_workflow_runs_the_command_of_the_readme():
 
 
 def test_pre_commit_runs_the_ruff_of_ci():
-    repo, = load('.pre-commit-config.yaml')['repos']
+    (repo,) = load('.pre-commit-config.yaml')['repos']
     assert repo['rev'] == f'v{pinned("ruff")}'
 
 
@@ -76,20 +76,44 @@ def test_files_that_are_named_exist(page):
 
 def test_the_source_distribution_holds_tests_and_docs(tmp_path):
     source = tmp_path / 'source'
-    unwanted = shutil.ignore_patterns('.git', '.mim', '.venv*', '*.egg-info', 'build', 'data', 'dist', 'work_dirs',
-                                      '__pycache__', '.*_cache')
-    shutil.copytree(REPO, source, ignore=lambda folder, names: unwanted(folder, names) - (
-        {'data'} if folder.endswith(('tests', 'tools')) else set()))
+    unwanted = shutil.ignore_patterns(
+        '.git', '.mim', '.venv*', '*.egg-info', 'build', 'data', 'dist', 'work_dirs', '__pycache__', '.*_cache'
+    )
+    shutil.copytree(
+        REPO,
+        source,
+        ignore=lambda folder, names: (
+            unwanted(folder, names) - ({'data'} if folder.endswith(('tests', 'tools')) else set())
+        ),
+    )
     subprocess.run(
         [sys.executable, '-c', 'from setuptools.build_meta import build_sdist; build_sdist("..")'],
-        cwd=source, check=True, capture_output=True)
+        cwd=source,
+        check=True,
+        capture_output=True,
+    )
     with tarfile.open(next(tmp_path.glob('mmdualformer-*.tar.gz'))) as archive:
         packed = {name.partition('/')[2] for name in archive.getnames()}
     wanted = {
         path.relative_to(source).as_posix()
-        for folder, endings in PACKED.items() for path in (source / folder).rglob('*') if path.suffix in endings
+        for folder, endings in PACKED.items()
+        for path in (source / folder).rglob('*')
+        if path.suffix in endings
     }
     assert {'tests/data/paper_costs.csv', 'tools/data/prepare.py', 'docs/data.md', 'configs/vidtr_s_k400.py'} <= wanted
-    assert wanted | {'constraints.txt', 'CHANGELOG.md', 'CITATION.cff', 'CONTRIBUTING.md', 'LICENSE', 'README.md',
-                     '.editorconfig', '.pre-commit-config.yaml', 'pyproject.toml'} <= packed
+    assert (
+        wanted
+        | {
+            'constraints.txt',
+            'CHANGELOG.md',
+            'CITATION.cff',
+            'CONTRIBUTING.md',
+            'LICENSE',
+            'README.md',
+            '.editorconfig',
+            '.pre-commit-config.yaml',
+            'pyproject.toml',
+        }
+        <= packed
+    )
     assert not [name for name in packed if '__pycache__' in name]

@@ -32,8 +32,10 @@ def requirements(tmp_path, monkeypatch):
     return read
 
 
-@pytest.mark.parametrize(('installed', 'wants_lite'), [((), True), (('numpy', ), True), (('mmcv_lite', ), True),
-                                                       (('mmcv', ), False), (('mmcv_full', ), False)])
+@pytest.mark.parametrize(
+    ('installed', 'wants_lite'),
+    [((), True), (('numpy',), True), (('mmcv_lite',), True), (('mmcv',), False), (('mmcv_full',), False)],
+)
 def test_mmcv_lite_is_taken_only_where_there_is_no_mmcv(requirements, installed, wants_lite):
     """The two are different distributions with the same files: pip would overwrite one by the other."""
     wanted = requirements(*installed)
@@ -44,18 +46,42 @@ def test_mmcv_lite_is_taken_only_where_there_is_no_mmcv(requirements, installed,
 def test_the_wheel_carries_configs_and_tools(tmp_path):
     source = tmp_path / 'source'
     shutil.copytree(REPO, source, ignore=shutil.ignore_patterns('.*', 'data', 'work_dirs', 'build', '__pycache__'))
-    subprocess.run([
-        sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-index', '--no-build-isolation', '-w', tmp_path, source
-    ], check=True, capture_output=True)
+    subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'wheel',
+            '--no-deps',
+            '--no-index',
+            '--no-build-isolation',
+            '-w',
+            tmp_path,
+            source,
+        ],
+        check=True,
+        capture_output=True,
+    )
     with zipfile.ZipFile(next(tmp_path.glob('mmdualformer-*.whl'))) as wheel:
         names = set(wheel.namelist())
         scripts = wheel.read(next(name for name in names if name.endswith('.dist-info/entry_points.txt'))).decode()
     assert 'mmdualformer = mmdualformer.__main__:main' in scripts
-    for name in ('configs/dualformer_t_k400.py', 'configs/_base_/datasets/k400.py', 'tools/train.py',
-                 'tools/dist_train.sh', 'model-index.yml', 'configs/dualformer.metafile.yml'):
+    for name in (
+        'configs/dualformer_t_k400.py',
+        'configs/_base_/datasets/k400.py',
+        'tools/train.py',
+        'tools/dist_train.sh',
+        'model-index.yml',
+        'configs/dualformer.metafile.yml',
+    ):
         assert f'mmdualformer/.mim/{name}' in names
-    assert {'mmdualformer/models/backbones/dualformer.py', 'mmdualformer/_startup.py', 'mmdualformer.pth',
-            'mmdualformer/papers/published/dualformer.yaml', 'mmdualformer/checkpoints/kinetics400.txt'} <= names
+    assert {
+        'mmdualformer/models/backbones/dualformer.py',
+        'mmdualformer/_startup.py',
+        'mmdualformer.pth',
+        'mmdualformer/papers/published/dualformer.yaml',
+        'mmdualformer/checkpoints/kinetics400.txt',
+    } <= names
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
     assert not (source / 'mmdualformer' / '.mim').exists()  # the checkout stays as it was
 

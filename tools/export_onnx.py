@@ -34,8 +34,11 @@ def parse_args() -> argparse.Namespace:
 def describe_input(cfg: Config) -> dict[str, str]:
     """What a program needs to make the model's clips from a video, as JSON."""
     preprocessor = cfg.model.data_preprocessor
-    return dict(mean=json.dumps(preprocessor.mean), std=json.dumps(preprocessor.std),
-                test_pipeline=json.dumps(cfg.test_dataloader.dataset.pipeline))
+    return dict(
+        mean=json.dumps(preprocessor.mean),
+        std=json.dumps(preprocessor.std),
+        test_pipeline=json.dumps(cfg.test_dataloader.dataset.pipeline),
+    )
 
 
 def main() -> None:
@@ -63,10 +66,12 @@ def main() -> None:
     with torch.inference_mode():
         difference = (session(clip) - model(clip)).abs().max().item()
         times = median_times({'PyTorch': lambda: model(clip), 'ONNX Runtime': lambda: session(clip)}, args.runs)
-    print(f'{args.output}: clip {" x ".join(map(str, shape))}, {args.output.stat().st_size / 2**20:.1f} MiB; logits '
-          f'differ by {difference:.1e} at most; '
-          + ', '.join(f'{name} {milliseconds:.1f} ms' for name, milliseconds in times.items())
-          + f' ({args.threads} threads)')
+    print(
+        f'{args.output}: clip {" x ".join(map(str, shape))}, {args.output.stat().st_size / 2**20:.1f} MiB; logits '
+        f'differ by {difference:.1e} at most; '
+        + ', '.join(f'{name} {milliseconds:.1f} ms' for name, milliseconds in times.items())
+        + f' ({args.threads} threads)'
+    )
     if not difference <= TOLERANCE:
         raise UserError(f'the logits of {str(args.output)!r} differ by {difference:.1e}, more than {TOLERANCE:.0e}')
 

@@ -31,8 +31,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--epochs', type=int, default=16, help='epochs to train (default: 16)')
     parser.add_argument('--batch-size', type=int, help='clips of a process (default: what fits)')
     parser.add_argument('--val-share', type=float, default=0.2, help='share of each class to test on (default: 0.2)')
-    parser.add_argument('--damaged', choices=('use', 'refuse'), default='use',
-                        help='read damaged videos as far as they can be read, or leave them out (default: use)')
+    parser.add_argument(
+        '--damaged',
+        choices=('use', 'refuse'),
+        default='use',
+        help='read damaged videos as far as they can be read, or leave them out (default: use)',
+    )
     parser.add_argument('--work-dir', type=Path, help='where everything goes (default: work_dirs/fit_FOLDER)')
     parser.add_argument('--cfg-options', nargs='+', action=cli.Options, default={}, help='settings to override')
     return parser.parse_args()
@@ -81,8 +85,10 @@ def prepare_data(args: argparse.Namespace) -> int:
         print(f'warning: the same video in several classes: {line}')
     train, val = own_videos.split(found, args.val_share)
     if not val:
-        raise UserError(f'{str(args.folder)!r} has one video of each class; at least one class must have two, to test '
-                        'on one of them')
+        raise UserError(
+            f'{str(args.folder)!r} has one video of each class; at least one class must have two, to test '
+            'on one of them'
+        )
     own_videos.write_lists(args.work_dir / 'lists', found.classes, train, val)
     print(f'{len(found.classes)} classes: {", ".join(found.classes)}; {len(train)} videos to train, {len(val)} to test')
     for label, name in enumerate(found.classes):
@@ -98,8 +104,18 @@ def run(tool: str, *arguments: object, processes: int) -> None:
         with socket.socket() as probe:
             probe.bind(('127.0.0.1', 0))
             port = probe.getsockname()[1]
-        command = [sys.executable, '-m', 'mmdualformer.launch', '--nproc-per-node', str(processes),
-                   '--master-port', str(port), *command[1:], '--launcher', 'pytorch']
+        command = [
+            sys.executable,
+            '-m',
+            'mmdualformer.launch',
+            '--nproc-per-node',
+            str(processes),
+            '--master-port',
+            str(port),
+            *command[1:],
+            '--launcher',
+            'pytorch',
+        ]
     code = subprocess.run(command).returncode
     if code:
         sys.exit(code)
@@ -108,9 +124,11 @@ def run(tool: str, *arguments: object, processes: int) -> None:
 def main() -> None:
     args = parse_args()
     args.work_dir = args.work_dir or default_work_dir(args.folder)
-    for name, value, good in (('--epochs', args.epochs, args.epochs >= 1),
-                              ('--val-share', args.val_share, 0 < args.val_share < 1),
-                              ('--batch-size', args.batch_size, args.batch_size is None or args.batch_size >= 1)):
+    for name, value, good in (
+        ('--epochs', args.epochs, args.epochs >= 1),
+        ('--val-share', args.val_share, 0 < args.val_share < 1),
+        ('--batch-size', args.batch_size, args.batch_size is None or args.batch_size >= 1),
+    ):
         if not good:
             raise UserError(f'{name} {value} is out of range; see --help')
     config = cli.read_config(find_config(args.model))
@@ -124,22 +142,22 @@ def main() -> None:
 
     processes = max(torch.cuda.device_count(), 1)
     num_workers = min((os.cpu_count() or 1) // processes, 8)
-    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, num_workers,
-                            args.damaged)
+    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, num_workers, args.damaged)
     cli.merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
     batch = args.batch_size or find_batch_size(cfg, limit=count // processes)
     set_batch(cfg, batch, count, processes)
     cfg.work_dir = str(args.work_dir)
     cfg.dump(args.work_dir / 'config.py')
     print(cfg.pretty_text)
-    print(f'training {args.model} on {processes} processes of {batch} clips; the config above is '
-          f'{args.work_dir / "config.py"}')
+    print(
+        f'training {args.model} on {processes} processes of {batch} clips; the config above is '
+        f'{args.work_dir / "config.py"}'
+    )
 
     run('train.py', args.work_dir / 'config.py', processes=processes)
     best = find_best(args.work_dir)
     run('test.py', args.work_dir / 'config.py', best, processes=processes)
-    print(f'{best} holds the model and the names of its classes:\n'
-          f'python tools/recognize.py {shlex.quote(best)} VIDEO')
+    print(f'{best} holds the model and the names of its classes:\npython tools/recognize.py {shlex.quote(best)} VIDEO')
 
 
 if __name__ == '__main__':

@@ -27,10 +27,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'files',
         nargs='+',
-        help="checkpoint and videos; before them the config, for a checkpoint of another origin than our training, or "
-        "for 'none' as the checkpoint, an untrained model")
-    parser.add_argument('--labels', type=Path, help="text file with the name of a class a line, if the checkpoint has "
-                        'none')
+        help='checkpoint and videos; before them the config, for a checkpoint of another origin than our training, or '
+        "for 'none' as the checkpoint, an untrained model",
+    )
+    parser.add_argument(
+        '--labels', type=Path, help='text file with the name of a class a line, if the checkpoint has none'
+    )
     parser.add_argument('--topk', type=int, default=5, help='classes to print (default: 5)')
     parser.add_argument('--device', default='cuda:0' if torch.cuda.is_available() else 'cpu')
     cli.add_options_argument(parser)
@@ -77,8 +79,9 @@ def main() -> None:
         check_file('--labels', str(args.labels))
         names = read_names(args.labels)
         if len(names) != model.cls_head.num_classes:
-            raise UserError(f'--labels {str(args.labels)!r} names {len(names)} classes, the model has '
-                            f'{model.cls_head.num_classes}')
+            raise UserError(
+                f'--labels {str(args.labels)!r} names {len(names)} classes, the model has {model.cls_head.num_classes}'
+            )
 
     init_default_scope(model.cfg.get('default_scope', 'mmaction'))
     pipeline = Compose(model.cfg.test_pipeline)

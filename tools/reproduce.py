@@ -26,7 +26,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--token-labels',
         action=argparse.BooleanOptionalAction,
-        help="train a row of an ablation with token labels, or without; default: a table's default row with")
+        help="train a row of an ablation with token labels, or without; default: a table's default row with",
+    )
     parser.add_argument('--gpus', type=int, default=8, help='GPUs, eight a machine (default: %(default)s)')
     parser.add_argument('--launcher', choices=['pytorch', 'slurm', 'none'], default='pytorch', help='job launcher')
     parser.add_argument('--partition', help="Slurm's partition")
@@ -55,8 +56,10 @@ def main() -> None:
 
     machine = reproduction.Machine(args.gpus, args.launcher, args.partition or 'PARTITION')
     if args.run and args.launcher == 'pytorch' and machine.nodes > 1:
-        raise UserError(f'--run with --gpus {args.gpus} takes --launcher slurm, which starts processes on '
-                        f'{machine.nodes} machines; without --run this prints what to run on each')
+        raise UserError(
+            f'--run with --gpus {args.gpus} takes --launcher slurm, which starts processes on '
+            f'{machine.nodes} machines; without --run this prints what to run on each'
+        )
     steps = reproduction.chain(rows[0], machine, args.cfg_options)
     if args.run:
         reproduction.run(steps)
@@ -65,8 +68,10 @@ def main() -> None:
     for choice in choices[1:]:
         print(f'# another row of this name: {choice}')
     if args.launcher == 'pytorch' and machine.nodes > 1:
-        print(f'# what has NNODES runs on each of {machine.nodes} machines, with its own NODE_RANK, from 0, and the '
-              'address of the first in MASTER_ADDR; all else on one, all in one folder')
+        print(
+            f'# what has NNODES runs on each of {machine.nodes} machines, with its own NODE_RANK, from 0, and the '
+            'address of the first in MASTER_ADDR; all else on one, all in one folder'
+        )
     for number, step in enumerate(steps, 1):
         print(f'\n# {number}. {step.title}\n{step.command}')
 

@@ -12,4 +12,5 @@ if python -m pip check | grep -vE '^(No broken requirements found\.|decord .* is
     exit 1
 fi
 ruff check .
+ruff format --check .
 exec python -m pytest -n 2 "$@"

@@ -32,14 +32,15 @@ def main() -> None:
             show=args.show,
             out_dir=args.show_dir,
             interval=args.interval,
-            wait_time=args.wait_time)
+            wait_time=args.wait_time,
+        )
     if args.dump:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise UserError(f'--dump {args.dump!r} must end in .pkl or .pickle')
         evaluators = [cfg.test_evaluator] if isinstance(cfg.test_evaluator, dict) else cfg.test_evaluator
         cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
 
-    check_datasets(cfg, ('test_dataloader', ), args.cfg_options)
+    check_datasets(cfg, ('test_dataloader',), args.cfg_options)
     check_file('checkpoint', args.checkpoint)
     runner = cli.build_runner(cfg)
     check_checkpoint(runner.model, args.checkpoint)

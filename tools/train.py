@@ -18,17 +18,18 @@ def parse_args() -> argparse.Namespace:
         '--resume',
         nargs='?',
         const='auto',
-        help='continue from this checkpoint, or, without a value, from the latest in the work dir')
+        help='continue from this checkpoint, or, without a value, from the latest in the work dir',
+    )
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
-    parser.add_argument(
-        '--auto-scale-lr', action='store_true', help='scale the learning rate to the real batch size')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the real batch size')
     parser.add_argument('--seed', type=int, help='random seed')
     parser.add_argument('--diff-rank-seed', action='store_true', help='another seed for each process')
     parser.add_argument(
         '--deterministic',
         action='store_true',
-        help='deterministic algorithms; PyTorch refuses operators that have none')
+        help='deterministic algorithms; PyTorch refuses operators that have none',
+    )
     cli.add_runner_arguments(parser)
     return parser.parse_args()
 

@@ -32,11 +32,14 @@ def parse_args() -> argparse.Namespace:
         '--layers',
         nargs='+',
         type=int,
-        help='layers to roll the attention out from, 1 being the first; the figure has 4 8 12 (default: the last)')
+        help='layers to roll the attention out from, 1 being the first; the figure has 4 8 12 (default: the last)',
+    )
     parser.add_argument(
-        '--beside', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='another model, as an I3D, for the same video')
+        '--beside', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='another model, as an I3D, for the same video'
+    )
     parser.add_argument(
-        '--target-layer', default='backbone/layer4', help='layer of the other model (default: %(default)s)')
+        '--target-layer', default='backbone/layer4', help='layer of the other model (default: %(default)s)'
+    )
     parser.add_argument('--device', default='cuda:0' if torch.cuda.is_available() else 'cpu')
     cli.add_options_argument(parser)
     return parser.parse_args()
@@ -55,7 +58,7 @@ def read_view(model: nn.Module, video: str) -> tuple[np.ndarray, dict]:
     """The middle view of a video: its frames ``[T, H, W, 3]``, and what the model takes."""
     sample = Compose(model.cfg.test_pipeline)(dict(filename=video, label=-1, start_index=0, modality='RGB'))
     view = len(sample['inputs']) // 2
-    sample['inputs'] = sample['inputs'][view:view + 1]
+    sample['inputs'] = sample['inputs'][view : view + 1]
     frames = np.ascontiguousarray(sample['inputs'][0].permute(1, 2, 3, 0).numpy())
     return frames, pseudo_collate([sample])
 
@@ -67,7 +70,7 @@ def main() -> None:
     frames, data = read_view(model, args.video)
     clips = model.data_preprocessor(data)['inputs'][:, 0]
     maps = roll_out(model.backbone, clips, args.layers)
-    frames = frames[::model.backbone.patch_embed.kernel_size[0]]  # the first of each patch
+    frames = frames[:: model.backbone.patch_embed.kernel_size[0]]  # the first of each patch
     rows = [frames]
     for of_layer in maps:
         rows += [draw_maps(frames, part[0].cpu().numpy()) for part in (of_layer.spatial, of_layer.temporal)]

@@ -67,9 +67,10 @@ def main() -> None:
     args = parse_args()
     cfg = cli.load_config(args)
     if not cfg.model.get('teacher'):
-        raise UserError(f'config {args.config!r} has no model.teacher; choose one such as '
-                        'configs/dualformer_t_k400_tokenlabel.py')
-    check_datasets(cfg, ('train_dataloader', ), args.cfg_options)
+        raise UserError(
+            f'config {args.config!r} has no model.teacher; choose one such as configs/dualformer_t_k400_tokenlabel.py'
+        )
+    check_datasets(cfg, ('train_dataloader',), args.cfg_options)
     if args.launcher != 'none':
         init_dist(args.launcher, **cfg.env_cfg.dist_cfg)
     rank, world_size = get_dist_info()
@@ -77,8 +78,9 @@ def main() -> None:
 
     teacher = TokenTeacher(**cfg.model.teacher)
     if not 1 <= args.num_labels <= teacher.num_classes:
-        raise UserError(f"--num-labels {args.num_labels} must lie between 1 and the teacher's {teacher.num_classes} "
-                        'classes')
+        raise UserError(
+            f"--num-labels {args.num_labels} must lie between 1 and the teacher's {teacher.num_classes} classes"
+        )
     failed = 0
     for _, dataset_cfg in iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset):
         sample = next(step for step in dataset_cfg.pipeline if step.type == 'SampleFrames')
@@ -88,33 +90,37 @@ def main() -> None:
                 type='SampleWholeVideo',
                 clip_len=sample.clip_len,
                 frame_interval=sample.get('frame_interval', 1),
-                out_of_bound_opt='repeat_last'),
+                out_of_bound_opt='repeat_last',
+            ),
             dict(type='VideoDecode'),
             dict(type='ResizeToMultiple', short_side=args.short_side, divisor=32),
             dict(type='FormatShape', input_format='NCTHW'),
-            dict(type='PackActionInputs', meta_keys=('frame_inds', ))
+            dict(type='PackActionInputs', meta_keys=('frame_inds',)),
         ]
-        dataset = DATASETS.build(
-            {**dataset_cfg, 'type': 'RobustVideoDataset', 'pipeline': pipeline, 'test_mode': True})
+        dataset = DATASETS.build({**dataset_cfg, 'type': 'RobustVideoDataset', 'pipeline': pipeline, 'test_mode': True})
         files = [label_file(args.root, dataset.get_data_info(i)['filename']) for i in range(len(dataset))]
         file, times = Counter(files).most_common(1)[0]
         if times > 1:
-            raise UserError(f'{times} videos of the list would be labelled in {file}, as their folders and names are '
-                            'the same; rename a folder')
+            raise UserError(
+                f'{times} videos of the list would be labelled in {file}, as their folders and names are '
+                'the same; rename a folder'
+            )
         places = [i for i, file in enumerate(files) if not file.exists()][rank::world_size]
         videos = DataLoader(WholeVideos(dataset, places), batch_size=None, num_workers=args.num_workers)
-        for filename, clips, frame_inds in track(videos, total=len(places), description=f'writing {args.root}',
-                                                 disable=rank > 0):
+        for filename, clips, frame_inds in track(
+            videos, total=len(places), description=f'writing {args.root}', disable=rank > 0
+        ):
             if isinstance(clips, str):
                 failed += 1
                 print(f'skipped {clips}')
                 continue
             logits = [teacher(part.to(get_device()).float()).cpu() for part in clips.split(args.num_clips)]
-            write_token_labels(label_file(args.root, filename), torch.cat(logits), frame_inds.numpy(),
-                               args.num_labels)
+            write_token_labels(label_file(args.root, filename), torch.cat(logits), frame_inds.numpy(), args.num_labels)
     if failed:
-        raise UserError(f'{failed} videos could not be read (see "skipped" above); take them out of the list to train '
-                        'from token labels')
+        raise UserError(
+            f'{failed} videos could not be read (see "skipped" above); take them out of the list to train '
+            'from token labels'
+        )
 
 
 if __name__ == '__main__':

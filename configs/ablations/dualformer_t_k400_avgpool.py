@@ -2,4 +2,4 @@
 # priors of 8x7x7 in the last stage too; with "whole" there it would be 60.1.
 _base_ = '../dualformer_t_k400.py'
 
-model = dict(backbone=dict(downsampling='avgpool', fine_sizes=((8, 7, 7), ) * 4))
+model = dict(backbone=dict(downsampling='avgpool', fine_sizes=((8, 7, 7),) * 4))

@@ -2,4 +2,4 @@
 # priors of 8x7x7 in the last stage too; with "whole" there it would be 61.9, 26.54 M.
 _base_ = '../dualformer_t_k400.py'
 
-model = dict(backbone=dict(downsampling='conv', fine_sizes=((8, 7, 7), ) * 4))
+model = dict(backbone=dict(downsampling='conv', fine_sizes=((8, 7, 7),) * 4))

@@ -2,4 +2,4 @@
 # Here: 233.7, 21.76 M.
 _base_ = '../dualformer_t_k400.py'
 
-model = dict(backbone=dict(fine_sizes=((8, 7, 7), ) * 4, coarse_sizes=(None, ) * 4))
+model = dict(backbone=dict(fine_sizes=((8, 7, 7),) * 4, coarse_sizes=(None,) * 4))

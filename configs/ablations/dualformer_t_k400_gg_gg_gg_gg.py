@@ -2,4 +2,4 @@
 # the fine priors of 8x7x7 in the last stage too; with "whole" there it would be 235.0.
 _base_ = '../dualformer_t_k400.py'
 
-model = dict(backbone=dict(block_types=('GG', 'GG', 'GG', 'GG'), fine_sizes=((8, 7, 7), ) * 4))
+model = dict(backbone=dict(block_types=('GG', 'GG', 'GG', 'GG'), fine_sizes=((8, 7, 7),) * 4))

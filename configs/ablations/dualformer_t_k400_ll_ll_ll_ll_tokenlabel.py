@@ -4,4 +4,5 @@ _base_ = 'dualformer_t_k400_ll_ll_ll_ll.py'
 model = dict(
     type='TokenLabelRecognizer3D',
     teacher=dict(config='mmdualformer::dualformer_b_k400.py', checkpoint='checkpoints/dualformer_b_k400.pth'),
-    cls_head=dict(type='TokenLabelHead'))
+    cls_head=dict(type='TokenLabelHead'),
+)

@@ -3,4 +3,4 @@ _base_ = '../dualformer_t_k400.py'
 
 model = dict(backbone=dict(position='relative_bias'))
 
-optim_wrapper = dict(paramwise_cfg=dict(relative_position_bias_table=dict(decay_mult=0.)))
+optim_wrapper = dict(paramwise_cfg=dict(relative_position_bias_table=dict(decay_mult=0.0)))

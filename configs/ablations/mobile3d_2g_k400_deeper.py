@@ -4,5 +4,6 @@ _base_ = '../mobile3d_2g_k400.py'
 
 model = dict(
     backbone=dict(
-        arch=dict(
-            _delete_=True, dim=20, num_blocks=(1, 2, 8, 2), expansion=2.25, temporal_strides=(4, 1, 1, 1, 1))))
+        arch=dict(_delete_=True, dim=20, num_blocks=(1, 2, 8, 2), expansion=2.25, temporal_strides=(4, 1, 1, 1, 1))
+    )
+)

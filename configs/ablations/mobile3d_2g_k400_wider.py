@@ -4,6 +4,7 @@ _base_ = '../mobile3d_2g_k400.py'
 
 model = dict(
     backbone=dict(
-        arch=dict(
-            _delete_=True, dim=28, num_blocks=(1, 2, 4, 2), expansion=2.25, temporal_strides=(4, 1, 1, 1, 1))),
-    cls_head=dict(in_channels=576))
+        arch=dict(_delete_=True, dim=28, num_blocks=(1, 2, 4, 2), expansion=2.25, temporal_strides=(4, 1, 1, 1, 1))
+    ),
+    cls_head=dict(in_channels=576),
+)

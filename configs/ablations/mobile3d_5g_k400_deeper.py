@@ -4,5 +4,6 @@ _base_ = '../mobile3d_5g_k400.py'
 
 model = dict(
     backbone=dict(
-        arch=dict(
-            _delete_=True, dim=24, num_blocks=(2, 2, 16, 4), expansion=3.0, temporal_strides=(4, 1, 1, 1, 1))))
+        arch=dict(_delete_=True, dim=24, num_blocks=(2, 2, 16, 4), expansion=3.0, temporal_strides=(4, 1, 1, 1, 1))
+    )
+)

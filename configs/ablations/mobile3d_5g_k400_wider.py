@@ -4,6 +4,7 @@ _base_ = '../mobile3d_5g_k400.py'
 
 model = dict(
     backbone=dict(
-        arch=dict(
-            _delete_=True, dim=28, num_blocks=(1, 2, 12, 4), expansion=3.0, temporal_strides=(4, 1, 1, 1, 1))),
-    cls_head=dict(in_channels=768))
+        arch=dict(_delete_=True, dim=28, num_blocks=(1, 2, 12, 4), expansion=3.0, temporal_strides=(4, 1, 1, 1, 1))
+    ),
+    cls_head=dict(in_channels=768),
+)

@@ -3,6 +3,6 @@
 _base_ = '../vidtr_s_k400.py'
 
 model = dict(
-    backbone=dict(
-        arch=dict(_delete_=True, embed_dims=384, num_layers=14, num_heads=6, feedforward_channels=1152)),
-    cls_head=dict(in_channels=384))
+    backbone=dict(arch=dict(_delete_=True, embed_dims=384, num_layers=14, num_heads=6, feedforward_channels=1152)),
+    cls_head=dict(in_channels=384),
+)

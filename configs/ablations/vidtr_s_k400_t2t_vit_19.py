@@ -3,6 +3,6 @@
 _base_ = '../vidtr_s_k400.py'
 
 model = dict(
-    backbone=dict(
-        arch=dict(_delete_=True, embed_dims=448, num_layers=19, num_heads=7, feedforward_channels=1344)),
-    cls_head=dict(in_channels=448))
+    backbone=dict(arch=dict(_delete_=True, embed_dims=448, num_layers=19, num_heads=7, feedforward_channels=1344)),
+    cls_head=dict(in_channels=448),
+)

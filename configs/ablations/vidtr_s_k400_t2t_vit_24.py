@@ -3,6 +3,6 @@
 _base_ = '../vidtr_s_k400.py'
 
 model = dict(
-    backbone=dict(
-        arch=dict(_delete_=True, embed_dims=512, num_layers=24, num_heads=8, feedforward_channels=1536)),
-    cls_head=dict(in_channels=512))
+    backbone=dict(arch=dict(_delete_=True, embed_dims=512, num_layers=24, num_heads=8, feedforward_channels=1536)),
+    cls_head=dict(in_channels=512),
+)

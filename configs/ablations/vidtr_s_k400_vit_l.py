@@ -3,6 +3,6 @@
 _base_ = '../vidtr_s_k400.py'
 
 model = dict(
-    backbone=dict(
-        arch=dict(_delete_=True, embed_dims=1024, num_layers=24, num_heads=16, feedforward_channels=4096)),
-    cls_head=dict(in_channels=1024))
+    backbone=dict(arch=dict(_delete_=True, embed_dims=1024, num_layers=24, num_heads=16, feedforward_channels=4096)),
+    cls_head=dict(in_channels=1024),
+)

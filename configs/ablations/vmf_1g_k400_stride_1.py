@@ -4,6 +4,7 @@ _base_ = '../vmf_1g_k400.py'
 
 model = dict(
     backbone=dict(
-        arch=dict(
-            _delete_=True, dim=8, num_blocks=(1, 1, 3, 2), expansion=2.25, temporal_strides=(1, 1, 1, 1, 1))),
-    cls_head=dict(in_channels=64))
+        arch=dict(_delete_=True, dim=8, num_blocks=(1, 1, 3, 2), expansion=2.25, temporal_strides=(1, 1, 1, 1, 1))
+    ),
+    cls_head=dict(in_channels=64),
+)

@@ -4,5 +4,6 @@ _base_ = '../vmf_1g_k400.py'
 
 model = dict(
     backbone=dict(
-        arch=dict(
-            _delete_=True, dim=12, num_blocks=(1, 1, 1, 1), expansion=2.25, temporal_strides=(2, 1, 1, 1, 1))))
+        arch=dict(_delete_=True, dim=12, num_blocks=(1, 1, 1, 1), expansion=2.25, temporal_strides=(2, 1, 1, 1, 1))
+    )
+)

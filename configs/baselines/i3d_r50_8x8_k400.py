@@ -3,14 +3,17 @@
 # costs the 167 of the paper's I3D50 on 32 frames. So is the schedule; the paper gives none. Clips span the 64 frames of
 # VidTr's. It starts from torchvision's ResNet-50, which MMEngine downloads.
 _base_ = [
-    'mmaction::_base_/models/i3d_r50.py', 'mmaction::_base_/schedules/sgd_100e.py',
-    '../_base_/datasets/k400_8x8_10x3.py', '../_base_/default_runtime.py'
+    'mmaction::_base_/models/i3d_r50.py',
+    'mmaction::_base_/schedules/sgd_100e.py',
+    '../_base_/datasets/k400_8x8_10x3.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
     type='MixedSizeRecognizer3D',
     backbone=dict(inflate=(1, 1, 1, 1), conv1_stride_t=1, pool1_stride_t=1, with_pool2=True),
-    data_preprocessor=dict(type='MixedSizeDataPreprocessor'))
+    data_preprocessor=dict(type='MixedSizeDataPreprocessor'),
+)
 
 test_pipeline = _base_.test_pipeline
 test_pipeline[3].scale = (-1, 256)

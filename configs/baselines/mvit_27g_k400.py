@@ -3,4 +3,5 @@
 _base_ = 'mvit_80g_k400.py'
 
 model = dict(
-    backbone=dict(arch=dict(embed_dims=24, num_layers=9, downscale_indices=[1, 3, 7])), cls_head=dict(in_channels=192))
+    backbone=dict(arch=dict(embed_dims=24, num_layers=9, downscale_indices=[1, 3, 7])), cls_head=dict(in_channels=192)
+)

@@ -2,8 +2,10 @@
 # without normalisation. The paper does not describe its MViT. This one is MMAction2's with what the first MViT has (no
 # relative positions, no residual of queries), 10 layers and half the width. Interval and schedule are MMAction2's.
 _base_ = [
-    'mmaction::_base_/models/mvit_small.py', '../_base_/datasets/k400.py', '../_base_/schedules/adamw_200e.py',
-    '../_base_/default_runtime.py'
+    'mmaction::_base_/models/mvit_small.py',
+    '../_base_/datasets/k400.py',
+    '../_base_/schedules/adamw_200e.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
@@ -13,9 +15,11 @@ model = dict(
         use_abs_pos_embed=True,
         rel_pos_embed=False,
         residual_pooling=False,
-        dim_mul_in_attention=False),
+        dim_mul_in_attention=False,
+    ),
     data_preprocessor=dict(type='MixedSizeDataPreprocessor'),
-    cls_head=dict(in_channels=384))
+    cls_head=dict(in_channels=384),
+)
 
 train_pipeline = _base_.train_pipeline
 val_pipeline = _base_.val_pipeline

@@ -4,4 +4,5 @@ _base_ = 'swin_212g_k400.py'
 
 model = dict(
     backbone=dict(arch=dict(embed_dims=32, num_heads=[1, 2, 4, 8]), patch_size=(8, 4, 4)),
-    cls_head=dict(in_channels=256))
+    cls_head=dict(in_channels=256),
+)

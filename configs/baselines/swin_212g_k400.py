@@ -3,8 +3,10 @@
 # shallow ones cost that. This has one block in each stage, patches of 4x4x4 and 100 channels. The schedule is that of
 # MMAction2's MViT from random weights, as no image model has this shape.
 _base_ = [
-    'mmaction::_base_/models/swin_tiny.py', '../_base_/datasets/k400.py', '../_base_/schedules/adamw_200e.py',
-    '../_base_/default_runtime.py'
+    'mmaction::_base_/models/swin_tiny.py',
+    '../_base_/datasets/k400.py',
+    '../_base_/schedules/adamw_200e.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
@@ -12,9 +14,11 @@ model = dict(
     backbone=dict(
         arch=dict(_delete_=True, embed_dims=100, depths=[1, 1, 1, 1], num_heads=[4, 8, 16, 32]),
         patch_size=(4, 4, 4),
-        pretrained2d=False),
+        pretrained2d=False,
+    ),
     data_preprocessor=dict(type='MixedSizeDataPreprocessor'),
-    cls_head=dict(in_channels=800))
+    cls_head=dict(in_channels=800),
+)
 
 test_pipeline = _base_.test_pipeline
 test_pipeline[4] = dict(type='ThreeCrop', crop_size=224)

@@ -2,5 +2,4 @@
 # Here: 53.9.
 _base_ = 'swin_212g_k400.py'
 
-model = dict(
-    backbone=dict(arch=dict(embed_dims=44, num_heads=[2, 4, 8, 16])), cls_head=dict(in_channels=352))
+model = dict(backbone=dict(arch=dict(embed_dims=44, num_heads=[2, 4, 8, 16])), cls_head=dict(in_channels=352))

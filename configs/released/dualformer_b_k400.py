@@ -1,8 +1,10 @@
 # DualFormer-B on Kinetics-400 as released: sampling and recipe of the authors' config, which docs/dualformer.md sets
 # beside the paper's text.
 _base_ = [
-    '../_base_/models/dualformer_b.py', '../_base_/datasets/k400.py',
-    '../_base_/schedules/adamw_30e_released.py', '../_base_/default_runtime.py'
+    '../_base_/models/dualformer_b.py',
+    '../_base_/datasets/k400.py',
+    '../_base_/schedules/adamw_30e_released.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(backbone=dict(init_cfg=dict(type='Inflated', checkpoint='checkpoints/dualformer_b_in1k.pth')))

@@ -1,7 +1,9 @@
 # DualFormer-S on Diving-48 as released: 30 epochs, 4x3 views, and pixels that are centred only.
 _base_ = [
-    '../_base_/models/dualformer_s.py', '../_base_/datasets/diving48.py',
-    '../_base_/schedules/adamw_30e_released.py', '../_base_/default_runtime.py'
+    '../_base_/models/dualformer_s.py',
+    '../_base_/datasets/diving48.py',
+    '../_base_/schedules/adamw_30e_released.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=48), data_preprocessor=dict(mean=[104, 117, 128], std=[1, 1, 1]))

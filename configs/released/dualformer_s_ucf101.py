@@ -1,12 +1,16 @@
 # DualFormer-S on UCF-101, split 1, as released: 4x3 views, and pixels that are centred only.
 _base_ = [
-    '../_base_/models/dualformer_s.py', '../_base_/datasets/ucf101.py',
-    '../_base_/schedules/adamw_16e_released.py', '../_base_/default_runtime.py'
+    '../_base_/models/dualformer_s.py',
+    '../_base_/datasets/ucf101.py',
+    '../_base_/schedules/adamw_16e_released.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
-    backbone=dict(drop_path_rate=0.3), cls_head=dict(num_classes=101),
-    data_preprocessor=dict(mean=[104, 117, 128], std=[1, 1, 1]))
+    backbone=dict(drop_path_rate=0.3),
+    cls_head=dict(num_classes=101),
+    data_preprocessor=dict(mean=[104, 117, 128], std=[1, 1, 1]),
+)
 
 val_pipeline = _base_.val_pipeline
 test_pipeline = _base_.test_pipeline

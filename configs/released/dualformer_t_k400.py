@@ -2,8 +2,10 @@
 # beside the paper's text.
 # It has 3 epochs of warm-up.
 _base_ = [
-    '../_base_/models/dualformer_t.py', '../_base_/datasets/k400.py',
-    '../_base_/schedules/adamw_30e_released.py', '../_base_/default_runtime.py'
+    '../_base_/models/dualformer_t.py',
+    '../_base_/datasets/k400.py',
+    '../_base_/schedules/adamw_30e_released.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(backbone=dict(init_cfg=dict(type='Inflated', checkpoint='checkpoints/dualformer_t_in1k.pth')))

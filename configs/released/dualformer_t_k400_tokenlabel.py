@@ -1,16 +1,20 @@
 # DualFormer-T with token labels as released: the teacher labels in train mode, 8 GPUs x 16 clips, 3 epochs of
 # warm-up.
 _base_ = [
-    '../_base_/models/dualformer_t.py', '../_base_/datasets/k400.py',
-    '../_base_/schedules/adamw_30e_released.py', '../_base_/default_runtime.py'
+    '../_base_/models/dualformer_t.py',
+    '../_base_/datasets/k400.py',
+    '../_base_/schedules/adamw_30e_released.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
     type='TokenLabelRecognizer3D',
     teacher=dict(
-        config='mmdualformer::dualformer_b_k400.py', checkpoint='checkpoints/dualformer_b_k400.pth', train_mode=True),
+        config='mmdualformer::dualformer_b_k400.py', checkpoint='checkpoints/dualformer_b_k400.pth', train_mode=True
+    ),
     backbone=dict(init_cfg=dict(type='Inflated', checkpoint='checkpoints/dualformer_t_in1k.pth')),
-    cls_head=dict(type='TokenLabelHead'))
+    cls_head=dict(type='TokenLabelHead'),
+)
 
 val_pipeline = _base_.val_pipeline
 test_pipeline = _base_.test_pipeline

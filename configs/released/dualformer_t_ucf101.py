@@ -2,8 +2,10 @@
 # fine priors of 8x7x7, 29.9 GFLOPs, so the Kinetics-400 model of 32 frames does not fill its downsampling kernels. Like
 # the released code, this starts from that model and leaves those kernels at random, as does MMEngine's Pretrained.
 _base_ = [
-    '../_base_/models/dualformer_t.py', '../_base_/datasets/ucf101.py',
-    '../_base_/schedules/adamw_16e_released.py', '../_base_/default_runtime.py'
+    '../_base_/models/dualformer_t.py',
+    '../_base_/datasets/ucf101.py',
+    '../_base_/schedules/adamw_16e_released.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
@@ -11,9 +13,11 @@ model = dict(
         clip_size=(16, 224, 224),
         fine_sizes=((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole'),
         drop_path_rate=0.2,
-        init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint='checkpoints/dualformer_t_k400.pth')),
+        init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint='checkpoints/dualformer_t_k400.pth'),
+    ),
     cls_head=dict(num_classes=101),
-    data_preprocessor=dict(mean=[104, 117, 128], std=[1, 1, 1]))
+    data_preprocessor=dict(mean=[104, 117, 128], std=[1, 1, 1]),
+)
 
 val_pipeline = _base_.val_pipeline
 test_pipeline = _base_.test_pipeline

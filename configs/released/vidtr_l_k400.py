@@ -3,7 +3,8 @@
 _base_ = '../vidtr_l_k400.py'
 
 model = dict(
-    backbone=dict(act_cfg=dict(type='ReLU'), init_cfg=dict(type='Inflated', checkpoint='checkpoints/vit_b.pth')))
+    backbone=dict(act_cfg=dict(type='ReLU'), init_cfg=dict(type='Inflated', checkpoint='checkpoints/vit_b.pth'))
+)
 
 train_pipeline = _base_.train_pipeline
 test_pipeline = _base_.test_pipeline

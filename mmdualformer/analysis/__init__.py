@@ -6,6 +6,16 @@ from .scorer import build_scorer, clip_shape
 from .speed import median_times
 
 __all__ = [
-    'Cost', 'PeakMemory', 'average_scores', 'build_scorer', 'clip_shape', 'compare_classes', 'count_cost',
-    'count_vidtr_paper_macs', 'evaluate_scores', 'load_predictions', 'median_times', 'split_cost'
+    'Cost',
+    'PeakMemory',
+    'average_scores',
+    'build_scorer',
+    'clip_shape',
+    'compare_classes',
+    'count_cost',
+    'count_vidtr_paper_macs',
+    'evaluate_scores',
+    'load_predictions',
+    'median_times',
+    'split_cost',
 ]

@@ -74,8 +74,14 @@ def split_cost(model: nn.Module, shape: Sequence[int], kinds: Sequence[type[nn.M
         model(torch.empty(*shape, device='meta'))
     counts = counter.get_flop_counts()
     prefix = type(model).__name__
-    return {kind.__name__: sum(sum(counts[f'{prefix}.{name}'].values()) // 2 for name, module in model.named_modules()
-                               if isinstance(module, kind)) for kind in kinds}
+    return {
+        kind.__name__: sum(
+            sum(counts[f'{prefix}.{name}'].values()) // 2
+            for name, module in model.named_modules()
+            if isinstance(module, kind)
+        )
+        for kind in kinds
+    }
 
 
 def count_vidtr_paper_macs(model: VidTr, shape: Sequence[int]) -> int:

@@ -43,15 +43,17 @@ def use_pipeline(dataset: dict, name: str, sampling: dict | None = None) -> dict
         sampling (dict, optional): Arguments of ``SampleFrames`` in place of the data set's own sampling.
     """
     steps = PIPELINES[name]
-    pipeline = [dict(type=steps[STEPS[step['type']]]) if step['type'] in STEPS else step
-                for step in dataset['pipeline']]
+    pipeline = [
+        dict(type=steps[STEPS[step['type']]]) if step['type'] in STEPS else step for step in dataset['pipeline']
+    ]
     if sampling:
         pipeline[1] = dict(type='SampleFrames', **sampling)
     return {**dataset, 'type': steps[0], 'pipeline': pipeline}
 
 
-def build_loader(dataset: dict, videos: Sequence[Path], clips: int, batch_size: int, workers: int,
-                 ann_file: Path) -> DataLoader:
+def build_loader(
+    dataset: dict, videos: Sequence[Path], clips: int, batch_size: int, workers: int, ann_file: Path
+) -> DataLoader:
     """Build a loader of training clips from some videos, whose random state is the same each time.
 
     Args:
@@ -71,7 +73,8 @@ def build_loader(dataset: dict, videos: Sequence[Path], clips: int, batch_size: 
         num_workers=workers,
         persistent_workers=workers > 0,
         sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=DATASETS.build(dataset))
+        dataset=DATASETS.build(dataset),
+    )
     return Runner.build_dataloader(loader, seed=0)
 
 
@@ -139,7 +142,7 @@ def time_training(cfg: Config, batch: dict, device: str, steps: int = 3) -> floa
     return len(batch['inputs']) / float(np.median(seconds[1:]))
 
 
-def write_sample_videos(folder: Path, count: int, seconds: float = 10., workers: int = 2) -> list[Path]:
+def write_sample_videos(folder: Path, count: int, seconds: float = 10.0, workers: int = 2) -> list[Path]:
     """Write H.264 files like those of Kinetics: 340 x 256 pixels, 30 frames a second, x264's ordinary settings.
 
     Args:
@@ -190,7 +193,8 @@ def _look_at(texture: np.ndarray, angle: float, zoom: float, shift: np.ndarray, 
     cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
     window = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]]])
     return cv2.warpAffine(
-        texture, window, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_WRAP)
+        texture, window, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_WRAP
+    )
 
 
 def _draw_texture(rng: np.random.Generator, size: int = 512) -> np.ndarray:

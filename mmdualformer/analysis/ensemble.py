@@ -49,9 +49,18 @@ def load_predictions(path: str | Path) -> list[dict]:
     except Exception as error:  # a pickle is a program: anything can go wrong in it
         reason = str(error).partition('\n')[0] or type(error).__name__
         raise UserError(f'{str(path)!r} holds no predictions: {reason}') from None
-    if not (isinstance(samples, list) and samples and all(
-            isinstance(sample, dict) and all(isinstance(sample.get(key), torch.Tensor) and sample[key].ndim == 1
-                                             for key in ('pred_score', 'gt_label')) for sample in samples)):
+    if not (
+        isinstance(samples, list)
+        and samples
+        and all(
+            isinstance(sample, dict)
+            and all(
+                isinstance(sample.get(key), torch.Tensor) and sample[key].ndim == 1
+                for key in ('pred_score', 'gt_label')
+            )
+            for sample in samples
+        )
+    ):
         raise UserError(f'{str(path)!r} holds no predictions; save them with tools/test.py --dump')
     return samples
 
@@ -87,7 +96,7 @@ def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[floa
     Raises:
         UserError: The models were tested on different videos or classes, or the weights are unusable.
     """
-    weights = torch.tensor(weights or [1.] * len(predictions))
+    weights = torch.tensor(weights or [1.0] * len(predictions))
     if len(weights) != len(predictions):
         raise UserError(f'{len(weights)} weights do not fit {len(predictions)} predictions')
     if not (weights.min() >= 0 and 0 < weights.sum() < float('inf')):

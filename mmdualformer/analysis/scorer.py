@@ -27,6 +27,8 @@ def clip_shape(cfg: Config) -> tuple[int, int, int, int, int]:
     frames = next((step.clip_len for step in pipeline if 'clip_len' in step), None)
     size = next((step.crop_size for step in pipeline if 'crop_size' in step), None)
     if frames is None or size is None:
-        raise UserError(f"the test pipeline must have steps with 'clip_len' and 'crop_size', not "
-                        f'{", ".join(step.type for step in pipeline)}')
+        raise UserError(
+            f"the test pipeline must have steps with 'clip_len' and 'crop_size', not "
+            f'{", ".join(step.type for step in pipeline)}'
+        )
     return 1, 3, frames, size, size

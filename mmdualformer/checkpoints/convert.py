@@ -127,12 +127,15 @@ def check_shapes(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], mo
         if name not in weights:
             raise UserError(f'the checkpoint looks like {model} but lacks {name}')
         if weights[name].shape != wanted[name].shape:
-            raise UserError(f'the checkpoint looks like {model} but its {name} has shape {tuple(weights[name].shape)}, '
-                            f'not {tuple(wanted[name].shape)}')
+            raise UserError(
+                f'the checkpoint looks like {model} but its {name} has shape {tuple(weights[name].shape)}, '
+                f'not {tuple(wanted[name].shape)}'
+            )
     unknown = [name for name in weights if name not in wanted]
     if unknown:
-        raise UserError(f'the checkpoint looks like {model} but has {len(unknown)} tensors of something else, first '
-                        f'{unknown[0]}')
+        raise UserError(
+            f'the checkpoint looks like {model} but has {len(unknown)} tensors of something else, first {unknown[0]}'
+        )
 
 
 def check_classifier(classifier: Mapping[str, Tensor], channels: int, model: str) -> int | None:
@@ -153,8 +156,10 @@ def check_classifier(classifier: Mapping[str, Tensor], channels: int, model: str
         return None
     weight = classifier.get('weight', torch.empty(0))
     classes = weight.shape[0] if weight.ndim else 0
-    wanted = {name: torch.empty(shape, device='meta')
-              for name, shape in (('weight', (classes, channels)), ('bias', (classes, )))}
+    wanted = {
+        name: torch.empty(shape, device='meta')
+        for name, shape in (('weight', (classes, channels)), ('bias', (classes,)))
+    }
     check_shapes(classifier, wanted, f'the classifier of {model}')
     return classes
 

@@ -29,8 +29,13 @@ _ATTENTION_NAMES = (
 _FINE_SIZES = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole')  # the released models', for clips of any length
 _DATA = {400: 'k400', 600: 'k600', 48: 'diving48', 51: 'hmdb51', 101: 'ucf101'}  # classes -> what released models know
 # those of configs/released/ that are of other data than Kinetics-400
-_CONFIGS = ('dualformer_b_k600', 'dualformer_s_diving48', 'dualformer_s_hmdb51', 'dualformer_s_ucf101',
-            'dualformer_t_ucf101')
+_CONFIGS = (
+    'dualformer_b_k600',
+    'dualformer_s_diving48',
+    'dualformer_s_hmdb51',
+    'dualformer_s_ucf101',
+    'dualformer_t_ucf101',
+)
 _ARCHS = {arch['embed_dims'][0]: name for name, arch in DualFormer.arch_zoo.items()}
 
 
@@ -72,8 +77,9 @@ def convert_dualformer(weights: Mapping[str, Tensor]) -> Converted:
     """
     is_recognizer = any(name.startswith('backbone.') for name in weights)
     prefix = 'backbone.' if is_recognizer else ''
-    backbone = {backbone_name(name.removeprefix(prefix)): value for name, value in weights.items()
-                if name.startswith(prefix)}
+    backbone = {
+        backbone_name(name.removeprefix(prefix)): value for name, value in weights.items() if name.startswith(prefix)
+    }
     head = {name: value for name, value in weights.items() if name.startswith('cls_head.fc_cls.')}
     dropped = [name for name in weights if is_recognizer and not name.startswith(prefix) and name not in head]
 
@@ -83,14 +89,18 @@ def convert_dualformer(weights: Mapping[str, Tensor]) -> Converted:
         model = DualFormer(arch, clip_size=(frames, 224, 224), fine_sizes=_FINE_SIZES)
     check_shapes(backbone, model.state_dict(), name)
     converted = {f'backbone.{key}': value for key, value in backbone.items()}
-    classes = check_classifier({key.removeprefix('cls_head.fc_cls.'): value for key, value in head.items()},
-                               model.norm.normalized_shape[0], name)
+    classes = check_classifier(
+        {key.removeprefix('cls_head.fc_cls.'): value for key, value in head.items()},
+        model.norm.normalized_shape[0],
+        name,
+    )
     meta = dict(model='DualFormer', arch=arch, clip_frames=frames, num_classes=classes)
     if classes:
         config = f'dualformer_{arch[0]}_{_DATA.get(classes, "k400")}'
         sizes = dict(clip_size=(frames, 224, 224), fine_sizes=_FINE_SIZES)
-        meta.update(describe_released(config if config in _CONFIGS else f'dualformer_{arch[0]}_k400', classes, frames,
-                                      sizes))
+        meta.update(
+            describe_released(config if config in _CONFIGS else f'dualformer_{arch[0]}_k400', classes, frames, sizes)
+        )
     converted.update(head)
     description = f'{name}, ' + (f'{classes} classes' if head else 'no classifier')
     return Converted(converted, description, meta, dropped)
@@ -126,10 +136,13 @@ def _detect(backbone: Mapping[str, Tensor]) -> tuple[str, int]:
     stem = backbone.get('stages.0.patch_embed.proj.weight')
     fine = backbone.get('stages.0.blocks.0.layers.1.attn.scales.fine.weight')
     if stem is None or fine is None:
-        raise UserError('the checkpoint is no released DualFormer: it lacks patch_embeds.0.proj.weight or '
-                        'blocks.0.1.attn.sr.weight')
+        raise UserError(
+            'the checkpoint is no released DualFormer: it lacks patch_embeds.0.proj.weight or blocks.0.1.attn.sr.weight'
+        )
     if stem.shape[0] not in _ARCHS or stem.ndim != 5 or fine.ndim != 5:
-        raise UserError(f'the checkpoint is no released DualFormer for videos: patch_embeds.0.proj.weight has shape '
-                        f'{tuple(stem.shape)}, known are those with {", ".join(map(str, _ARCHS))} output channels and '
-                        'five axes')
+        raise UserError(
+            f'the checkpoint is no released DualFormer for videos: patch_embeds.0.proj.weight has shape '
+            f'{tuple(stem.shape)}, known are those with {", ".join(map(str, _ARCHS))} output channels and '
+            'five axes'
+        )
     return _ARCHS[stem.shape[0]], 16 * fine.shape[2]

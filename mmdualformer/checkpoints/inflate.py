@@ -41,8 +41,7 @@ def inflate(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict
             if value.ndim == 5 and value.shape[2] == 1:
                 value = value.expand(-1, -1, target.shape[2], -1, -1) / target.shape[2]
         if value.shape != target.shape:
-            raise UserError(f'{name} of shape {tuple(weights[name].shape)} cannot be inflated to '
-                            f'{tuple(target.shape)}')
+            raise UserError(f'{name} of shape {tuple(weights[name].shape)} cannot be inflated to {tuple(target.shape)}')
         inflated[name] = value
     return inflated
 
@@ -72,8 +71,9 @@ class Inflated:
         """
         weights = read_weights(self.checkpoint)
         if any(name.startswith('backbone.') for name in weights):
-            weights = {name.removeprefix('backbone.'): value for name, value in weights.items()
-                       if name.startswith('backbone.')}
+            weights = {
+                name.removeprefix('backbone.'): value for name, value in weights.items() if name.startswith('backbone.')
+            }
         wanted = module.state_dict()
         if 'patch_embeds.0.proj.weight' in weights:
             weights = rename_image_backbone(weights, wanted)
@@ -82,8 +82,10 @@ class Inflated:
         inflated = inflate(weights, wanted)
         missing = [name for name in wanted if name not in inflated]
         if missing and self.strict:
-            raise UserError(f'checkpoint {str(Path(self.checkpoint))!r} lacks {len(missing)} of {len(wanted)} tensors '
-                            f'of the {type(module).__name__}, first {missing[0]}')
+            raise UserError(
+                f'checkpoint {str(Path(self.checkpoint))!r} lacks {len(missing)} of {len(wanted)} tensors '
+                f'of the {type(module).__name__}, first {missing[0]}'
+            )
         module.load_state_dict(inflated, strict=self.strict)
         lacking = f'; it lacks {", ".join(missing)}' if missing else ''
         print_log(f'inflated {len(inflated)} tensors of {self.checkpoint}{lacking}', logger='current')

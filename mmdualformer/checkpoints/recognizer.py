@@ -91,8 +91,11 @@ def load_recognizer(path: str, device: str | torch.device = 'cpu') -> nn.Module:
     described = meta.get(KEY) if isinstance(meta, Mapping) else None
     if not isinstance(described, Mapping) or not {'model', 'test_pipeline'} <= described.keys():
         raise UserError(f'checkpoint {path!r} does not say what its model is; give its config too')
-    known = {name for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS, WEIGHT_INITIALIZERS)
-             for name in registry.module_dict}
+    known = {
+        name
+        for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS, WEIGHT_INITIALIZERS)
+        for name in registry.module_dict
+    }
     unknown = sorted(set(_types(described)) - known)
     if unknown:  # a registry would import it, and the package of a scope
         raise UserError(f'checkpoint {path!r} asks for {unknown[0]!r}, which no registry knows')
@@ -102,12 +105,15 @@ def load_recognizer(path: str, device: str | torch.device = 'cpu') -> nn.Module:
             model=described['model'],
             test_pipeline=pipeline,
             test_dataloader=dict(dataset=dict(pipeline=pipeline)),
-            default_scope='mmaction'))
+            default_scope='mmaction',
+        )
+    )
     model = init_recognizer(cfg, device=device)
     missing, unexpected = model.load_state_dict(checkpoint.get('state_dict', {}), strict=False)
     if missing or unexpected:
-        raise UserError(f'checkpoint {path!r} has other weights than the model that it describes, first '
-                        f'{(missing + unexpected)[0]}')
+        raise UserError(
+            f'checkpoint {path!r} has other weights than the model that it describes, first {(missing + unexpected)[0]}'
+        )
     model.dataset_meta = meta.get('dataset_meta', {})
     return model
 

@@ -65,8 +65,9 @@ def convert_vidtr(weights: Mapping[str, Tensor]) -> Converted:
     with torch.device('meta'):
         model = VidTr(arch)
     wanted = model.state_dict()
-    backbone = {rename(key, _NAMES, 'the released VidTrs'): value for key, value in weights.items()
-                if not key.startswith('fc.')}
+    backbone = {
+        rename(key, _NAMES, 'the released VidTrs'): value for key, value in weights.items() if not key.startswith('fc.')
+    }
     backbone = _shape_embeddings(backbone, wanted, name)
     check_shapes(backbone, wanted, name)
     classes = check_classifier(classifier, model.norm.normalized_shape[0], name)
@@ -77,9 +78,12 @@ def convert_vidtr(weights: Mapping[str, Tensor]) -> Converted:
     config = ('c' if arch.startswith('compact_') else '') + f'vidtr_{arch.removeprefix("compact_")[0]}_k400'
     if classes:
         meta.update(describe_released(config, classes))
-    description = (f'{name} for clips of {frames} frames, ' + (f'{classes} classes' if classes else 'no classifier') +
-                   f'; it was trained with ReLU: test it with configs/released/{config}.py, or set '
-                   'model.backbone.act_cfg.type=ReLU')
+    description = (
+        f'{name} for clips of {frames} frames, '
+        + (f'{classes} classes' if classes else 'no classifier')
+        + f'; it was trained with ReLU: test it with configs/released/{config}.py, or set '
+        'model.backbone.act_cfg.type=ReLU'
+    )
     return Converted(converted, description, meta)
 
 
@@ -100,8 +104,9 @@ def convert_vit(weights: Mapping[str, Tensor]) -> Converted:
         UserError: They are not those of such a model.
     """
     dropped = [name for name in weights if name.startswith(_IMAGE_DROPPED)]
-    backbone = {rename(name, _IMAGE_NAMES, 'ViT and T2T-ViT'): value for name, value in weights.items()
-                if name not in dropped}
+    backbone = {
+        rename(name, _IMAGE_NAMES, 'ViT and T2T-ViT'): value for name, value in weights.items() if name not in dropped
+    }
     name, arch, size, patch = _detect_image_model(backbone)
     patch_size, clip_size = (1, patch, patch), (1, size * patch, size * patch)
     with torch.device('meta'):
@@ -119,8 +124,13 @@ def convert_vit(weights: Mapping[str, Tensor]) -> Converted:
     check_shapes(backbone, wanted, name)
     meta = dict(model='VidTr', arch=arch, image_model=name, patch_size=patch_size)
     converted = {f'backbone.{key}': value for key, value in backbone.items()}
-    return Converted(converted, f'{name} with {size} x {size} patches, as a VidTr of images', meta, dropped,
-                     [f'backbone.{key}' for key in made])
+    return Converted(
+        converted,
+        f'{name} with {size} x {size} patches, as a VidTr of images',
+        meta,
+        dropped,
+        [f'backbone.{key}' for key in made],
+    )
 
 
 def spread_over_time(weights: Mapping[str, Tensor], model: VidTr) -> dict[str, Tensor]:
@@ -145,8 +155,9 @@ def spread_over_time(weights: Mapping[str, Tensor], model: VidTr) -> dict[str, T
     grid, wanted = model.grid_embed, model.state_dict()
     channels = grid.position.shape[-1]
     if position.shape[1] != channels:
-        raise UserError(f'the checkpoint is a VidTr of images with {position.shape[1]} channels, the model has '
-                        f'{channels}')
+        raise UserError(
+            f'the checkpoint is a VidTr of images with {position.shape[1]} channels, the model has {channels}'
+        )
     _, *image = grid.size
     side = _side(len(position) - 1)
     position = resize_grid(position, [(side, side)], [image], [True])
@@ -173,8 +184,9 @@ def _shape_embeddings(backbone: Mapping[str, Tensor], wanted: Mapping[str, Tenso
     Raises:
         UserError: One is missing or of another shape.
     """
-    rows = {name: wanted[name].flatten(0, -2).unsqueeze(0) for name in ('grid_embed.cls_tokens.0',
-                                                                       'grid_embed.position')}
+    rows = {
+        name: wanted[name].flatten(0, -2).unsqueeze(0) for name in ('grid_embed.cls_tokens.0', 'grid_embed.position')
+    }
     check_shapes({name: backbone[name] for name in rows if name in backbone}, rows, model)
     return {**backbone, **{name: backbone[name].reshape(wanted[name].shape) for name in rows}}
 
@@ -196,8 +208,10 @@ def _detect(weights: Mapping[str, Tensor]) -> tuple[str, int]:
     frames = (length - 1) // 196 if is_compact else length // 197 - 1
     if (is_compact, frames) not in _ARCHS:
         known = sorted(frames for compact, frames in _ARCHS if compact == is_compact)
-        raise UserError(f'the checkpoint is no released VidTr: pos_embedding has shape {tuple(position.shape)}, that '
-                        f'of {frames} frames; known are {", ".join(map(str, known))}')
+        raise UserError(
+            f'the checkpoint is no released VidTr: pos_embedding has shape {tuple(position.shape)}, that '
+            f'of {frames} frames; known are {", ".join(map(str, known))}'
+        )
     return _ARCHS[is_compact, frames], frames
 
 
@@ -214,5 +228,6 @@ def _detect_image_model(backbone: Mapping[str, Tensor]) -> tuple[str, dict, int,
         wanted = (arch['num_layers'], arch['feedforward_channels'], arch['embed_dims'])
         if wanted == (layers, *hidden.shape):
             return name, arch, _side(position.shape[1] - 1), 16 if stem is None else stem.shape[-1]
-    raise UserError(f'the checkpoint has {layers} layers of {hidden.shape[-1]} channels; known are '
-                    f'{", ".join(_IMAGE_ARCHS)}')
+    raise UserError(
+        f'the checkpoint has {layers} layers of {hidden.shape[-1]} channels; known are {", ".join(_IMAGE_ARCHS)}'
+    )

@@ -9,7 +9,17 @@ from .token_labels import LoadTokenLabels, ResizeToMultiple, SampleWholeVideo
 from .transforms import PillowResize, RandAugment, ShuffleFrames
 
 __all__ = [
-    'ImageFolderDataset', 'LoadTokenLabels', 'PillowResize', 'RandAugment', 'ResizeToMultiple',
-    'RobustRepeatAugDataset', 'RobustVideoDataset', 'SampleWholeVideo', 'ShuffleFrames', 'StrictVideoDataset',
-    'VideoDecode', 'VideoError', 'VideoInit'
+    'ImageFolderDataset',
+    'LoadTokenLabels',
+    'PillowResize',
+    'RandAugment',
+    'ResizeToMultiple',
+    'RobustRepeatAugDataset',
+    'RobustVideoDataset',
+    'SampleWholeVideo',
+    'ShuffleFrames',
+    'StrictVideoDataset',
+    'VideoDecode',
+    'VideoError',
+    'VideoInit',
 ]

@@ -38,15 +38,17 @@ class Sample(NamedTuple):
     frames: tuple[int, int] | None = None
 
 
-def read_list(ann_file: str,
-              prefix: str = '',
-              delimiter: str = ' ',
-              multi_class: bool = False,
-              rawframes: bool | None = None,
-              with_offset: bool = False,
-              need_labels: bool = True,
-              num_classes: int | None = None,
-              setting: str = 'num_classes') -> Iterator[Sample]:
+def read_list(
+    ann_file: str,
+    prefix: str = '',
+    delimiter: str = ' ',
+    multi_class: bool = False,
+    rawframes: bool | None = None,
+    with_offset: bool = False,
+    need_labels: bool = True,
+    num_classes: int | None = None,
+    setting: str = 'num_classes',
+) -> Iterator[Sample]:
     """Read a list of videos, line by line, for a data set as for the check before it.
 
     Args:
@@ -94,8 +96,9 @@ def read_list(ann_file: str,
             place = osp.normpath(place)
         before = first.setdefault((place, frames) if counts else place, (number, *labels))
         if before[0] < number and set(before[1:]) != set(labels):
-            raise UserError(f'{ann_file} line {number}: {video!r} has {_say(labels)}, but in line {before[0]} '
-                            f'{_say(before[1:])}')
+            raise UserError(
+                f'{ann_file} line {number}: {video!r} has {_say(labels)}, but in line {before[0]} {_say(before[1:])}'
+            )
         yield Sample(video, labels, frames)
     if not first:
         raise UserError(f'{ann_file} is empty; it must have a "video label" line for each video')
@@ -235,8 +238,10 @@ def _refuse_either(ann_file: str, number: int, prefix: str, video: str, labels: 
     else:
         folder = video
     if len(labels) > 1 and osp.isdir(osp.join(prefix, folder)):
-        raise UserError(f'{ann_file} line {number}: {folder!r} is a folder, so {labels[0]} may be its number of frames '
-                        'or a label; set rawframes=True or rawframes=False')
+        raise UserError(
+            f'{ann_file} line {number}: {folder!r} is a folder, so {labels[0]} may be its number of frames '
+            'or a label; set rawframes=True or rawframes=False'
+        )
 
 
 def _say(labels: Iterable[int]) -> str:

@@ -10,7 +10,7 @@ from mmdualformer.errors import UserError
 from mmdualformer.video import FrameFolder, Video, VideoError, open_video
 from mmdualformer.video.decord_video import DecordVideo
 
-READING_LIMIT = 60.  # seconds
+READING_LIMIT = 60.0  # seconds
 BLANK = np.zeros((256, 340, 3), np.uint8)  # a frame of what cannot be read
 DECODERS = ('pyav', 'decord')
 
@@ -54,7 +54,8 @@ class VideoInit(BaseTransform):
             video_reader=video,
             total_frames=len(video),
             avg_fps=video.average_fps,
-            frame_times=video.frame_times)
+            frame_times=video.frame_times,
+        )
 
     def _open(self, results: dict) -> Video:
         path = results['filename']

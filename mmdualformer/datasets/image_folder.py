@@ -66,7 +66,7 @@ class ImageFolderDataset(BaseActionDataset):
         """List the images: for each ``filename`` and ``label``."""
         root = Path(self.data_prefix['img'])
         if self.ann_file:
-            return [dict(filename=image, label=label) for image, (label, ), _ in read_list(self.ann_file, str(root))]
+            return [dict(filename=image, label=label) for image, (label,), _ in read_list(self.ann_file, str(root))]
 
         self._metainfo['classes'] = find_classes(root, self._metainfo.get('classes'))
         data_list = []

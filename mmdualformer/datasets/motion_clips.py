@@ -19,7 +19,8 @@ from mmdualformer.errors import UserError
 
 SHOT_FRAMES = 6
 CLASSES = tuple(
-    '-'.join(moves) for moves in product(('left', 'right'), ('up', 'down'), ('counterclockwise', 'clockwise')))
+    '-'.join(moves) for moves in product(('left', 'right'), ('up', 'down'), ('counterclockwise', 'clockwise'))
+)
 
 
 def draw_clip(label: int, seed: int, size: int = 64) -> np.ndarray:
@@ -108,9 +109,12 @@ def _draw_shot(rng: np.random.Generator, axis: int, direction: int, size: int) -
         frames.append(
             cv2.warpAffine(
                 place,
-                np.column_stack([rotation, origin]), (size, size),
+                np.column_stack([rotation, origin]),
+                (size, size),
                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_WRAP))
+                borderMode=cv2.BORDER_WRAP,
+            )
+        )
     return np.stack(frames)
 
 
@@ -122,7 +126,7 @@ def _draw_place(rng: np.random.Generator, size: int) -> np.ndarray:
         noise = np.pad(noise, ((2, 2), (2, 2), (0, 0)), mode='wrap')
         scale = size // cells
         noise = cv2.resize(noise, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        place += contrast * rng.uniform(0.3, 1) * noise[2 * scale:-2 * scale, 2 * scale:-2 * scale]
+        place += contrast * rng.uniform(0.3, 1) * noise[2 * scale : -2 * scale, 2 * scale : -2 * scale]
     place = place.clip(0, 255).astype(np.uint8)
     for _ in range(rng.integers(8, 20)):
         corners = rng.integers(3, 8)

@@ -70,17 +70,25 @@ def find_videos(source: Path) -> OwnVideos:
         raise UserError(f'{str(source)!r} does not exist; give a folder with one sub-folder a class, or a csv')
     if len(classes) < 2:
         form = 'one sub-folder each' if source.is_dir() else 'as the labels of its path,label rows'
-        raise UserError(f'{str(source)!r} has {len(classes)} classes ({", ".join(classes) or "none"}); it must have at '
-                        f'least two, {form}')
-    _need_every_class(classes, videos, 'no video; known are the endings ' + ' '.join(files.VIDEO_SUFFIXES)
-                      + ', and folders of images that differ in their number only')
+        raise UserError(
+            f'{str(source)!r} has {len(classes)} classes ({", ".join(classes) or "none"}); it must have at '
+            f'least two, {form}'
+        )
+    _need_every_class(
+        classes,
+        videos,
+        'no video; known are the endings '
+        + ' '.join(files.VIDEO_SUFFIXES)
+        + ', and folders of images that differ in their number only',
+    )
     for name in (*classes, *(str(path.absolute()) for path, _ in videos)):
         check_name(name)
     return OwnVideos(classes, videos, left_out)
 
 
-def leave_out_unreadable(found: OwnVideos, workers: int,
-                         damaged: str = 'use') -> tuple[OwnVideos, list[str], list[str]]:
+def leave_out_unreadable(
+    found: OwnVideos, workers: int, damaged: str = 'use'
+) -> tuple[OwnVideos, list[str], list[str]]:
     """Leave out the videos that no decoder reads, also those that crash one, or never end.
 
     Args:
@@ -98,16 +106,19 @@ def leave_out_unreadable(found: OwnVideos, workers: int,
     paths = list(dict.fromkeys(path for path, _ in found.videos))
     with closing(map_isolated(_read, paths, workers, READING_LIMIT)) as outcomes:
         outcomes = track(outcomes, 'reading the videos', total=len(paths))
-        outcomes = {path: (getattr(error, 'reason', None) or str(error), None) if error else (None, damage)
-                    for path, damage, error in outcomes}
+        outcomes = {
+            path: (getattr(error, 'reason', None) or str(error), None) if error else (None, damage)
+            for path, damage, error in outcomes
+        }
     unreadable = {path: reason for path, (reason, _) in outcomes.items() if reason is not None}
     damages = {path: damage for path, (_, damage) in outcomes.items() if damage}
     if damaged == 'refuse':
         unreadable.update({path: f'damaged: {damage}' for path, damage in damages.items()})
         damages = {}
     readable = [video for video in found.videos if video[0] not in unreadable]
-    lines, kept = ([f'{path}: {reasons[path]}' for path in paths if path in reasons]
-                   for reasons in (unreadable, damages))
+    lines, kept = (
+        [f'{path}: {reasons[path]}' for path in paths if path in reasons] for reasons in (unreadable, damages)
+    )
     first = f', for one {lines[0]}' if lines else ''
     _need_every_class(found.classes, readable, f'no video that can be read{first}')
     return replace(found, videos=readable), lines, kept
@@ -129,8 +140,11 @@ def leave_out_copies(found: OwnVideos) -> tuple[OwnVideos, list[str]]:
         content = path if times[sizes[path]] == 1 else _digest(path)
         copies[content].setdefault(label, path)
     kept = [(path, label) for places in copies.values() for label, path in places.items()]
-    shared = [', '.join(f'{path} ({found.classes[label]})' for label, path in places.items())
-              for places in copies.values() if len(places) > 1]
+    shared = [
+        ', '.join(f'{path} ({found.classes[label]})' for label, path in places.items())
+        for places in copies.values()
+        if len(places) > 1
+    ]
     return replace(found, videos=kept), shared
 
 
@@ -171,9 +185,11 @@ def _refuse_splits(source: Path, folders: Sequence[Path], videos: set[Path]) -> 
     within = [{path.name for path in folder.iterdir() if path.is_dir() and path not in videos} for folder in folders]
     same_classes = len(within) > 1 and len(within[0]) > 1 and all(classes == within[0] for classes in within)
     if same_classes or (names and all(name.lower().rpartition('_')[2] in SPLITS for name in names)):
-        raise UserError(f'{str(source)!r} has the sub-folders {", ".join(names)}, which are splits and no classes; '
-                        'give a folder with one sub-folder a class, or a csv, and a part of each class is set aside to '
-                        'test')
+        raise UserError(
+            f'{str(source)!r} has the sub-folders {", ".join(names)}, which are splits and no classes; '
+            'give a folder with one sub-folder a class, or a csv, and a part of each class is set aside to '
+            'test'
+        )
 
 
 def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
@@ -193,16 +209,19 @@ def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
             raise UserError(f'{source} line {line}: there is no {path}')
         line_before, label_before = first.setdefault(path, (line, label))
         if label != label_before:
-            raise UserError(f'{source} line {line}: {row[0]!r} is of {label!r}, but of {label_before!r} in line '
-                            f'{line_before}')
+            raise UserError(
+                f'{source} line {line}: {row[0]!r} is of {label!r}, but of {label_before!r} in line {line_before}'
+            )
     rows = [row for _, row in rows]
     labels = {label for _, label in rows}
     if all(label.isdecimal() for label in labels):
         classes = [str(label) for label in range(len(labels))]
         if labels != set(classes):
             numbers = sorted(map(int, labels))
-            raise UserError(f'{source} has labels of {numbers[0]} to {numbers[-1]}; as numbers they must be 0 to '
-                            f'{len(labels) - 1}, without a gap')
+            raise UserError(
+                f'{source} has labels of {numbers[0]} to {numbers[-1]}; as numbers they must be 0 to '
+                f'{len(labels) - 1}, without a gap'
+            )
     else:
         classes = sorted(labels)
     return classes, [(source.parent / path, classes.index(label)) for path, label in rows]

@@ -23,7 +23,7 @@ class Slot(ctypes.Structure):
 
     def clear(self) -> None:
         """Say that nothing is being read."""
-        self.since = 0.
+        self.since = 0.0
 
     def read(self) -> str | None:
         """The video that is being read."""
@@ -66,6 +66,10 @@ def _watch() -> None:
     while True:
         time.sleep(1)
         if _slot.is_overdue():
-            print(f'error: video {_slot.read()!r} cannot be read: no answer within {_slot.limit:g} s; with '
-                  'num_workers > 0 a run goes on without it', file=sys.stderr, flush=True)
+            print(
+                f'error: video {_slot.read()!r} cannot be read: no answer within {_slot.limit:g} s; with '
+                'num_workers > 0 a run goes on without it',
+                file=sys.stderr,
+                flush=True,
+            )
             os._exit(1)

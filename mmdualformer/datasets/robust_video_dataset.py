@@ -16,7 +16,7 @@ from .annotations import read_list, read_names
 from .decoding import READING_LIMIT
 from .reading import reading
 
-LOCK_LIMIT = 10.  # seconds
+LOCK_LIMIT = 10.0  # seconds
 DAMAGED = 'damaged_videos.tsv'
 LEAST_FAILURES = 10  # fewer say nothing of a share
 
@@ -70,16 +70,18 @@ class RobustVideoDataset(VideoDataset):
             of raw frames without ``rawframes=True``.
     """
 
-    def __init__(self,
-                 *args,
-                 time_limit: float = READING_LIMIT,
-                 label_map: str | None = None,
-                 max_unreadable: float = 0.05,
-                 damaged: str = 'use',
-                 rawframes: bool | None = None,
-                 with_offset: bool = False,
-                 filename_tmpl: str | None = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        *args,
+        time_limit: float = READING_LIMIT,
+        label_map: str | None = None,
+        max_unreadable: float = 0.05,
+        damaged: str = 'use',
+        rawframes: bool | None = None,
+        with_offset: bool = False,
+        filename_tmpl: str | None = None,
+        **kwargs,
+    ) -> None:
         if not 0 <= max_unreadable <= 1:
             raise UserError(f'max_unreadable={max_unreadable} must lie between 0 and 1')
         if damaged not in ('use', 'refuse'):
@@ -118,14 +120,16 @@ class RobustVideoDataset(VideoDataset):
             self.rawframes,
             self.with_offset,
             need_labels=not (self.multi_class or self.test_mode),
-            num_classes=self.num_classes)
+            num_classes=self.num_classes,
+        )
         samples = []
         for video, labels, frames in lines:
             sample = dict(filename=video, label=labels if self.multi_class else labels[0] if labels else -1)
             if frames:
                 offset, total_frames = frames
                 sample['frame_folder'] = dict(
-                    filename_tmpl=self.filename_tmpl, offset=offset, total_frames=total_frames)
+                    filename_tmpl=self.filename_tmpl, offset=offset, total_frames=total_frames
+                )
             samples.append(sample)
         return samples
 
@@ -183,5 +187,7 @@ class RobustVideoDataset(VideoDataset):
         failures = len(self._unreadable)
         if not self.test_mode and failures >= LEAST_FAILURES and failures > self.max_unreadable * self.reads:
             where = f'; {self.ledger} lists them' if self.ledger else ''
-            raise UserError(f'{failures} of {self.reads} videos cannot be read, more than max_unreadable='
-                            f'{self.max_unreadable:g}{where}; the last is {video!r}: {reason}')
+            raise UserError(
+                f'{failures} of {self.reads} videos cannot be read, more than max_unreadable='
+                f'{self.max_unreadable:g}{where}; the last is {video!r}: {reason}'
+            )

@@ -25,7 +25,7 @@ from .robust_video_dataset import RobustVideoDataset
 from .wrappers import iterate_datasets
 
 TICK = 0.5  # seconds between two looks at workers that say nothing
-END_LIMIT = 1.  # seconds
+END_LIMIT = 1.0  # seconds
 WHAT_DEATH_CAUSES = (RuntimeError, OSError, EOFError)  # where the data of a worker is waited for
 MOST_DEATHS = 10  # without a batch between them
 MOST_UNEXPLAINED_DEATHS = 3  # that no video is to blame for, without a batch between them

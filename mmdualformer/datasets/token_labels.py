@@ -42,7 +42,8 @@ def write_token_labels(path: Path, logits: Tensor, frame_inds: np.ndarray, num_l
             file,
             labels=labels.cpu().numpy().astype(np.uint16),
             logits=values.cpu().numpy().astype(np.float16),
-            frames=np.array(frames, dtype=np.float32))
+            frames=np.array(frames, dtype=np.float32),
+        )
     partial.replace(path)
 
 
@@ -108,8 +109,10 @@ class LoadTokenLabels(BaseTransform):
 
     def __init__(self, root: str, num_classes: int, map_size: tuple[int, int, int]) -> None:
         if not Path(root).is_dir():
-            raise UserError(f'LoadTokenLabels.root={root!r} does not exist: there is no {Path(root).absolute()}; write '
-                            'it with tools/write_token_labels.py')
+            raise UserError(
+                f'LoadTokenLabels.root={root!r} does not exist: there is no {Path(root).absolute()}; write '
+                'it with tools/write_token_labels.py'
+            )
         self.root = root
         self.num_classes = num_classes
         self.map_size = map_size
@@ -121,14 +124,17 @@ class LoadTokenLabels(BaseTransform):
             UserError: The video has no token labels, or there are several clips.
         """
         if results['num_clips'] != 1:
-            raise UserError(f'LoadTokenLabels takes one clip a video, not SampleFrames.num_clips='
-                            f'{results["num_clips"]}')
+            raise UserError(
+                f'LoadTokenLabels takes one clip a video, not SampleFrames.num_clips={results["num_clips"]}'
+            )
         path = label_file(self.root, results['filename'])
         try:
             stored = dict(np.load(path, allow_pickle=False))
         except FileNotFoundError:
-            raise UserError(f'{results["filename"]!r} has no token labels: there is no {path}; write it with '
-                            'tools/write_token_labels.py') from None
+            raise UserError(
+                f'{results["filename"]!r} has no token labels: there is no {path}; write it with '
+                'tools/write_token_labels.py'
+            ) from None
         nearest = abs(results['frame_inds'][:, None] - stored['frames']).argmin(axis=1)
         used, nearest = np.unique(nearest, return_inverse=True)
         labels = torch.from_numpy(stored['labels'][used].astype(np.int64))
@@ -153,5 +159,4 @@ class LoadTokenLabels(BaseTransform):
         return F.grid_sample(maps, grid, padding_mode='border', align_corners=False)
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(root={self.root!r}, num_classes={self.num_classes}, '
-                f'map_size={self.map_size})')
+        return f'{type(self).__name__}(root={self.root!r}, num_classes={self.num_classes}, map_size={self.map_size})'

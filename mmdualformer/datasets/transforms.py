@@ -88,9 +88,7 @@ class PillowResize(transforms.Resize):
     """
 
     def _resize_imgs(self, imgs: Sequence[np.ndarray], new_w: int, new_h: int) -> list[np.ndarray]:
-        return [
-            mmcv.imresize(img, (new_w, new_h), interpolation=self.interpolation, backend='pillow') for img in imgs
-        ]
+        return [mmcv.imresize(img, (new_w, new_h), interpolation=self.interpolation, backend='pillow') for img in imgs]
 
 
 def _affine(image: Image.Image, matrix: Sequence[float], fill: tuple[int, int, int]) -> Image.Image:
@@ -109,7 +107,8 @@ _OPERATIONS: dict[str, Callable] = {
     'posterize': lambda image, s, fill: ImageOps.posterize(image, max(4 - int(4 * abs(s)), 1)),
     'solarize': lambda image, s, fill: ImageOps.solarize(image, 256 - int(256 * abs(s))),
     'solarize_add': lambda image, s, fill: image.point(
-        [min(value + int(110 * abs(s)), 255) if value < 128 else value for value in range(256)] * 3),
+        [min(value + int(110 * abs(s)), 255) if value < 128 else value for value in range(256)] * 3
+    ),
     'color': lambda image, s, fill: _enhance(ImageEnhance.Color, image, s),
     'contrast': lambda image, s, fill: _enhance(ImageEnhance.Contrast, image, s),
     'brightness': lambda image, s, fill: _enhance(ImageEnhance.Brightness, image, s),
@@ -139,12 +138,14 @@ class RandAugment(BaseTransform):
         fill (sequence): RGB colour of what a moved image leaves empty. Defaults to the mean of ImageNet.
     """
 
-    def __init__(self,
-                 magnitude: float = 9.,
-                 magnitude_std: float = 0.5,
-                 num_ops: int = 2,
-                 prob: float = 0.5,
-                 fill: Sequence[int] = (124, 116, 104)) -> None:
+    def __init__(
+        self,
+        magnitude: float = 9.0,
+        magnitude_std: float = 0.5,
+        num_ops: int = 2,
+        prob: float = 0.5,
+        fill: Sequence[int] = (124, 116, 104),
+    ) -> None:
         self.magnitude = magnitude
         self.magnitude_std = magnitude_std
         self.num_ops = num_ops
@@ -163,5 +164,7 @@ class RandAugment(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(magnitude={self.magnitude}, magnitude_std={self.magnitude_std}, '
-                f'num_ops={self.num_ops}, prob={self.prob}, fill={self.fill})')
+        return (
+            f'{type(self).__name__}(magnitude={self.magnitude}, magnitude_std={self.magnitude_std}, '
+            f'num_ops={self.num_ops}, prob={self.prob}, fill={self.fill})'
+        )

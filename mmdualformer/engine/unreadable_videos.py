@@ -34,8 +34,10 @@ class UnreadableVideosHook(Hook):
     def after_run(self, runner: Runner) -> None:
         """Say how many videos could not be read, and how many were damaged."""
         unreadable = self._ledger(runner)
-        for ledger, what in ((unreadable, 'could not be read'),
-                             (unreadable.with_name(DAMAGED), 'are damaged and were read as far as they can be')):
+        for ledger, what in (
+            (unreadable, 'could not be read'),
+            (unreadable.with_name(DAMAGED), 'are damaged and were read as far as they can be'),
+        ):
             if ledger.exists():
                 count = len(ledger.read_text(encoding='utf-8').splitlines())
                 runner.logger.warning(f'{count} videos {what}; {ledger} lists them and the reasons')

@@ -22,11 +22,14 @@ class RobustAccMetric(AccMetric):
             data_batch (object): Not used.
             data_samples (sequence): Predictions, as dicts; of blank clips with ``unreadable``.
         """
-        super().process(data_batch, [
-            {**sample, 'pred_score': self._wrong(sample)} if 'unreadable' in sample else sample
-            for sample in data_samples
-        ])
-        for sample, result in zip(data_samples, self.results[-len(data_samples):]):
+        super().process(
+            data_batch,
+            [
+                {**sample, 'pred_score': self._wrong(sample)} if 'unreadable' in sample else sample
+                for sample in data_samples
+            ],
+        )
+        for sample, result in zip(data_samples, self.results[-len(data_samples) :]):
             result['unreadable'] = sample.get('unreadable')
 
     def compute_metrics(self, results: list[dict]) -> dict:
@@ -41,8 +44,12 @@ class RobustAccMetric(AccMetric):
         metrics = super().compute_metrics(results)
         reasons = [result['unreadable'] for result in results if result['unreadable']]
         if reasons:
-            print_log(f'{len(reasons)} of {len(results)} videos could not be read and count as wrong:\n' +
-                      '\n'.join(sorted(reasons)), logger='current', level=30)
+            print_log(
+                f'{len(reasons)} of {len(results)} videos could not be read and count as wrong:\n'
+                + '\n'.join(sorted(reasons)),
+                logger='current',
+                level=30,
+            )
             metrics['unreadable'] = len(reasons)
         return metrics
 
@@ -51,5 +58,5 @@ class RobustAccMetric(AccMetric):
         """Scores by which the true class comes last, and of several labels, which rank videos, the video in each."""
         label, scores = sample['gt_label'], sample['pred_score']
         if len(label) == 1:
-            return torch.zeros_like(scores).index_fill(0, label.to(scores.device), -1.)
+            return torch.zeros_like(scores).index_fill(0, label.to(scores.device), -1.0)
         return torch.full_like(scores, torch.finfo(scores.dtype).min)

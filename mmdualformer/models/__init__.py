@@ -4,6 +4,14 @@ from .heads import TokenLabelHead, VideoMobileFormerHead
 from .recognizers import MixedSizeRecognizer3D, TokenLabelRecognizer3D, TokenTeacher
 
 __all__ = [
-    'DualFormer', 'MixedSizeDataPreprocessor', 'MixedSizeRecognizer3D', 'Mobile3D', 'TokenLabelHead',
-    'TokenLabelRecognizer3D', 'TokenTeacher', 'VidTr', 'VideoMobileFormer', 'VideoMobileFormerHead'
+    'DualFormer',
+    'MixedSizeDataPreprocessor',
+    'MixedSizeRecognizer3D',
+    'Mobile3D',
+    'TokenLabelHead',
+    'TokenLabelRecognizer3D',
+    'TokenTeacher',
+    'VidTr',
+    'VideoMobileFormer',
+    'VideoMobileFormerHead',
 ]

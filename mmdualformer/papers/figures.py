@@ -19,9 +19,20 @@ from .tables import Row, load_paper, load_rows
 FIGURES = {'dualformer': '1', 'vmf': '3'}  # paper -> the table that its Figure 1 draws
 HIGHLIGHT, REST = '#b2182b', '#4d4d4d'
 # where a label stands beside its point: to the right, up (in points), and its alignment
-PLACES = ((6, -3, 'left'), (-6, -3, 'right'), (0, 6, 'center'), (0, -13, 'center'), (6, 6, 'left'), (-6, 6, 'right'),
-          (6, -13, 'left'), (-6, -13, 'right'), (0, 16, 'center'), (0, -23, 'center'), (-6, 14, 'right'),
-          (-6, -21, 'right'))
+PLACES = (
+    (6, -3, 'left'),
+    (-6, -3, 'right'),
+    (0, 6, 'center'),
+    (0, -13, 'center'),
+    (6, 6, 'left'),
+    (-6, 6, 'right'),
+    (6, -13, 'left'),
+    (-6, -13, 'right'),
+    (0, 16, 'center'),
+    (0, -23, 'center'),
+    (-6, 14, 'right'),
+    (-6, -21, 'right'),
+)
 
 
 def _label(row: Row, rows: Sequence[Row]) -> str:
@@ -43,8 +54,12 @@ def _annotate(axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> No
 
     def is_free(box: Bbox, own: int) -> bool:
         others, box = np.delete(marks, own, axis=0), box.padded(3)
-        return (axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1 and not any(box.overlaps(other) for other in taken)
-                and not any(box.contains(*mark) for mark in others))
+        return (
+            axes.bbox.x0 < box.x0
+            and box.x1 < axes.bbox.x1
+            and not any(box.overlaps(other) for other in taken)
+            and not any(box.contains(*mark) for mark in others)
+        )
 
     for own, (x, y, label, color) in enumerate(points):
         text = axes.annotate(label, (x, y), PLACES[0][:2], textcoords='offset points', fontsize=8, color=color)
@@ -60,18 +75,28 @@ def _annotate(axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> No
 def _plot(axes: Axes, rows: Sequence[Row], number: str, family: str) -> None:
     """Draw accuracy against one of the rows' numbers; the rows of ours are those of the family."""
     others = [row for row in rows if not row.config or row.is_baseline]
-    ours = sorted((row for row in rows if row.config and not row.is_baseline),
-                  key=lambda row: (row.published[number], row.published['top1']))
-    for group, style in ((others, dict(color=REST, linestyle='', marker='o', markersize=4, label='other models')),
-                         (ours, dict(color=HIGHLIGHT, marker='o', markersize=6, label=family))):
+    ours = sorted(
+        (row for row in rows if row.config and not row.is_baseline),
+        key=lambda row: (row.published[number], row.published['top1']),
+    )
+    for group, style in (
+        (others, dict(color=REST, linestyle='', marker='o', markersize=4, label='other models')),
+        (ours, dict(color=HIGHLIGHT, marker='o', markersize=6, label=family)),
+    ):
         axes.plot([row.published[number] for row in group], [row.published['top1'] for row in group], **style)
     axes.set(xscale='log', ylabel='top-1 accuracy on Kinetics-400, %')
     axes.margins(x=0.12, y=0.08)
     axes.grid(color='#e5e5e5')
     axes.set_axisbelow(True)
     axes.legend(loc='lower right')
-    _annotate(axes, [(row.published[number], row.published['top1'], _label(row, rows), color)
-                     for group, color in ((ours, HIGHLIGHT), (others, REST)) for row in group])
+    _annotate(
+        axes,
+        [
+            (row.published[number], row.published['top1'], _label(row, rows), color)
+            for group, color in ((ours, HIGHLIGHT), (others, REST))
+            for row in group
+        ],
+    )
 
 
 def plot_accuracy(paper: str) -> Figure:
@@ -87,8 +112,10 @@ def plot_accuracy(paper: str) -> Figure:
     title = load_paper(paper)['title'].partition(':')[0]
     figure = Figure(figsize=(8, 5.5), layout='constrained')
     axes = figure.subplots()
-    axes.set(xlabel='GFLOPs of a video, all views',
-             title=f'{title}: accuracy and cost, as its Table {FIGURES[paper]} prints them')
+    axes.set(
+        xlabel='GFLOPs of a video, all views',
+        title=f'{title}: accuracy and cost, as its Table {FIGURES[paper]} prints them',
+    )
     _plot(axes, rows, 'gflops', title)
     return figure
 

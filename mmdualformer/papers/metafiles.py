@@ -8,7 +8,7 @@ from .tables import Row, dataset_of, load_paper, load_rows, model_cost, read_con
 
 # paper -> name of the collection, of its metafile and page, and its configs
 FAMILIES = {
-    'dualformer': ('DualFormer', 'dualformer', ('dualformer_*.py', )),
+    'dualformer': ('DualFormer', 'dualformer', ('dualformer_*.py',)),
     'vmf': ('Video Mobile-Former', 'video_mobile_former', ('vmf_*.py', 'mobile3d_*.py')),
     'vidtr': ('VidTr', 'vidtr', ('vidtr_*.py', 'cvidtr_*.py')),
 }
@@ -34,7 +34,8 @@ def write_metafiles(root: Path) -> dict[Path, str]:
         rows = {row.config: row for row in sorted(rows, key=lambda row: len(row.published.keys() & ACCURACIES))}
         configs = sorted(path.stem for pattern in patterns for path in (root / 'configs').glob(pattern))
         models = [
-            _model(name, config, content['counted'], rows.get(config)) for config in configs
+            _model(name, config, content['counted'], rows.get(config))
+            for config in configs
             if not config.endswith('_motion')  # the quick start's, of no paper
         ]
         files[Path(f'configs/{stem}.metafile.yml')] = _to_yaml(dict(Collections=[collection], Models=models))
@@ -60,12 +61,17 @@ def _model(collection: str, config: str, counted: str, row: Row | None) -> dict:
     if row is not None:
         if row.pretrain:
             metadata['Pretrained (paper)'] = row.pretrain
-        entry['Results'] = [{
-            'Task': 'Image Classification' if data == 'ImageNet-1K' else 'Action Recognition',
-            'Dataset': data,
-            'Metrics': {f'{title} (paper)': row.published[name]
-                        for name, title in ACCURACIES.items() if name in row.published},
-        }]
+        entry['Results'] = [
+            {
+                'Task': 'Image Classification' if data == 'ImageNet-1K' else 'Action Recognition',
+                'Dataset': data,
+                'Metrics': {
+                    f'{title} (paper)': row.published[name]
+                    for name, title in ACCURACIES.items()
+                    if name in row.published
+                },
+            }
+        ]
     return entry
 
 

@@ -114,10 +114,12 @@ def _table(cells: Sequence[Cell]) -> str:
 def _twins(rows: Sequence[Row]) -> str:
     """Which rows of a table have token labels here, and how to have all with them, or all without."""
     default, plain = next((row, twin) for row, twin in zip(rows, without_token_labels(rows)) if row != twin)
-    return (f'- Token labels: {default.row}, the default, has them here, as in the paper; the other rows have none. To '
-            'compare like with like, `--token-labels` of `tools/reproduce.py` and '
-            f'`tools/analysis/paper_tables.py` takes the twins of the other rows, `CONFIG{TOKEN_LABELLED}`, and '
-            f'`--no-token-labels` takes `{plain.config}` for the default.\n')
+    return (
+        f'- Token labels: {default.row}, the default, has them here, as in the paper; the other rows have none. To '
+        'compare like with like, `--token-labels` of `tools/reproduce.py` and '
+        f'`tools/analysis/paper_tables.py` takes the twins of the other rows, `CONFIG{TOKEN_LABELLED}`, and '
+        f'`--no-token-labels` takes `{plain.config}` for the default.\n'
+    )
 
 
 def _line(row: Row, cells: Sequence[Cell]) -> dict[str, str]:

@@ -8,8 +8,21 @@ from itertools import groupby
 
 from .tables import METRICS, UNITS, Cell, load_paper
 
-COLUMNS = ('row', 'data', 'pretrain', 'input', 'views', 'setting', 'config', 'number', 'paper', 'ours', 'difference',
-           'multiply-adds, G', 'verdict')
+COLUMNS = (
+    'row',
+    'data',
+    'pretrain',
+    'input',
+    'views',
+    'setting',
+    'config',
+    'number',
+    'paper',
+    'ours',
+    'difference',
+    'multiply-adds, G',
+    'verdict',
+)
 
 
 def cell_texts(cell: Cell) -> dict[str, str]:
@@ -22,8 +35,21 @@ def cell_texts(cell: Cell) -> dict[str, str]:
     if cell.here is not None:
         difference = f'{cell.difference:+.1f}' if cell.name in METRICS else f'{cell.difference:+.1%}'
     config = row.config or (f'mmaction::recognition/{row.mmaction}' if row.mmaction else '')
-    texts = (row.row, row.data, row.pretrain, row.input, row.views, row.setting, config, unit, f'{cell.published:g}',
-             _rounded(cell.here), difference, _rounded(cell.macs), cell.verdict)
+    texts = (
+        row.row,
+        row.data,
+        row.pretrain,
+        row.input,
+        row.views,
+        row.setting,
+        config,
+        unit,
+        f'{cell.published:g}',
+        _rounded(cell.here),
+        difference,
+        _rounded(cell.macs),
+        cell.verdict,
+    )
     return dict(zip(COLUMNS, texts))
 
 

@@ -45,7 +45,7 @@ OF_PATCH_32 = 'ablations/vidtr_s_k400_patch_1x32x32'  # its kernels are those of
 IMAGE_ARGUMENTS = ('block_types', 'fine_sizes', 'coarse_sizes', 'downsampling', 'position', 'mlp_ratio', 'mlp_rank')
 WITHOUT_LIST = ('imagenet', 'imagenet21k')  # read from folders
 # configs that differ from another in nothing but their test: the end of their names
-TESTS_OF_ANOTHER = ('_4x3', )
+TESTS_OF_ANOTHER = ('_4x3',)
 GPUS_OF_A_MACHINE = 8
 
 
@@ -78,8 +78,10 @@ class Machine:
 
     def __post_init__(self) -> None:
         if self.gpus > GPUS_OF_A_MACHINE and self.gpus % GPUS_OF_A_MACHINE:
-            raise UserError(f'--gpus {self.gpus} must be at most {GPUS_OF_A_MACHINE}, those of one machine, or a '
-                            f'multiple of {GPUS_OF_A_MACHINE}')
+            raise UserError(
+                f'--gpus {self.gpus} must be at most {GPUS_OF_A_MACHINE}, those of one machine, or a '
+                f'multiple of {GPUS_OF_A_MACHINE}'
+            )
 
     @property
     def nodes(self) -> int:
@@ -120,12 +122,19 @@ def chain(row: Row, machine: Machine, options: Sequence[str] = ()) -> list[Step]
         steps.append(Step(f'test {config}: {row.views or "1x1"} views', command + dump + _cfg_options(options)))
     if row.partner:
         predictions = f'{_predictions(row.config)} {_predictions(row.partner)}'
-        steps.append(Step(f'average the scores of {row.config} and {row.partner}',
-                          f'python tools/analysis/ensemble.py {predictions} --out work_dirs/{row.tested}.json'))
+        steps.append(
+            Step(
+                f'average the scores of {row.config} and {row.partner}',
+                f'python tools/analysis/ensemble.py {predictions} --out work_dirs/{row.tested}.json',
+            )
+        )
     steps.append(
-        Step(f'cell of {row.paper}/{row.table}, {row.row}',
-             f'python tools/analysis/paper_tables.py --paper {row.paper} --table {row.table} --results work_dirs'
-             + _token_labels(row)))
+        Step(
+            f'cell of {row.paper}/{row.table}, {row.row}',
+            f'python tools/analysis/paper_tables.py --paper {row.paper} --table {row.table} --results work_dirs'
+            + _token_labels(row),
+        )
+    )
     return list(dict.fromkeys(steps))
 
 
@@ -150,8 +159,11 @@ def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str])
     cfg = _read(config, options)
     own_options = list(options)
     steps = _check_data(cfg)
-    checkpoints = [cfg.model.backbone.get('init_cfg', {}).get('checkpoint'), cfg.load_from,
-                   cfg.model.get('teacher', {}).get('checkpoint')]
+    checkpoints = [
+        cfg.model.backbone.get('init_cfg', {}).get('checkpoint'),
+        cfg.load_from,
+        cfg.model.get('teacher', {}).get('checkpoint'),
+    ]
     pretrain = 'ViT-B/32' if config == OF_PATCH_32 else pretrain
     if not any(checkpoints[:2]) and pretrain in IMAGE_MODELS:
         checkpoint, released = IMAGE_MODELS[pretrain]
@@ -163,10 +175,14 @@ def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str])
         elif released is None:
             checkpoints.append(checkpoint)
         elif not Path(checkpoint).exists():
-            steps.append(Step(f'pretraining: convert {released}, {pretrain} as its authors released it',
-                              f'python tools/convert_checkpoint.py vit {released} {checkpoint}'))
+            steps.append(
+                Step(
+                    f'pretraining: convert {released}, {pretrain} as its authors released it',
+                    f'python tools/convert_checkpoint.py vit {released} {checkpoint}',
+                )
+            )
         own_options += ['model.backbone.init_cfg.type=Inflated', f'model.backbone.init_cfg.checkpoint={checkpoint}']
-        of_time_alone = variant.get('fine_sizes', ('whole', ))[-1] not in ('whole', None)
+        of_time_alone = variant.get('fine_sizes', ('whole',))[-1] not in ('whole', None)
         own_options += ['model.backbone.init_cfg.strict=False'] * of_time_alone  # images lack what reduces time alone
     for checkpoint in filter(None, checkpoints):
         steps += _make_checkpoint(checkpoint, machine, options)
@@ -182,8 +198,9 @@ def _train_step(config: str, cfg: Config, machine: Machine, options: Sequence[st
     return Step(f'train {config}: {cfg.train_cfg.max_epochs} epochs{_hours(config, machine)}', command)
 
 
-def _train_image_variant(checkpoint: Path, variant: Mapping[str, object], machine: Machine,
-                         options: Sequence[str]) -> list[Step]:
+def _train_image_variant(
+    checkpoint: Path, variant: Mapping[str, object], machine: Machine, options: Sequence[str]
+) -> list[Step]:
     """Steps to an image model with the backbone arguments of an ablation; none if it is there."""
     if checkpoint.exists():
         return []
@@ -213,8 +230,9 @@ def _make_checkpoint(checkpoint: str, machine: Machine, options: Sequence[str]) 
 
 
 def _keep(maker: str, trained: str, checkpoint: Path) -> Step:
-    return Step(f'pretraining: keep {maker} as {checkpoint}',
-                f'mkdir -p {checkpoint.parent} && cp {trained} {checkpoint}')
+    return Step(
+        f'pretraining: keep {maker} as {checkpoint}', f'mkdir -p {checkpoint.parent} && cp {trained} {checkpoint}'
+    )
 
 
 def _token_labels(row: Row) -> str:
@@ -252,8 +270,10 @@ def _hours(config: str, machine: Machine) -> str:
     row = next((row for row in _all_rows() if row.config == config and row.gpu_hours), None)
     if row is None:
         return ''
-    return (f'; the authors took about {row.gpu_hours} {load_paper(row.paper)["gpu"]} hours, '
-            f'{row.gpu_hours / machine.gpus:.0f} on {machine.gpus}')
+    return (
+        f'; the authors took about {row.gpu_hours} {load_paper(row.paper)["gpu"]} hours, '
+        f'{row.gpu_hours / machine.gpus:.0f} on {machine.gpus}'
+    )
 
 
 def _all_rows() -> list[Row]:

@@ -178,20 +178,28 @@ def load_rows(paper: str, table: str | None = None) -> list[Row]:
     return rows
 
 
-def find_rows(paper: str, table: str, name: str, data: str | None = None, pretrain: str | None = None,
-              views: str | None = None) -> list[Row]:
+def find_rows(
+    paper: str, table: str, name: str, data: str | None = None, pretrain: str | None = None, views: str | None = None
+) -> list[Row]:
     """Find the rows of ours that a name, and where they are given a data set, a pretraining and views, mean.
 
     Raises:
         UserError: There is none.
     """
     rows = [row for row in load_rows(paper, table) if row.config]
-    found = [row for row in rows if row.row == name and data in (None, row.data) and pretrain in (None, row.pretrain)
-             and views in (None, row.views)]
+    found = [
+        row
+        for row in rows
+        if row.row == name
+        and data in (None, row.data)
+        and pretrain in (None, row.pretrain)
+        and views in (None, row.views)
+    ]
     if not found:
         names = ', '.join(dict.fromkeys(row.row for row in rows))
-        raise UserError(f'--row {name!r} must be one of {names}, with a --data, --pretrain and --views of '
-                        f'{paper}/{table}')
+        raise UserError(
+            f'--row {name!r} must be one of {names}, with a --data, --pretrain and --views of {paper}/{table}'
+        )
     return found
 
 
@@ -206,8 +214,10 @@ def with_token_labels(rows: Sequence[Row]) -> list[Row]:
 
 def without_token_labels(rows: Sequence[Row]) -> list[Row]:
     """Put the twin without token labels in the place of the default row of each table whose other rows have twins."""
-    return [replace(row, config=row.config.removesuffix(TOKEN_LABELLED)) if has_twins(row.paper, row.table) else row
-            for row in rows]
+    return [
+        replace(row, config=row.config.removesuffix(TOKEN_LABELLED)) if has_twins(row.paper, row.table) else row
+        for row in rows
+    ]
 
 
 @functools.cache

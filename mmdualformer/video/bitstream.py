@@ -141,7 +141,7 @@ class Mpeg12:
         start = data.find(self.PICTURE)
         if start < 0:
             return HIDDEN
-        kind = int.from_bytes(data[start + 4:start + 6], 'big') >> 3 & 7  # after temporal_reference
+        kind = int.from_bytes(data[start + 4 : start + 6], 'big') >> 3 & 7  # after temporal_reference
         return Picture(1, kind == self.INTRA and packet.is_keyframe, False)
 
 
@@ -161,7 +161,7 @@ class Mpeg4:
             return HIDDEN
         if self.time_bits is None or self.VOP in data[start:]:
             return Picture(2, False, False)  # as in DivX's packed files, whose frames are in other packets
-        bits = int.from_bytes(data[start:start + 16].ljust(16, b'\0'), 'big')
+        bits = int.from_bytes(data[start : start + 16].ljust(16, b'\0'), 'big')
         kind, place = bits >> 126, 125  # the next bit
         while bits >> place & 1 and place > 100:  # modulo_time_base
             place -= 1
@@ -194,8 +194,8 @@ def nal_units(data: memoryview, length_size: int) -> Iterator[memoryview]:
     if length_size:
         start = 0
         while start + length_size < len(data):
-            end = start + length_size + int.from_bytes(data[start:start + length_size], 'big')
-            if unit := data[start + length_size:end]:
+            end = start + length_size + int.from_bytes(data[start : start + length_size], 'big')
+            if unit := data[start + length_size : end]:
                 yield unit
             start = end
         return
@@ -203,7 +203,7 @@ def nal_units(data: memoryview, length_size: int) -> Iterator[memoryview]:
     start = content.find(b'\0\0\1')
     while start >= 0:
         end = content.find(b'\0\0\1', start + 3)
-        if unit := data[start + 3:end if end >= 0 else len(data)]:
+        if unit := data[start + 3 : end if end >= 0 else len(data)]:
             yield unit
         start = end
 
@@ -233,7 +233,7 @@ def has_fields(headers: bytes) -> bool:
         headers (bytes): Extradata, a configuration record or units after start codes.
     """
     start = 8 if headers[:1] == b'\1' else headers.find(b'\0\0\1') + 3  # the first unit is the parameter set
-    bits = Bits(headers[start + 1:start + 64].replace(b'\0\0\3', b'\0\0'))
+    bits = Bits(headers[start + 1 : start + 64].replace(b'\0\0\3', b'\0\0'))
     profile = bits.take(8)
     bits.take(16)
     bits.take_golomb()  # seq_parameter_set_id

@@ -10,7 +10,7 @@ from .errors import VideoError
 from .files import check_regular
 from .isolation import Isolated
 
-LIMIT = 60.  # seconds that a call may take where no limit is given
+LIMIT = 60.0  # seconds that a call may take where no limit is given
 
 
 class DecordVideo(Video):
@@ -65,6 +65,7 @@ def _process() -> Isolated:
 @functools.lru_cache(1)
 def _open(path: str):
     from decord import VideoReader
+
     return VideoReader(path, num_threads=1)
 
 

@@ -12,16 +12,60 @@ from mmdualformer.errors import UserError
 
 from .errors import VideoError
 
-VIDEO_SUFFIXES = ('.264', '.3g2', '.3gp', '.amv', '.asf', '.avi', '.divx', '.dv', '.f4v', '.flv', '.gif', '.h264',
-                  '.h265', '.hevc', '.ivf', '.m1v', '.m2t', '.m2ts', '.m2v', '.m4v', '.mjpeg', '.mjpg', '.mkv', '.mov',
-                  '.mp4', '.mpe', '.mpeg', '.mpg', '.mts', '.mxf', '.ogg', '.ogm', '.ogv', '.qt', '.rm', '.rmvb', '.ts',
-                  '.vob', '.webm', '.wmv', '.wtv', '.y4m')
+VIDEO_SUFFIXES = (
+    '.264',
+    '.3g2',
+    '.3gp',
+    '.amv',
+    '.asf',
+    '.avi',
+    '.divx',
+    '.dv',
+    '.f4v',
+    '.flv',
+    '.gif',
+    '.h264',
+    '.h265',
+    '.hevc',
+    '.ivf',
+    '.m1v',
+    '.m2t',
+    '.m2ts',
+    '.m2v',
+    '.m4v',
+    '.mjpeg',
+    '.mjpg',
+    '.mkv',
+    '.mov',
+    '.mp4',
+    '.mpe',
+    '.mpeg',
+    '.mpg',
+    '.mts',
+    '.mxf',
+    '.ogg',
+    '.ogm',
+    '.ogv',
+    '.qt',
+    '.rm',
+    '.rmvb',
+    '.ts',
+    '.vob',
+    '.webm',
+    '.wmv',
+    '.wtv',
+    '.y4m',
+)
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
 
 SYSTEM_FILES = ('.ds_store', 'desktop.ini', 'thumbs.db')  # not worth a word
 NUMBERED = re.compile(r'(.*?)([0-9]+)([^0-9]*)\.[^.]+', re.DOTALL)  # a name with its last number
-FILE_TYPES = {stat.S_IFIFO: 'a named pipe', stat.S_IFSOCK: 'a socket', stat.S_IFCHR: 'a device',
-              stat.S_IFBLK: 'a device'}
+FILE_TYPES = {
+    stat.S_IFIFO: 'a named pipe',
+    stat.S_IFSOCK: 'a socket',
+    stat.S_IFCHR: 'a device',
+    stat.S_IFBLK: 'a device',
+}
 
 
 @dataclass(frozen=True)
@@ -89,8 +133,10 @@ def list_frames(folder: str | Path, filename_tmpl: str | None = None) -> list[st
         raise unreadable(folder, f'a folder without numbered images {filename_tmpl or " ".join(IMAGE_SUFFIXES)}')
     series = sorted({f'{match[1]}*{match[3]}' for match in matches.values()})
     if len(series) > 1:
-        raise unreadable(folder, f'a folder of several series of images, such as {series[0]} and {series[1]}; '
-                         'filename_tmpl says which')
+        raise unreadable(
+            folder,
+            f'a folder of several series of images, such as {series[0]} and {series[1]}; filename_tmpl says which',
+        )
     numbers = Counter(int(match[2]) for match in matches.values())
     number, times = numbers.most_common(1)[0]
     if times > 1:
@@ -156,8 +202,9 @@ def _walk(folder: str | Path, left_out: Counter[str]) -> Iterator[tuple[Path, li
 
     is_new(folder)
     for parent, folders, names in os.walk(folder, followlinks=True, onerror=leave_out):
-        folders[:] = (name for name in sorted(folders, key=natural_key)
-                      if is_shown(name) and is_new(os.path.join(parent, name)))
+        folders[:] = (
+            name for name in sorted(folders, key=natural_key) if is_shown(name) and is_new(os.path.join(parent, name))
+        )
         yield Path(parent), sorted((name for name in names if name.lower() not in SYSTEM_FILES), key=natural_key)
 
 
@@ -167,8 +214,11 @@ def _are_frames(names: list[str]) -> bool:
     if len(names) < 2 or not all(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
         return False
     matches = [NUMBERED.fullmatch(name) for name in names]
-    return (all(matches) and len({(match[1], match[3]) for match in matches}) == 1
-            and len({int(match[2]) for match in matches}) == len(names))
+    return (
+        all(matches)
+        and len({(match[1], match[3]) for match in matches}) == 1
+        and len({int(match[2]) for match in matches}) == len(names)
+    )
 
 
 def _other_kind(path: Path) -> str:

@@ -31,8 +31,14 @@ class FrameFolder(Video):
         ...     first, last = video.get_frames([0, len(video) - 1])  # [H, W, 3], uint8
     """
 
-    def __init__(self, path: str, average_fps: float = 25., filename_tmpl: str | None = None, offset: int = 0,
-                 total_frames: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        average_fps: float = 25.0,
+        filename_tmpl: str | None = None,
+        offset: int = 0,
+        total_frames: int | None = None,
+    ) -> None:
         self.path = str(path)
         names = list_frames(path, filename_tmpl)
         stop = len(names) if total_frames is None else offset + total_frames
@@ -77,8 +83,10 @@ class FrameFolder(Video):
         pixels = self._read(index, _to_rgb)
         height, width = pixels.shape[:2]
         if (width, height) != self._size:
-            raise unreadable(self.path, f'{self.names[index]} has {width} x {height} pixels, {self.names[0]} '
-                             f'{self._size[0]} x {self._size[1]}')
+            raise unreadable(
+                self.path,
+                f'{self.names[index]} has {width} x {height} pixels, {self.names[0]} {self._size[0]} x {self._size[1]}',
+            )
         return pixels
 
     def _read(self, index: int, function: Callable) -> object:

@@ -160,13 +160,13 @@ def index_by_count(packets: Packets) -> Index | None:
 def _are_guessed(packets: Packets) -> bool:
     """Whether times are those of decoding, put off: FFmpeg's guess where a container has no others, as that of avi."""
     times = [(pts, dts) for pts, dts, shown in zip(packets.pts, packets.dts, packets.shown) if shown]
-    return None not in times[0] and all(None not in pair and pair[0] - pair[1] == times[0][0] - times[0][1]
-                                        for pair in times)
+    return None not in times[0] and all(
+        None not in pair and pair[0] - pair[1] == times[0][0] - times[0][1] for pair in times
+    )
 
 
 def _order_by_type(packets: Packets) -> np.ndarray:
-    """The order in which frames are shown where those that are decoded ahead wait for the next of them, -1 for others.
-    """
+    """The order in which frames are shown where those decoded ahead wait for the next of them, -1 for others."""
     order = np.full(len(packets), -1)
     count, waiting = 0, None
     for number in np.flatnonzero(packets.shown).tolist():

@@ -17,17 +17,18 @@ from contextlib import suppress
 from itertools import accumulate, islice
 from multiprocessing.connection import Connection, wait
 
-START_LIMIT = 60.  # seconds until a child has started, which count for no call
-END_LIMIT = 5.  # seconds; a child that waits for a file system that does not answer cannot be killed, and stays behind
-TICK = 1.  # seconds between two looks at children that say nothing
+START_LIMIT = 60.0  # seconds until a child has started, which count for no call
+END_LIMIT = 5.0  # seconds; a child that waits for a file system that does not answer cannot be killed, and stays behind
+TICK = 1.0  # seconds between two looks at children that say nothing
 SHARED_SIZE = 128 << 20  # bytes for arrays, of which only those that are used are taken from the system
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 _progress = None  # in a child: when it last made progress
 
 
-def map_isolated(function: Callable, items: Iterable, workers: int,
-                 time_limit: float) -> Iterator[tuple[object, object, Exception | None]]:
+def map_isolated(
+    function: Callable, items: Iterable, workers: int, time_limit: float
+) -> Iterator[tuple[object, object, Exception | None]]:
     """Call a function for each item, in child processes of which one that crashes or hangs is replaced.
 
     Args:
@@ -151,7 +152,8 @@ class _Child:
         self.progress = multiprocessing.RawValue('d')
         self.shared = mmap.mmap(-1, SHARED_SIZE) if multiprocessing.get_start_method() == 'fork' else b''
         self.process = multiprocessing.Process(
-            target=_serve, args=(function, other_end, self.progress, self.shared), daemon=True)
+            target=_serve, args=(function, other_end, self.progress, self.shared), daemon=True
+        )
         self.caller = os.getpid()
         caller = multiprocessing.current_process()
         daemon = caller.daemon
@@ -243,7 +245,7 @@ def _pack(answer: object, shared: mmap.mmap | bytes) -> tuple[bytes, list[int]]:
             start = sum(sizes)
             if start + content.nbytes > len(shared):
                 return True  # into the pickle
-            shared[start:start + content.nbytes] = content
+            shared[start : start + content.nbytes] = content
             sizes.append(content.nbytes)
             return False
 
@@ -252,5 +254,5 @@ def _pack(answer: object, shared: mmap.mmap | bytes) -> tuple[bytes, list[int]]:
 
 def _unpack(pickled: bytes, sizes: list[int], shared: mmap.mmap | bytes) -> object:
     with memoryview(shared) as content:
-        buffers = [bytearray(content[end - size:end]) for end, size in zip(accumulate(sizes), sizes)]
+        buffers = [bytearray(content[end - size : end]) for end, size in zip(accumulate(sizes), sizes)]
     return pickle.loads(pickled, buffers=buffers)

@@ -24,7 +24,7 @@ class Turn(NamedTuple):
         """Turn pixels ``[H, W, 3]``."""
         if self.transpose:
             pixels = pixels.transpose(1, 0, 2)
-        return pixels[::-1 if self.mirror_y else 1, ::-1 if self.mirror_x else 1]
+        return pixels[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
 
     def filters(self) -> list[str]:
         """The same as FFmpeg's filters."""
@@ -94,8 +94,9 @@ class Converter:
         if self.size != (frame.width, frame.height):
             width, height = reversed(self.size) if turn.transpose else self.size
             filters.append(f'scale={width}:{height}:flags=bicubic')
-        nodes = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format,
-                                  time_base=self._time_base)]
+        nodes = [
+            graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=self._time_base)
+        ]
         for text in (*filters, 'format=pix_fmts=rgb24', 'buffersink'):
             name, _, arguments = text.partition('=')
             nodes.append(graph.add(name, arguments or None))

@@ -163,7 +163,8 @@ class VideoFile(Video):
         if given < promised - 1:  # the last frame is often dropped, and counted still
             # edit lists hide packets: there, those that are missing lie behind the end of the file
             if 'mov' not in container.format.name or any(
-                    entry.pos + entry.size > container.size for entry in stream.index_entries):
+                entry.pos + entry.size > container.size for entry in stream.index_entries
+            ):
                 self._found(f'it has {given} frames, where its container says {promised}')
         told = _seconds(stream.metadata.get('DURATION'))  # of Matroska
         if stream.duration is not None:
@@ -214,7 +215,7 @@ class VideoFile(Video):
         """
         stream = self._source.stream
         rate = stream.average_rate or stream.guessed_rate
-        self.average_fps = float(rate) if rate else 25.
+        self.average_fps = float(rate) if rate else 25.0
         if NO_TIME in times or (np.diff(times) <= 0).any():
             self.frame_times, self._timed = np.arange(len(times)) / self.average_fps, False
             return
@@ -351,7 +352,7 @@ class VideoFile(Video):
 def _seconds(text: str | None) -> float:
     """Seconds of a time such as 00:00:02.400000000, 0 if it is none."""
     match = re.fullmatch(r'(\d+):(\d+):(\d+(\.\d+)?)', text or '')
-    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else 0.
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else 0.0
 
 
 def open_video(path: str, time_limit: float | None = None) -> Video:

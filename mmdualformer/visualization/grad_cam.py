@@ -25,8 +25,9 @@ def grad_cam(model: nn.Module, data: dict, layer: str) -> np.ndarray:
     try:
         model.get_submodule(layer.replace('/', '.'))
     except AttributeError:
-        raise UserError(f'the {type(model.backbone).__name__} has no layer {layer!r}; a layer is named as '
-                        "'backbone/layer4'") from None
+        raise UserError(
+            f"the {type(model.backbone).__name__} has no layer {layer!r}; a layer is named as 'backbone/layer4'"
+        ) from None
     cam = GradCAM(model, layer)
     try:
         maps, _ = cam._calculate_localization_map(data, use_labels=False)

@@ -45,12 +45,16 @@ def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor,
     """
     axes = getattr(getattr(model, 'grid_embed', None), 'axes', ())
     if len(axes) != 2 or not all(isinstance(layer.attn, SeparableAttention) for layer in model.layers):
-        raise UserError(f'the roll-out is that of separable attention; the {type(model).__name__} must have '
-                        "attention='separable' and no pool_layers")
+        raise UserError(
+            f'the roll-out is that of separable attention; the {type(model).__name__} must have '
+            "attention='separable' and no pool_layers"
+        )
     outputs = []
     keep = lambda module, args, output: outputs.append(output)  # noqa: E731
-    handles = [module.register_forward_hook(keep)
-               for module in (model.patch_embed, *(layer.attn.qkv for layer in model.layers))]
+    handles = [
+        module.register_forward_hook(keep)
+        for module in (model.patch_embed, *(layer.attn.qkv for layer in model.layers))
+    ]
     was_training = model.training
     try:
         with torch.no_grad():
@@ -68,7 +72,7 @@ def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor,
         matrices = []
         for pattern in ('B T N (heads d) -> B N heads T d', 'B T N (heads d) -> B T heads N d'):
             queries, keys = (rearrange(x, pattern, heads=layer.attn.num_heads) for x in (q, k))
-            scores = queries @ keys.mT * queries.shape[-1]**-0.5
+            scores = queries @ keys.mT * queries.shape[-1] ** -0.5
             matrices.append(scores.softmax(dim=-1).mean(dim=2))
         attention.append(tuple(matrices))
     return attention, size
@@ -96,9 +100,13 @@ def roll_out(model: VidTr, clips: Tensor, layers: Sequence[int] | None = None) -
     if not all(1 <= layer <= len(attention) for layer in layers):
         raise UserError(f'layers {list(layers)} must be from 1 to {len(attention)}, the layers of the model')
     temporal, spatial = zip(*attention)
-    return [RollOut(
-        spatial=_follow(spatial[:layer])[:, 1:, 1:].unflatten(2, size[1:]),
-        temporal=_follow(temporal[:layer])[:, 1:, 1:].mT.unflatten(2, size[1:])) for layer in layers]
+    return [
+        RollOut(
+            spatial=_follow(spatial[:layer])[:, 1:, 1:].unflatten(2, size[1:]),
+            temporal=_follow(temporal[:layer])[:, 1:, 1:].mT.unflatten(2, size[1:]),
+        )
+        for layer in layers
+    ]
 
 
 def draw_maps(frames: np.ndarray, maps: np.ndarray) -> np.ndarray:

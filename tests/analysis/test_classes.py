@@ -25,7 +25,10 @@ SECOND = [0, 1, 1, 1, 1, 0, 2]  # 25, 50 and 100 %
 def test_gains_of_each_class_the_largest_first():
     gains = compare_classes(predictions(LABELS, FIRST), predictions(LABELS, SECOND))
     assert [(gain.label, gain.videos, gain.first, gain.second, gain.gain) for gain in gains] == [
-        (0, 4, 0.75, 0.25, 0.5), (2, 1, 1, 1, 0), (1, 2, 0, 0.5, -0.5)]
+        (0, 4, 0.75, 0.25, 0.5),
+        (2, 1, 1, 1, 0),
+        (1, 2, 0, 0.5, -0.5),
+    ]
 
 
 def test_what_could_not_be_read_is_not_recognised():
@@ -37,7 +40,7 @@ def test_what_could_not_be_read_is_not_recognised():
 def test_other_videos_and_several_labels_are_refused():
     with pytest.raises(UserError, match='different videos: the labels of video 0 differ'):
         compare_classes(predictions([1], [1]), predictions([2], [1]))
-    several = [dict(pred_score=torch.ones(2), gt_label=torch.tensor([1., 1.]))]
+    several = [dict(pred_score=torch.ones(2), gt_label=torch.tensor([1.0, 1.0]))]
     with pytest.raises(UserError, match='several labels'):
         compare_classes(several, several)
 
@@ -50,8 +53,11 @@ def test_the_command_prints_both_ends_and_what_the_paper_has(fork_tool, tmp_path
     result = fork_tool(*command)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == [
-        'first.pkl is better', '   +50.0%  making a cake: 75.0% and 25.0% of 4 videos (paper +26.0 %)',
-        'second.pkl is better', '   -50.0%  lunge: 0.0% and 50.0% of 2 videos (paper -19.9 %)']
+        'first.pkl is better',
+        '   +50.0%  making a cake: 75.0% and 25.0% of 4 videos (paper +26.0 %)',
+        'second.pkl is better',
+        '   -50.0%  lunge: 0.0% and 50.0% of 2 videos (paper -19.9 %)',
+    ]
     (tmp_path / 'names.txt').write_text('making a cake\n')
     assert_one_line(fork_tool(*command), "'names.txt' names 1 classes, the predictions have 3")
 

@@ -8,7 +8,6 @@ from mmdualformer.models.backbones import dualformer
 
 
 class Attention(nn.Module):
-
     def __init__(self):
         super().__init__()
         self.norm = nn.LayerNorm(8)
@@ -48,11 +47,21 @@ def test_half_of_dualformers_cost_is_in_the_perceptrons():
         model = DualFormer('tiny')
         low_rank = DualFormer('tiny', mlp_rank=0.4)
     shape = (1, 3, 32, 224, 224)
-    kinds = (dualformer.Mlp, dualformer.LocalWindowAttention, dualformer.GlobalPyramidAttention, dualformer.PatchEmbed,
-             dualformer.PositionEncodingGenerator)
+    kinds = (
+        dualformer.Mlp,
+        dualformer.LocalWindowAttention,
+        dualformer.GlobalPyramidAttention,
+        dualformer.PatchEmbed,
+        dualformer.PositionEncodingGenerator,
+    )
     parts, macs = split_cost(model, shape, kinds), count_cost(model, shape).macs
     assert sum(parts.values()) == macs
     shares = {name: round(part / macs, 3) for name, part in parts.items()}
-    assert shares == {'Mlp': 0.494, 'LocalWindowAttention': 0.25, 'GlobalPyramidAttention': 0.227, 'PatchEmbed': 0.026,
-                      'PositionEncodingGenerator': 0.003}
+    assert shares == {
+        'Mlp': 0.494,
+        'LocalWindowAttention': 0.25,
+        'GlobalPyramidAttention': 0.227,
+        'PatchEmbed': 0.026,
+        'PositionEncodingGenerator': 0.003,
+    }
     assert round(1 - count_cost(low_rank, shape).flops / count_cost(model, shape).flops, 3) == 0.248

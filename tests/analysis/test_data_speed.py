@@ -29,8 +29,10 @@ def loaders(videos, tmp_path, request):
     sampling = SAMPLINGS.get(getattr(request, 'param', None))
     init_default_scope('mmaction')
     dataset = Config.fromfile(REPO / 'configs/_base_/datasets/k400.py').train_dataloader.dataset
-    return {name: build_loader(use_pipeline(dataset, name, sampling), videos, 4, 2, 0, tmp_path / f'{name}.txt')
-            for name in PIPELINES}
+    return {
+        name: build_loader(use_pipeline(dataset, name, sampling), videos, 4, 2, 0, tmp_path / f'{name}.txt')
+        for name in PIPELINES
+    }
 
 
 @pytest.mark.parametrize('loaders', SAMPLINGS, indirect=True)

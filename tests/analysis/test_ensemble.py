@@ -15,29 +15,34 @@ def samples(scores: list, labels: list) -> list:
 
 def test_two_models_that_complement_each_other():
     labels = [[0], [1], [2]]
-    first = samples([[0.9, 0.1, 0.], [0.6, 0.4, 0.], [0.2, 0.2, 0.6]], labels)
-    second = samples([[0.4, 0.6, 0.], [0.1, 0.9, 0.], [0.2, 0.2, 0.6]], labels)
+    first = samples([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.2, 0.2, 0.6]], labels)
+    second = samples([[0.4, 0.6, 0.0], [0.1, 0.9, 0.0], [0.2, 0.2, 0.6]], labels)
     ensemble = average_scores([first, second])
-    torch.testing.assert_close(ensemble[1]['pred_score'], torch.tensor([0.35, 0.65, 0.]))
+    torch.testing.assert_close(ensemble[1]['pred_score'], torch.tensor([0.35, 0.65, 0.0]))
     assert [evaluate_scores(x)['acc/top1'] for x in (first, second, ensemble)] == pytest.approx([2 / 3, 2 / 3, 1])
     weighted = average_scores([first, second], [3, 1])
-    torch.testing.assert_close(weighted[0]['pred_score'], torch.tensor([0.775, 0.225, 0.]))
+    torch.testing.assert_close(weighted[0]['pred_score'], torch.tensor([0.775, 0.225, 0.0]))
     assert first[1]['pred_score'][0] == pytest.approx(0.6)  # as it was
 
 
 def test_several_labels_are_measured_by_average_precision():
-    predictions = samples([[0.9, 0.8], [0.7, 0.1], [0.2, 0.9]], [[1., 1.], [1., 0.], [0., 1.]])
+    predictions = samples([[0.9, 0.8], [0.7, 0.1], [0.2, 0.9]], [[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
     assert evaluate_scores(predictions) == {'acc/mean_average_precision': pytest.approx(1)}
 
 
-@pytest.mark.parametrize(('second', 'weights', 'message'), [
-    (samples([[0.5, 0.5]], [[0]]), None, 'of 1, 2 videos'),
-    (samples([[0.5, 0.5]] * 2, [[0], [0]]), None, 'the labels of video 1 differ'),
-    (samples([[0.5, 0.2, 0.3]] * 2, [[0], [1]]), None, 'of 2 and 3 classes'),
-    (samples([[0.5, 0.5]] * 2, [[0], [1]]), [1., 1., 1.], '3 weights do not fit 2'),
-    *((samples([[0.5, 0.5]] * 2, [[0], [1]]), weights, 'must not be negative, and have a positive, finite sum')
-      for weights in ([0., 0.], [2., -1.], [float('nan'), 1.], [float('inf'), 1.])),
-])
+@pytest.mark.parametrize(
+    ('second', 'weights', 'message'),
+    [
+        (samples([[0.5, 0.5]], [[0]]), None, 'of 1, 2 videos'),
+        (samples([[0.5, 0.5]] * 2, [[0], [0]]), None, 'the labels of video 1 differ'),
+        (samples([[0.5, 0.2, 0.3]] * 2, [[0], [1]]), None, 'of 2 and 3 classes'),
+        (samples([[0.5, 0.5]] * 2, [[0], [1]]), [1.0, 1.0, 1.0], '3 weights do not fit 2'),
+        *(
+            (samples([[0.5, 0.5]] * 2, [[0], [1]]), weights, 'must not be negative, and have a positive, finite sum')
+            for weights in ([0.0, 0.0], [2.0, -1.0], [float('nan'), 1.0], [float('inf'), 1.0])
+        ),
+    ],
+)
 def test_predictions_of_something_else_are_refused(second, weights, message):
     first = samples([[0.5, 0.5]] * 2, [[0], [1]])
     with pytest.raises(UserError, match=message):
@@ -66,8 +71,15 @@ def test_the_command_over_saved_predictions(fork_tool, data_options, tmp_path):
         init_default_scope('mmaction')
         torch.manual_seed(0)
         torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / f'{name}.pth')
-        result = fork_tool('tools/test.py', REPO / f'configs/{name}.py', f'{name}.pth', '--dump', f'{name}.pkl',
-                          '--cfg-options', *data_options)
+        result = fork_tool(
+            'tools/test.py',
+            REPO / f'configs/{name}.py',
+            f'{name}.pth',
+            '--dump',
+            f'{name}.pkl',
+            '--cfg-options',
+            *data_options,
+        )
         assert result.returncode == 0, result.stdout + result.stderr
     result = fork_tool('tools/analysis/ensemble.py', *(f'{name}.pkl' for name in names))
     assert result.returncode == 0, result.stderr
@@ -79,10 +91,13 @@ def test_the_command_over_saved_predictions(fork_tool, data_options, tmp_path):
     assert_one_line(fork_tool('tools/analysis/ensemble.py', 'no.pkl'), "'no.pkl' does not exist")
 
 
-@pytest.mark.parametrize('call', [
-    lambda path: Malicious(os.mkdir, path),
-    lambda path: Malicious(torch.storage._load_from_bytes, pickle.dumps(Malicious(os.mkdir, path))),
-])
+@pytest.mark.parametrize(
+    'call',
+    [
+        lambda path: Malicious(os.mkdir, path),
+        lambda path: Malicious(torch.storage._load_from_bytes, pickle.dumps(Malicious(os.mkdir, path))),
+    ],
+)
 def test_predictions_run_nothing(tmp_path, call):
     with open(tmp_path / 'bad.pkl', 'wb') as file:
         pickle.dump([dict(pred_score=call(str(tmp_path / 'ran')), gt_label=0)], file)
@@ -92,15 +107,18 @@ def test_predictions_run_nothing(tmp_path, call):
     assert '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize('content', [
-    None,  # a folder
-    b'',
-    b'garbage',
-    b'ctorch._utils\n_rebuild_tensor_v2\n)R.',  # a tensor of nothing
-    pickle.dumps(dict(pred_score=torch.tensor([0.5]))),
-    pickle.dumps([dict(pred_score=[0.5, 0.5], gt_label=0)]),
-    pickle.dumps([dict(pred_score=torch.tensor(0.5), gt_label=torch.tensor([0]))]),
-])
+@pytest.mark.parametrize(
+    'content',
+    [
+        None,  # a folder
+        b'',
+        b'garbage',
+        b'ctorch._utils\n_rebuild_tensor_v2\n)R.',  # a tensor of nothing
+        pickle.dumps(dict(pred_score=torch.tensor([0.5]))),
+        pickle.dumps([dict(pred_score=[0.5, 0.5], gt_label=0)]),
+        pickle.dumps([dict(pred_score=torch.tensor(0.5), gt_label=torch.tensor([0]))]),
+    ],
+)
 def test_files_that_hold_no_predictions(tmp_path, content):
     path = tmp_path / 'other.pkl'
     if content is None:

@@ -18,8 +18,10 @@ from tests.reference import Reference
 @pytest.fixture(scope='module')
 def released() -> dict:
     """A released DualFormer-T backbone, in names, shapes and values."""
-    return {name: value if value.ndim == 0 else value.float()
-            for name, value in Reference('dualformer_t_16x224').weights().items()}
+    return {
+        name: value if value.ndim == 0 else value.float()
+        for name, value in Reference('dualformer_t_16x224').weights().items()
+    }
 
 
 def recognizer(backbone: dict, classes: int = 7) -> dict:
@@ -27,12 +29,15 @@ def recognizer(backbone: dict, classes: int = 7) -> dict:
     return {**{f'backbone.{name}': value for name, value in backbone.items()}, **head}
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda weights: weights,
-    lambda weights: dict(state_dict=weights, meta=dict(epoch=30, config='model = dict()')),
-    lambda weights: dict(model=weights, optimizer=dict(state={}, param_groups=[dict(lr=0.1)])),
-    lambda weights: dict(state_dict={f'module.{name}': value for name, value in weights.items()}),
-])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda weights: weights,
+        lambda weights: dict(state_dict=weights, meta=dict(epoch=30, config='model = dict()')),
+        lambda weights: dict(model=weights, optimizer=dict(state={}, param_groups=[dict(lr=0.1)])),
+        lambda weights: dict(state_dict={f'module.{name}': value for name, value in weights.items()}),
+    ],
+)
 def test_a_released_recognizer_becomes_one_that_loads_strictly(fork_tool, released, tmp_path, wrap):
     torch.save(wrap({**recognizer(released), 'cls_head.aux.weight': torch.ones(2)}), tmp_path / 'released.pth')
     result = fork_tool('tools/convert_checkpoint.py', 'dualformer', 'released.pth', 'out/ours.pth')
@@ -66,8 +71,9 @@ def test_a_converted_recognizer_needs_no_config(fork_tool, released, clip_file, 
     assert len(result.stdout.splitlines()) == 8
 
 
-@pytest.mark.parametrize(('classes', 'mean', 'crops'), [(101, [104, 117, 128], 'ThreeCrop'),
-                                                       (400, [123.675, 116.28, 103.53], 'CenterCrop')])
+@pytest.mark.parametrize(
+    ('classes', 'mean', 'crops'), [(101, [104, 117, 128], 'ThreeCrop'), (400, [123.675, 116.28, 103.53], 'CenterCrop')]
+)
 def test_pixels_are_normalised_and_cropped_as_those_of_the_data_set(released, classes, mean, crops):
     meta = convert_dualformer(recognizer(released, classes)).meta
     assert meta['recognizer']['model']['data_preprocessor']['mean'] == mean
@@ -98,14 +104,17 @@ def test_the_size_is_detected(released, arch):
     assert set(converted.weights) == {f'backbone.{name}' for name in shapes}
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    (lambda w: w.pop('blocks.1.0.attn.qkv.bias'), 'DualFormer-T .* lacks stages.1.blocks.0.layers.0.attn.qkv.bias'),
-    (lambda w: w.update({'norm.weight': torch.ones(3)}), r'norm\.weight has shape \(3,\), not \(512,\)'),
-    (lambda w: w.update({'blocks.3.4.norm1.weight': torch.ones(512)}), 'tensors of something else'),
-    (lambda w: w.update({'stem.weight': torch.ones(3)}), "no tensor 'stem.weight'"),
-    (lambda w: w.update({'patch_embeds.0.proj.weight': torch.ones(48, 3, 2, 4, 4)}), 'those with 64, 96, 128'),
-    (lambda w: w.pop('patch_embeds.0.proj.weight'), 'no released DualFormer'),
-])
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda w: w.pop('blocks.1.0.attn.qkv.bias'), 'DualFormer-T .* lacks stages.1.blocks.0.layers.0.attn.qkv.bias'),
+        (lambda w: w.update({'norm.weight': torch.ones(3)}), r'norm\.weight has shape \(3,\), not \(512,\)'),
+        (lambda w: w.update({'blocks.3.4.norm1.weight': torch.ones(512)}), 'tensors of something else'),
+        (lambda w: w.update({'stem.weight': torch.ones(3)}), "no tensor 'stem.weight'"),
+        (lambda w: w.update({'patch_embeds.0.proj.weight': torch.ones(48, 3, 2, 4, 4)}), 'those with 64, 96, 128'),
+        (lambda w: w.pop('patch_embeds.0.proj.weight'), 'no released DualFormer'),
+    ],
+)
 def test_anything_else_is_refused(released, change, message):
     weights = dict(released)
     change(weights)
@@ -125,7 +134,11 @@ def test_files_that_are_not_weights_are_refused_and_run_nothing(fork_tool, relea
     (tmp_path / 'text.pth').write_text('weights')
     torch.save([torch.ones(1)], tmp_path / 'list.pth')
     torch.save(dict(epoch=3), tmp_path / 'empty.pth')
-    for name, message in (('text', 'cannot be loaded'), ('list', 'holds a list'), ('empty', 'holds no weights'),
-                          ('missing', 'does not exist')):
+    for name, message in (
+        ('text', 'cannot be loaded'),
+        ('list', 'holds a list'),
+        ('empty', 'holds no weights'),
+        ('missing', 'does not exist'),
+    ):
         with pytest.raises(UserError, match=message):
             read_weights(tmp_path / f'{name}.pth')

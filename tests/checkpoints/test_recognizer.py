@@ -32,14 +32,24 @@ def test_one_file_predicts_the_same_in_test_tool_api_and_demo(fork_tool, data_op
     result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--cfg-options', *data_options)
     assert result.returncode == 0, result.stdout + result.stderr
     path = str(tmp_path / 'work' / 'epoch_1.pth')
-    result = fork_tool('tools/test.py', CONFIG, path, '--work-dir', tmp_path / 'test', '--dump',
-                       tmp_path / 'scores.pkl', '--cfg-options', *data_options)
+    result = fork_tool(
+        'tools/test.py',
+        CONFIG,
+        path,
+        '--work-dir',
+        tmp_path / 'test',
+        '--dump',
+        tmp_path / 'scores.pkl',
+        '--cfg-options',
+        *data_options,
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     with open(tmp_path / 'scores.pkl', 'rb') as file:
         tested = [sample['pred_score'] for sample in pickle.load(file)]
 
-    videos = [str(motion_root / 'videos_val' / line.split()[0])
-              for line in (motion_root / 'val.txt').read_text().splitlines()]
+    videos = [
+        str(motion_root / 'videos_val' / line.split()[0]) for line in (motion_root / 'val.txt').read_text().splitlines()
+    ]
     alone, configured = load_recognizer(path), init_recognizer(str(CONFIG), path, device='cpu')
     names = (motion_root / 'label_map.txt').read_text().splitlines()
     assert alone.dataset_meta['classes'] == names
@@ -103,14 +113,17 @@ def test_a_checkpoint_cannot_name_a_package(checkpoint, tmp_path, monkeypatch):
 
 def test_weights_of_another_model_are_refused(checkpoint, tmp_path):
     del checkpoint['state_dict']['cls_head.fc_cls.bias']
-    with pytest.raises(UserError, match=r"than the model that it describes, first cls_head\.fc_cls\.bias"):
+    with pytest.raises(UserError, match=r'than the model that it describes, first cls_head\.fc_cls\.bias'):
         load_recognizer(save(checkpoint, tmp_path))
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda dataset: dict(type='RepeatDataset', times=2, dataset=dataset),
-    lambda dataset: dict(type='ConcatDataset', datasets=[dataset, dataset]),
-])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda dataset: dict(type='RepeatDataset', times=2, dataset=dataset),
+        lambda dataset: dict(type='ConcatDataset', datasets=[dataset, dataset]),
+    ],
+)
 def test_the_pipeline_of_wrapped_test_data_is_described(wrap):
     cfg = Config.fromfile(CONFIG)
     expected = describe_recognizer(cfg)
@@ -128,10 +141,13 @@ def test_training_goes_on_without_test_data(fork_tool, data_options, tmp_path):
     assert (tmp_path / 'work' / 'epoch_1.pth').exists()
 
 
-@pytest.mark.parametrize(('loader', 'message'), [
-    ([dict()], 'its test_dataloader is a list'),
-    (dict(dataset=dict(type='Own')), 'its test data has no pipeline'),
-])
+@pytest.mark.parametrize(
+    ('loader', 'message'),
+    [
+        ([dict()], 'its test_dataloader is a list'),
+        (dict(dataset=dict(type='Own')), 'its test data has no pipeline'),
+    ],
+)
 def test_unknown_test_data_is_not_described(loader, message):
     with pytest.raises(TypeError, match=message):
         describe_recognizer(Config(dict(model=dict(), test_dataloader=loader)))

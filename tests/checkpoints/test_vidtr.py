@@ -49,25 +49,32 @@ def image_model(name: str, size: int = 14, patch: int = 16, device: str = 'meta'
     dim, layers, hidden = IMAGE_MODELS[name]
     shapes = dict(cls_token=(1, 1, dim), pos_embed=(1, size**2 + 1, dim))
     for i in range(layers):
-        for layer, (outputs, inputs) in {'attn.qkv': (3 * dim, dim), 'attn.proj': (dim, dim), 'mlp.fc1': (hidden, dim),
-                                         'mlp.fc2': (dim, hidden)}.items():
-            shapes.update({f'blocks.{i}.{layer}.weight': (outputs, inputs), f'blocks.{i}.{layer}.bias': (outputs, )})
-        shapes.update({f'blocks.{i}.norm{n}.{part}': (dim, ) for n in (1, 2) for part in ('weight', 'bias')})
-    shapes.update({f'norm.{part}': (dim, ) for part in ('weight', 'bias')})
-    shapes.update({'head.weight': (1000, dim), 'head.bias': (1000, )})
+        for layer, (outputs, inputs) in {
+            'attn.qkv': (3 * dim, dim),
+            'attn.proj': (dim, dim),
+            'mlp.fc1': (hidden, dim),
+            'mlp.fc2': (dim, hidden),
+        }.items():
+            shapes.update({f'blocks.{i}.{layer}.weight': (outputs, inputs), f'blocks.{i}.{layer}.bias': (outputs,)})
+        shapes.update({f'blocks.{i}.norm{n}.{part}': (dim,) for n in (1, 2) for part in ('weight', 'bias')})
+    shapes.update({f'norm.{part}': (dim,) for part in ('weight', 'bias')})
+    shapes.update({'head.weight': (1000, dim), 'head.bias': (1000,)})
     if name.startswith('T2T'):
         shapes = {name: shape for name, shape in shapes.items() if 'qkv.bias' not in name}
         shapes['tokens_to_token.project.weight'] = (dim, 576)
     else:
-        shapes.update({'patch_embed.proj.weight': (dim, 3, patch, patch), 'patch_embed.proj.bias': (dim, )})
+        shapes.update({'patch_embed.proj.weight': (dim, 3, patch, patch), 'patch_embed.proj.bias': (dim,)})
     torch.manual_seed(0)
     return {name: torch.randn(shape, device=device) for name, shape in shapes.items()}
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda weights: dict(state_dict={f'module.{name}': value for name, value in weights.items()}),
-    lambda weights: dict(model_state_dict=weights, epoch=50),
-])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda weights: dict(state_dict={f'module.{name}': value for name, value in weights.items()}),
+        lambda weights: dict(model_state_dict=weights, epoch=50),
+    ],
+)
 def test_a_released_model_becomes_one_that_loads_strictly(run_tool, released, tmp_path, wrap):
     torch.save(wrap(released), tmp_path / 'released.pth')
     result = run_tool('tools/convert_checkpoint.py', 'vidtr', 'released.pth', 'ours.pth')
@@ -84,7 +91,10 @@ def test_a_released_model_becomes_one_that_loads_strictly(run_tool, released, tm
             model=dict(
                 type='Recognizer3D',
                 backbone=dict(type='VidTr', arch='small'),
-                cls_head=dict(type='TimeSformerHead', num_classes=400, in_channels=768))))
+                cls_head=dict(type='TimeSformerHead', num_classes=400, in_channels=768),
+            )
+        )
+    )
     model = init_recognizer(cfg, device='cpu')
     model.load_state_dict(converted['state_dict'], strict=True)
     with pytest.raises(UserError, match=r'was trained with ReLU, the config has GELU; set .*act_cfg\.type=ReLU'):
@@ -100,7 +110,8 @@ def test_the_five_released_models_are_told_apart(released, compact, arch):
         weights = dict(compact, pos_embedding=torch.empty(1, 1 + 196 * frames, 768))
     else:
         weights = dict(
-            released, pos_embedding=torch.empty(1, 197 * (frames + 1), 768), cls_s=torch.empty(frames, 1, 768))
+            released, pos_embedding=torch.empty(1, 197 * (frames + 1), 768), cls_s=torch.empty(frames, 1, 768)
+        )
     converted = convert_vidtr(weights)
     assert (converted.meta['arch'], converted.meta['clip_frames']) == (arch, frames)
     assert not converted.dropped and not converted.made
@@ -112,21 +123,29 @@ def test_a_bare_backbone(compact):
     assert all(name.startswith('backbone.') for name in converted.weights)
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    (lambda w: w.pop('encoder.layers.3.norm1.bias'), r'VidTr-S but lacks layers\.3\.norm1\.bias'),
-    (lambda w: w.update({'encoder.norm.weight': torch.ones(3)}), r'norm\.weight has shape \(3,\), not \(768,\)'),
-    (lambda w: w.update({'encoder.layers.12.norm1.bias': torch.ones(768)}), 'tensors of something else'),
-    (lambda w: w.update({'stem.weight': torch.ones(3)}), "no tensor 'stem.weight'"),
-    (lambda w: w.update({'pos_embedding': torch.ones(1, 197 * 5, 768)}), 'that of 4 frames; known are 8, 16, 32'),
-    (lambda w: w.pop('fc.bias'), 'the classifier of VidTr-S'),
-    (lambda w: w.pop('cls_t'), 'no released VidTr: it lacks'),
-    (lambda w: w.update(pos_embedding=w['pos_embedding'].permute(2, 1, 0)),
-     r'position has shape \(768, 1773, 1\), not \(1, 1773, 768\)'),
-    (lambda w: w.update(cls_t=w['cls_t'].mT), r'cls_tokens\.0 has shape \(1, 768, 197\), not \(1, 197, 768\)'),
-    (lambda w: w.update(cls_s=w['cls_s'].mT), r'cls_tokens\.1 has shape \(8, 768, 1\), not \(8, 1, 768\)'),
-    (lambda w: w.update(cls_s=torch.tensor(1.)), r'cls_tokens\.1 has shape \(\), not'),
-    (lambda w: w.update({'fc.weight': torch.tensor(1.)}), r'the classifier of VidTr-S but its weight has shape \(\)'),
-])
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda w: w.pop('encoder.layers.3.norm1.bias'), r'VidTr-S but lacks layers\.3\.norm1\.bias'),
+        (lambda w: w.update({'encoder.norm.weight': torch.ones(3)}), r'norm\.weight has shape \(3,\), not \(768,\)'),
+        (lambda w: w.update({'encoder.layers.12.norm1.bias': torch.ones(768)}), 'tensors of something else'),
+        (lambda w: w.update({'stem.weight': torch.ones(3)}), "no tensor 'stem.weight'"),
+        (lambda w: w.update({'pos_embedding': torch.ones(1, 197 * 5, 768)}), 'that of 4 frames; known are 8, 16, 32'),
+        (lambda w: w.pop('fc.bias'), 'the classifier of VidTr-S'),
+        (lambda w: w.pop('cls_t'), 'no released VidTr: it lacks'),
+        (
+            lambda w: w.update(pos_embedding=w['pos_embedding'].permute(2, 1, 0)),
+            r'position has shape \(768, 1773, 1\), not \(1, 1773, 768\)',
+        ),
+        (lambda w: w.update(cls_t=w['cls_t'].mT), r'cls_tokens\.0 has shape \(1, 768, 197\), not \(1, 197, 768\)'),
+        (lambda w: w.update(cls_s=w['cls_s'].mT), r'cls_tokens\.1 has shape \(8, 768, 1\), not \(8, 1, 768\)'),
+        (lambda w: w.update(cls_s=torch.tensor(1.0)), r'cls_tokens\.1 has shape \(\), not'),
+        (
+            lambda w: w.update({'fc.weight': torch.tensor(1.0)}),
+            r'the classifier of VidTr-S but its weight has shape \(\)',
+        ),
+    ],
+)
 def test_anything_else_is_refused(released, change, message):
     weights = dict(released)
     change(weights)
@@ -149,20 +168,26 @@ def test_image_models_are_told_apart(name):
         assert not converted.made
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    (lambda w: w.pop('blocks.3.norm1.bias'), r'ViT-B but lacks layers\.3\.norm1\.bias'),
-    (lambda w: w.pop('patch_embed.proj.weight'), r'ViT-B but lacks patch_embed\.weight'),
-    (lambda w: w.update(pos_embed=torch.ones(1, 200, 768)), '199 patches, which are no square'),
-    (lambda w: w.update({'blocks.12.norm1.weight': torch.ones(768)}), '13 layers of 768 channels; known are ViT-B'),
-    (lambda w: w.update({'blocks.0.ls1.gamma': torch.ones(768)}), "no tensor 'blocks.0.ls1.gamma'"),
-    (lambda w: w.pop('pos_embed'), 'no ViT or T2T-ViT'),
-    (lambda w: w.update(pos_embed=torch.tensor(1.)), 'no ViT or T2T-ViT'),
-    (lambda w: w.update(pos_embed=w['pos_embed'].permute(2, 1, 0)), r'position has shape .*, not \(1, 197, 768\)'),
-    (lambda w: w.update(pos_embed=torch.ones(1, 0, 768)), '-1 patches, which are no square'),
-    (lambda w: w.update(cls_token=torch.ones(768, 1, 1)), r'cls_tokens\.0 has shape .*, not \(1, 1, 768\)'),
-    (lambda w: w.update({'blocks.0.mlp.fc1.weight': torch.tensor(1.)}), 'no ViT or T2T-ViT'),
-    (lambda w: w.update({'patch_embed.proj.weight': torch.tensor(1.)}), r'patch_embed\.proj\.weight has shape \(\)'),
-])
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda w: w.pop('blocks.3.norm1.bias'), r'ViT-B but lacks layers\.3\.norm1\.bias'),
+        (lambda w: w.pop('patch_embed.proj.weight'), r'ViT-B but lacks patch_embed\.weight'),
+        (lambda w: w.update(pos_embed=torch.ones(1, 200, 768)), '199 patches, which are no square'),
+        (lambda w: w.update({'blocks.12.norm1.weight': torch.ones(768)}), '13 layers of 768 channels; known are ViT-B'),
+        (lambda w: w.update({'blocks.0.ls1.gamma': torch.ones(768)}), "no tensor 'blocks.0.ls1.gamma'"),
+        (lambda w: w.pop('pos_embed'), 'no ViT or T2T-ViT'),
+        (lambda w: w.update(pos_embed=torch.tensor(1.0)), 'no ViT or T2T-ViT'),
+        (lambda w: w.update(pos_embed=w['pos_embed'].permute(2, 1, 0)), r'position has shape .*, not \(1, 197, 768\)'),
+        (lambda w: w.update(pos_embed=torch.ones(1, 0, 768)), '-1 patches, which are no square'),
+        (lambda w: w.update(cls_token=torch.ones(768, 1, 1)), r'cls_tokens\.0 has shape .*, not \(1, 1, 768\)'),
+        (lambda w: w.update({'blocks.0.mlp.fc1.weight': torch.tensor(1.0)}), 'no ViT or T2T-ViT'),
+        (
+            lambda w: w.update({'patch_embed.proj.weight': torch.tensor(1.0)}),
+            r'patch_embed\.proj\.weight has shape \(\)',
+        ),
+    ],
+)
 def test_other_image_models_are_refused(change, message):
     weights = image_model('ViT-B')
     change(weights)
@@ -172,9 +197,17 @@ def test_other_image_models_are_refused(change, message):
 
 def test_the_image_model_of_the_authors_is_taken_under_its_own_names():
     """vit_inflate.pth has the names of the released VidTrs, and a kernel with a temporal axis."""
-    theirs = {'cls_token': 'cls', 'pos_embed': 'pos_embedding', 'patch_embed.proj.': 'conv_stem.',
-              'blocks.': 'encoder.layers.', 'attn.qkv.': 'self_attn.in_proj_', 'attn.proj.': 'self_attn.out_proj.',
-              'mlp.fc': 'linear', 'norm.': 'encoder.norm.', 'head.': 'fc.'}
+    theirs = {
+        'cls_token': 'cls',
+        'pos_embed': 'pos_embedding',
+        'patch_embed.proj.': 'conv_stem.',
+        'blocks.': 'encoder.layers.',
+        'attn.qkv.': 'self_attn.in_proj_',
+        'attn.proj.': 'self_attn.out_proj.',
+        'mlp.fc': 'linear',
+        'norm.': 'encoder.norm.',
+        'head.': 'fc.',
+    }
     timm = image_model('ViT-B', device='cpu')
     released = {}
     for name, value in timm.items():
@@ -210,23 +243,31 @@ def vit(tmp_path_factory) -> tuple:
     """A small image model and its converted file, written as the tool writes it."""
     torch.manual_seed(0)
     model = VidTr(
-        dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32), (1, 32, 32), (1, 8, 8),
-        attention='spatial', drop_rate=0., attn_drop_rate=0.).eval()
+        dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32),
+        (1, 32, 32),
+        (1, 8, 8),
+        attention='spatial',
+        drop_rate=0.0,
+        attn_drop_rate=0.0,
+    ).eval()
     path = tmp_path_factory.mktemp('vit') / 'vit.pth'
     torch.save(dict(state_dict={f'backbone.{name}': value for name, value in model.state_dict().items()}), path)
     return model, path
 
 
 def video_model(path, **settings) -> VidTr:
-    model = VidTr(**{
-        **dict(
-            arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32),
-            clip_size=(4, 32, 32),
-            patch_size=(1, 8, 8),
-            drop_rate=0.,
-            init_cfg=dict(type='Inflated', checkpoint=str(path))),
-        **settings
-    })
+    model = VidTr(
+        **{
+            **dict(
+                arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32),
+                clip_size=(4, 32, 32),
+                patch_size=(1, 8, 8),
+                drop_rate=0.0,
+                init_cfg=dict(type='Inflated', checkpoint=str(path)),
+            ),
+            **settings,
+        }
+    )
     model.init_weights()
     return model.eval()
 
@@ -235,7 +276,7 @@ def test_an_image_model_initialises_every_kind_of_attention(vit):
     image, path = vit
     cls, position = image.grid_embed.cls_tokens[0][0], image.grid_embed.position
     clip = torch.randn(2, 3, 4, 32, 32)
-    frames = torch.stack([image(clip[:, :, t:t + 1]) for t in range(4)])
+    frames = torch.stack([image(clip[:, :, t : t + 1]) for t in range(4)])
     torch.testing.assert_close(video_model(path, attention='spatial')(clip), frames.mean(0))
 
     embed = video_model(path).grid_embed
@@ -244,8 +285,11 @@ def test_an_image_model_initialises_every_kind_of_attention(vit):
     embed = video_model(path, attention='axial').grid_embed
     torch.testing.assert_close(embed.position[:, 1:, 1:].flatten(1, 2), position[1:].expand(5, -1, -1))
     assert (embed.position[:, 0] == position[0]).all() and (embed.position[:, :, 0] == position[0]).all()
-    for settings in (dict(attention='joint'), dict(pool_layers=(0, ), pool_frames=(2, )),
-                     dict(pool_layers=(0, ), pool_frames=(2, ), pooling='conv')):
+    for settings in (
+        dict(attention='joint'),
+        dict(pool_layers=(0,), pool_frames=(2,)),
+        dict(pool_layers=(0,), pool_frames=(2,), pooling='conv'),
+    ):
         embed = video_model(path, **settings).grid_embed
         assert (embed.position[0] == position[0]).all()
         torch.testing.assert_close(embed.position[1:].view(4, 16, 16), position[1:].expand(4, -1, -1))
@@ -305,7 +349,8 @@ def test_converted_files_and_refusals_through_the_tool(run_tool, tmp_path):
     assert 'dropped 3: ' in result.stdout and 'made 16: ' in result.stdout
     model = VidTr(
         dict(embed_dims=384, num_layers=14, num_heads=6, feedforward_channels=1152),
-        init_cfg=dict(type='Inflated', checkpoint=str(tmp_path / 'ours.pth')))
+        init_cfg=dict(type='Inflated', checkpoint=str(tmp_path / 'ours.pth')),
+    )
     model.init_weights()
     assert_one_line(run_tool('tools/convert_checkpoint.py', 'vidtr', 't2t.pth', 'no.pth'), 'no released VidTr')
     with pytest.raises(UserError, match='no VidTr of images'):

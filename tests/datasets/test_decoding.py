@@ -112,7 +112,7 @@ def test_a_folder_of_images_is_a_video(tmp_path):
     results = read(str(tmp_path), (11, 3))
     assert results['total_frames'] == 12 and results['img_shape'] == (30, 40)
     assert [int(image[0, 0, 0]) for image in results['imgs']] == [220, 60]
-    results = read(str(tmp_path), (1, ), frame_folder=dict(offset=4, total_frames=5))
+    results = read(str(tmp_path), (1,), frame_folder=dict(offset=4, total_frames=5))
     assert results['total_frames'] == 5 and results['imgs'][0][0, 0, 0] == 100
 
 
@@ -197,7 +197,7 @@ def test_processes_that_are_forked_decode(tmp_path):
     path = write_video(tmp_path / 'a.mp4')
     _read_in_process(path)
     context = multiprocessing.get_context('fork')
-    children = [context.Process(target=_read_in_process, args=(path, ), daemon=True) for _ in range(2)]
+    children = [context.Process(target=_read_in_process, args=(path,), daemon=True) for _ in range(2)]
     for child in children:
         child.start()
     for child in children:

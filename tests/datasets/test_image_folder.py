@@ -39,16 +39,21 @@ def files(dataset) -> list:
 def test_labels_count_the_sorted_class_folders(root):
     dataset = build(root)
     assert dataset.metainfo['classes'] == ['ant', 'cat', 'dog']
-    assert files(dataset) == [([name, file], label) for label, name in enumerate(['ant', 'cat', 'dog'])
-                              for file in ('0.JPEG', '1.png')]
+    assert files(dataset) == [
+        ([name, file], label) for label, name in enumerate(['ant', 'cat', 'dog']) for file in ('0.JPEG', '1.png')
+    ]
 
 
 def test_named_classes_choose_and_order(root, tmp_path):
     (tmp_path / 'names.txt').write_text('dog\nant\n')
     for classes in (['dog', 'ant'], str(tmp_path / 'names.txt')):
         dataset = build(root, metainfo=dict(classes=classes))
-        assert [(name, label) for (name, _), label in files(dataset)] == [('dog', 0), ('dog', 0), ('ant', 1),
-                                                                          ('ant', 1)]
+        assert [(name, label) for (name, _), label in files(dataset)] == [
+            ('dog', 0),
+            ('dog', 0),
+            ('ant', 1),
+            ('ant', 1),
+        ]
 
 
 def test_a_list_gives_the_labels_of_images_in_any_folder(root, tmp_path):

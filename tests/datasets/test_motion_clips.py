@@ -13,11 +13,12 @@ def shot_motions(clip: np.ndarray) -> list:
     """Median optical flow and rotation of each shot, as (right, down, clockwise)."""
     motions = []
     for shot in range(3):
-        frames = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in clip[shot * SHOT_FRAMES:(shot + 1) * SHOT_FRAMES]]
-        flow = np.mean([
-            cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 15, 3, 5, 1.1, 0) for a, b in itertools.pairwise(frames)
-        ], axis=0)
-        y, x = np.mgrid[:flow.shape[0], :flow.shape[1]] - (flow.shape[0] - 1) / 2
+        frames = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in clip[shot * SHOT_FRAMES : (shot + 1) * SHOT_FRAMES]]
+        flow = np.mean(
+            [cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 15, 3, 5, 1.1, 0) for a, b in itertools.pairwise(frames)],
+            axis=0,
+        )
+        y, x = np.mgrid[: flow.shape[0], : flow.shape[1]] - (flow.shape[0] - 1) / 2
         right, down = flow[8:-8, 8:-8].mean((0, 1))
         clockwise = (x * flow[..., 1] - y * flow[..., 0])[8:-8, 8:-8].mean() / 20
         motions.append((right, down, clockwise))
@@ -27,10 +28,15 @@ def shot_motions(clip: np.ndarray) -> list:
 @pytest.mark.parametrize('label', range(8))
 def test_classes_move_as_they_are_named(label):
     right, down, clockwise = (
-        max((motion[axis] for motion in shot_motions(draw_clip(label, seed=100 + label))), key=abs)
-        for axis in range(3))
-    expected = '-'.join((('left', 'right')[int(right > 0)], ('up', 'down')[int(down > 0)],
-                         ('counterclockwise', 'clockwise')[int(clockwise > 0)]))
+        max((motion[axis] for motion in shot_motions(draw_clip(label, seed=100 + label))), key=abs) for axis in range(3)
+    )
+    expected = '-'.join(
+        (
+            ('left', 'right')[int(right > 0)],
+            ('up', 'down')[int(down > 0)],
+            ('counterclockwise', 'clockwise')[int(clockwise > 0)],
+        )
+    )
     assert CLASSES[label] == expected
 
 
@@ -52,8 +58,7 @@ def test_places_have_no_border():
 def test_a_shot_backwards_is_a_shot_of_the_opposite_class():
     """So no order-free summary of the frames tells a class from its opposite."""
     right, left = (shot_motions(draw_clip(label, seed=5)) for label in (7, 0))
-    backwards = shot_motions(
-        np.concatenate([part[::-1] for part in np.split(draw_clip(0, seed=5), 3)]))
+    backwards = shot_motions(np.concatenate([part[::-1] for part in np.split(draw_clip(0, seed=5), 3)]))
     for axis in range(3):
         signs = [np.sign(max((m[axis] for m in motions), key=abs)) for motions in (right, left, backwards)]
         assert signs[0] == -signs[1] == signs[2]
@@ -73,5 +78,5 @@ def test_files_are_real_videos_with_their_lists(motion_root):
 
 
 def test_an_unwritable_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere.*cannot be written"):
+    with pytest.raises(UserError, match=r'nowhere.*cannot be written'):
         write_video(tmp_path / 'nowhere' / 'clip.mp4', np.zeros((2, 16, 16, 3), np.uint8))

@@ -43,7 +43,7 @@ def test_a_folder_with_a_sub_folder_for_each_class(folder):
 def write_frames(folder, *brightness) -> None:
     folder.mkdir(parents=True)
     for i, value in enumerate(brightness):
-        Image.new('RGB', (8, 8), (value, ) * 3).save(folder / f'img_{i:05}.png')
+        Image.new('RGB', (8, 8), (value,) * 3).save(folder / f'img_{i:05}.png')
 
 
 def test_folders_of_images_are_videos(folder):
@@ -54,7 +54,10 @@ def test_folders_of_images_are_videos(folder):
     found = find_videos(folder)
     assert found.classes == ['jump', 'long jump', 'run', 'still']
     assert [path for path, _ in found.videos if path.is_dir()] == [
-        folder / 'run/clip', folder / 'run/other', folder / 'run/same', folder / 'still'
+        folder / 'run/clip',
+        folder / 'run/other',
+        folder / 'run/same',
+        folder / 'still',
     ]
     kept, shared = leave_out_copies(found)
     assert set(found.videos) - set(kept.videos) == {(folder / 'run/same', 2)} and not shared
@@ -94,21 +97,26 @@ def test_a_csv_of_a_spreadsheet(folder):
     assert find_videos(folder / 'list.csv').videos[0] == (folder / 'run/0 a.MP4', 1)
 
 
-@pytest.mark.parametrize(('rows', 'message'), [
-    ('run/0 a.MP4,2\njump/0 a.MP4,1\n', r'has labels of 1 to 2; as numbers they must be 0 to 1, without a gap'),
-    ('run/0 a.MP4,0\njump/0 a.MP4,2\n', 'has labels of 0 to 2'),
-    ('run/0 a.MP4,run\n', r"has 1 classes \(run\)"),
-    ('run/9.mp4,run\n', r'line 1: there is no .*run/9\.mp4'),
-    ('run/0 a.MP4\n', r"line 1: 'run/0 a\.MP4' must be path,label"),
-    ('run/0 a.MP4,run\njump/0 a.MP4, \n', r"line 2: 'jump/0 a\.MP4,' must be path,label"),
-    ('path,label\nrun/0 a.MP4,run\n\n,jump\n', "line 4: ',jump' must be path,label"),
-    ('', r'has 0 classes \(none\); it must have at least two, as the labels of its path,label rows'),
-    ('run/0 a.MP4,laufen\njump/0 a.MP4,h\xfcpfen\n', r"list.csv' is no csv in UTF-8: line 2: byte 0xfc"),
-    ('run/0 a.MP4,run\njump/0\0a.MP4,jump\n', "list.csv' is no csv in UTF-8: line 2: a NUL"),
-    ('run/0 a.MP4,run\njump/0 a.MP4,jump\n\nrun/0 a.MP4,jump\n',
-     "line 4: 'run/0 a.MP4' is of 'jump', but of 'run' in line 1"),
-    (f'run/0 a.MP4,run\n{"x" * 300},run\n', 'line 2: there is no .*xxx'),
-])
+@pytest.mark.parametrize(
+    ('rows', 'message'),
+    [
+        ('run/0 a.MP4,2\njump/0 a.MP4,1\n', r'has labels of 1 to 2; as numbers they must be 0 to 1, without a gap'),
+        ('run/0 a.MP4,0\njump/0 a.MP4,2\n', 'has labels of 0 to 2'),
+        ('run/0 a.MP4,run\n', r'has 1 classes \(run\)'),
+        ('run/9.mp4,run\n', r'line 1: there is no .*run/9\.mp4'),
+        ('run/0 a.MP4\n', r"line 1: 'run/0 a\.MP4' must be path,label"),
+        ('run/0 a.MP4,run\njump/0 a.MP4, \n', r"line 2: 'jump/0 a\.MP4,' must be path,label"),
+        ('path,label\nrun/0 a.MP4,run\n\n,jump\n', "line 4: ',jump' must be path,label"),
+        ('', r'has 0 classes \(none\); it must have at least two, as the labels of its path,label rows'),
+        ('run/0 a.MP4,laufen\njump/0 a.MP4,h\xfcpfen\n', r"list.csv' is no csv in UTF-8: line 2: byte 0xfc"),
+        ('run/0 a.MP4,run\njump/0\0a.MP4,jump\n', "list.csv' is no csv in UTF-8: line 2: a NUL"),
+        (
+            'run/0 a.MP4,run\njump/0 a.MP4,jump\n\nrun/0 a.MP4,jump\n',
+            "line 4: 'run/0 a.MP4' is of 'jump', but of 'run' in line 1",
+        ),
+        (f'run/0 a.MP4,run\n{"x" * 300},run\n', 'line 2: there is no .*xxx'),
+    ],
+)
 def test_tables_that_cannot_be_used(folder, rows, message):
     (folder / 'list.csv').write_text(rows, encoding='latin-1')
     with pytest.raises(UserError, match=message):
@@ -120,8 +128,9 @@ def test_only_decimal_labels_are_numbers(folder):
     assert find_videos(folder / 'list.csv').classes == ['0', '²']
 
 
-@pytest.mark.parametrize('names', [('train', 'val'), ('videos_train', 'videos_val'), ('Train', 'Test', 'valid'),
-                                   ('train', )])
+@pytest.mark.parametrize(
+    'names', [('train', 'val'), ('videos_train', 'videos_val'), ('Train', 'Test', 'valid'), ('train',)]
+)
 def test_splits_are_no_classes(folder, names):
     for name in names:
         shutil.copytree(folder / 'run', folder.parent / 'split' / name)
@@ -163,19 +172,18 @@ def test_videos_that_crash_a_decoder_or_never_end_are_left_out(folder, monkeypat
             signal.sigwait([signal.SIGUSR1])
         read(path)
 
-    monkeypatch.setattr(own_videos, 'READING_LIMIT', 5.)
+    monkeypatch.setattr(own_videos, 'READING_LIMIT', 5.0)
     monkeypatch.setattr(own_videos, '_read', read)
     found = find_videos(folder)
     readable, unreadable, _ = leave_out_unreadable(found, workers=2)
     assert readable.videos == [video for video in found.videos if video[0] not in (crashing, hanging)]
-    assert unreadable == [f'{crashing}: killed: SIGKILL, mostly for want of memory',
-                          f'{hanging}: no answer within 5 s']
+    assert unreadable == [f'{crashing}: killed: SIGKILL, mostly for want of memory', f'{hanging}: no answer within 5 s']
 
 
 def test_folders_that_cannot_be_used(folder, tmp_path):
     with pytest.raises(UserError, match='does not exist; give a folder'):
         find_videos(tmp_path / 'nowhere')
-    with pytest.raises(UserError, match=r"has 1 classes \(more\)"):
+    with pytest.raises(UserError, match=r'has 1 classes \(more\)'):
         find_videos(folder / 'jump')
     (folder / 'empty').mkdir()
     with pytest.raises(UserError, match="class 'empty' has no video; known are"):
@@ -185,7 +193,7 @@ def test_folders_that_cannot_be_used(folder, tmp_path):
 @pytest.mark.parametrize('name', ['long\njump', b'l\xe4ufer'.decode(errors='surrogateescape')])
 def test_names_that_no_list_can_hold(folder, name):
     (folder / 'run').rename(folder / name)
-    with pytest.raises(UserError, match=r"has a line break or is no UTF-8, and cannot be in a list; rename it$"):
+    with pytest.raises(UserError, match=r'has a line break or is no UTF-8, and cannot be in a list; rename it$'):
         find_videos(folder)
 
 
@@ -194,7 +202,7 @@ def test_unreadable_videos_are_left_out_until_a_class_has_none(folder):
     readable, unreadable, _ = leave_out_unreadable(find_videos(folder), workers=2)
     assert len(readable.videos) == 8
     assert len(unreadable) == 1
-    assert unreadable == [f"{folder / 'jump' / '0 a.MP4'}: Invalid data found when processing input"]
+    assert unreadable == [f'{folder / "jump" / "0 a.MP4"}: Invalid data found when processing input']
     (folder / 'jump' / 'more' / '1 a.MP4').write_bytes(b'')
     with pytest.raises(UserError, match=r"class 'jump' has no video that can be read, for one .*0 a\.MP4: Invalid"):
         leave_out_unreadable(find_videos(folder), workers=2)

@@ -18,8 +18,9 @@ def build(root, kind: str = 'RobustRepeatAugDataset', augment=(), **kwargs):
     init_default_scope('mmaction')
     sample = dict(type='SampleFrames', clip_len=4, frame_interval=1, num_clips=1)
     pipeline = [dict(type='VideoInit'), sample, dict(type='VideoDecode'), *augment, *CROP]
-    return DATASETS.build({**cfg.train_dataloader.dataset, 'type': kind, 'data_root': str(root), **kwargs,
-                           'pipeline': pipeline})
+    return DATASETS.build(
+        {**cfg.train_dataloader.dataset, 'type': kind, 'data_root': str(root), **kwargs, 'pipeline': pipeline}
+    )
 
 
 @pytest.fixture
@@ -41,15 +42,17 @@ def test_a_video_is_opened_and_decoded_once_for_its_samples(motion_root, whole, 
     for step in (VideoInit, VideoDecode):
         transform = step.transform
         monkeypatch.setattr(
-            step, 'transform', lambda self, results, transform=transform: calls.append(type(self)) or transform(
-                self, results))
+            step,
+            'transform',
+            lambda self, results, transform=transform: calls.append(type(self)) or transform(self, results),
+        )
     np.random.seed(0)
     samples = dataset[0]
     assert calls == [VideoInit, VideoDecode]
     assert len(samples) == 5
     for sample in samples:
         wanted = sample['data_samples'].frame_inds
-        assert wanted.shape == (4, )
+        assert wanted.shape == (4,)
         np.testing.assert_array_equal(frames_of(sample), whole[wanted])
     assert len({tuple(sample['data_samples'].frame_inds) for sample in samples}) > 1
 
@@ -79,7 +82,7 @@ def test_another_video_takes_the_place_of_a_broken_one(motion_root, tmp_path):
     (tmp_path / 'videos_train/broken.mp4').write_bytes(b'no video')
     (tmp_path / 'videos_train/good.mp4').write_bytes(next(motion_root.glob('videos_train/*.mp4')).read_bytes())
     loader = torch.utils.data.DataLoader(build(tmp_path, num_repeats=3), 2, collate_fn=repeat_pseudo_collate)
-    batch, = loader
+    (batch,) = loader
     assert [sample.gt_label.item() for sample in batch['data_samples']] == 6 * [2]
     assert torch.stack(batch['inputs']).shape == (6, 1, 3, 4, 64, 64)
 

@@ -70,7 +70,7 @@ def test_testing_replaces_nothing_and_counts_it_as_wrong(broken_root):
     for i, sample in enumerate(samples):
         assert sample['inputs'].shape == (1, 3, 18, 32, 32)
         assert (sample['inputs'].max().item() == 0) is (i in (3, 5, 7))
-        scores = torch.zeros(8).index_fill(0, torch.tensor([i % 8]), 1.)  # right about every one
+        scores = torch.zeros(8).index_fill(0, torch.tensor([i % 8]), 1.0)  # right about every one
         data = sample['data_samples'].set_pred_score(scores).to_dict()
         metric.process(None, [data])
     assert ('unreadable' in samples[3]['data_samples']) and ('unreadable' not in samples[4]['data_samples'])
@@ -83,9 +83,9 @@ def test_testing_replaces_nothing_and_counts_it_as_wrong(broken_root):
 
 def test_videos_of_several_labels_count_as_wrong_too():
     """They rank last by every class, of logits too: not before the true videos of class 0, nor those of class 1."""
-    metric = RobustAccMetric(metric_list=('mean_average_precision', ))
-    labels = torch.tensor([[1., 0.], [0., 1.], [1., 0.]])
-    logits = torch.tensor([[-3., -7.], [-5., -4.], [9., 9.]])
+    metric = RobustAccMetric(metric_list=('mean_average_precision',))
+    labels = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    logits = torch.tensor([[-3.0, -7.0], [-5.0, -4.0], [9.0, 9.0]])
     metric.process(None, [dict(gt_label=label, pred_score=scores) for label, scores in zip(labels[:2], logits)])
     metric.process(None, [dict(gt_label=labels[2], pred_score=logits[2], unreadable='a.mp4: gone')])
     # class 0: the true videos are first and third of three; class 1: the true one is first
@@ -133,7 +133,7 @@ def test_lists_of_raw_frames_say_which_frames(broken_root):
     assert infos[0]['frame_folder'] == dict(filename_tmpl='img_{:05}.jpg', offset=12, total_frames=163)
     with pytest.raises(UserError, match=r"filename_tmpl='img\.jpg' must have one number"):
         build(broken_root, 'train_dataloader', **dict(options, filename_tmpl='img.jpg'))
-    with pytest.raises(UserError, match=r"with_offset=True and filename_tmpl=None need rawframes=True"):
+    with pytest.raises(UserError, match=r'with_offset=True and filename_tmpl=None need rawframes=True'):
         build(broken_root, 'train_dataloader', with_offset=True)
 
 
@@ -141,7 +141,7 @@ def test_frames_of_folders_are_those_of_the_list(tmp_path):
     """Of twelve images, each as bright as its number, the third to the sixth; flow beside them is not read."""
     (tmp_path / 'run').mkdir()
     for i in range(1, 13):
-        Image.new('RGB', (8, 8), (i, ) * 3).save(tmp_path / 'run' / f'img_{i:05}.png')
+        Image.new('RGB', (8, 8), (i,) * 3).save(tmp_path / 'run' / f'img_{i:05}.png')
         Image.new('L', (8, 8)).save(tmp_path / 'run' / f'flow_x_{i:05}.jpg')
     (tmp_path / 'list.txt').write_text('run 2 4 1\n')
     init_default_scope('mmaction')
@@ -150,11 +150,19 @@ def test_frames_of_folders_are_those_of_the_list(tmp_path):
         dict(type='SampleFrames', clip_len=4, test_mode=True),
         dict(type='VideoDecode'),
         dict(type='FormatShape', input_format='NCTHW'),
-        dict(type='PackActionInputs')
+        dict(type='PackActionInputs'),
     ]
     dataset = DATASETS.build(
-        dict(type='RobustVideoDataset', ann_file=str(tmp_path / 'list.txt'), data_prefix=dict(video=str(tmp_path)),
-             pipeline=pipeline, rawframes=True, with_offset=True, filename_tmpl='img_{:05}.png'))
+        dict(
+            type='RobustVideoDataset',
+            ann_file=str(tmp_path / 'list.txt'),
+            data_prefix=dict(video=str(tmp_path)),
+            pipeline=pipeline,
+            rawframes=True,
+            with_offset=True,
+            filename_tmpl='img_{:05}.png',
+        )
+    )
     assert dataset[0]['inputs'][0, 0, :, 0, 0].tolist() == [3, 4, 5, 6]
 
 
@@ -183,7 +191,7 @@ def test_too_many_failures_stop_training(broken_root):
 def test_the_ledger_is_one_line_a_video_from_many_processes(tmp_path):
     """Four processes record the same hundred videos at once."""
     context = multiprocessing.get_context('fork')
-    processes = [context.Process(target=_record_hundred, args=(tmp_path / 'ledger.tsv', )) for _ in range(4)]
+    processes = [context.Process(target=_record_hundred, args=(tmp_path / 'ledger.tsv',)) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:
@@ -192,7 +200,7 @@ def test_the_ledger_is_one_line_a_video_from_many_processes(tmp_path):
 
 
 def test_a_ledger_that_stays_locked_is_gone_without(tmp_path, monkeypatch):
-    monkeypatch.setattr(robust_video_dataset, 'LOCK_LIMIT', 0.)
+    monkeypatch.setattr(robust_video_dataset, 'LOCK_LIMIT', 0.0)
     with FileLock(tmp_path / 'ledger.tsv.lock'), pytest.warns(UserWarning, match=r'lacks a\.mp4.*gone'):
         record(tmp_path / 'ledger.tsv', 'a.mp4', 'gone')
     assert not (tmp_path / 'ledger.tsv').exists()
@@ -202,8 +210,9 @@ def test_the_ledger_is_that_of_all_data_under_wrappers_and_of_several_loaders(br
     datasets = [build(broken_root, 'train_dataloader') for _ in range(3)]
     wrapped = ConcatDataset(datasets[:2]), RepeatDataset(datasets[2], times=2)
     loaders = [torch.utils.data.DataLoader(dataset) for dataset in wrapped]
-    runner = types.SimpleNamespace(log_dir=broken_root / 'log', train_loop=types.SimpleNamespace(multi_loaders=loaders),
-                                   train_dataloader=None)
+    runner = types.SimpleNamespace(
+        log_dir=broken_root / 'log', train_loop=types.SimpleNamespace(multi_loaders=loaders), train_dataloader=None
+    )
     UnreadableVideosHook().before_train(runner)
     assert {dataset.ledger for dataset in datasets} == {broken_root / 'log' / 'unreadable_videos.tsv'}
 
@@ -221,7 +230,7 @@ def test_damaged_videos_are_used_and_listed_or_refused(motion_root, tmp_path, da
         (tmp_path / 'videos' / f'{i}.mp4').write_bytes(clip.read_bytes())
     content = bytearray(clips[1].read_bytes())
     start = content.index(b'mdat') + 40
-    content[start:start + 200] = bytes(200)  # of the first picture
+    content[start : start + 200] = bytes(200)  # of the first picture
     (tmp_path / 'videos' / '1.mp4').write_bytes(content)
     (tmp_path / 'list.txt').write_text('0.mp4 0\n1.mp4 1\n2.mp4 2\n')
     train = build(tmp_path, 'train_dataloader', damaged=damaged)

@@ -40,7 +40,6 @@ def read(faults, info):
 
 
 class DataSample:
-
     def set_metainfo(self, metainfo):
         self.unreadable = metainfo['unreadable']
 
@@ -90,8 +89,11 @@ def test_in_testing_it_is_blank_and_said_to_be_unreadable():
     dataset = Numbers({'3.mp4': die, '31.mp4': die}, test_mode=True)
     samples = list(itertools.chain.from_iterable(load(RepeatDataset(dataset, 1))))
     assert numbers(samples) == list(range(COUNT))
-    unreadable = {i: sample['data_samples'].unreadable for i, sample in enumerate(samples)
-                  if hasattr(sample['data_samples'], 'unreadable')}
+    unreadable = {
+        i: sample['data_samples'].unreadable
+        for i, sample in enumerate(samples)
+        if hasattr(sample['data_samples'], 'unreadable')
+    }
     assert unreadable == {i: f'{i}.mp4: killed: SIGKILL, mostly for want of memory' for i in (3, 31)}
 
 
@@ -129,7 +131,7 @@ def test_death_from_outside_is_no_fault_of_a_video(tmp_path, persistent, thread)
 
     loader = load(dataset, persistent_workers=persistent)
     if thread:
-        iterating = threading.Thread(target=iterate, args=(loader, ))
+        iterating = threading.Thread(target=iterate, args=(loader,))
         iterating.start()
         iterating.join()
     else:
@@ -220,12 +222,13 @@ def test_runners_build_it_and_other_data_has_torchs_own():
 
 
 def test_without_workers_a_hang_ends_the_process_with_one_line(tmp_path):
-    process = multiprocessing.get_context('fork').Process(target=read_alone, args=(tmp_path / 'stderr', ))
+    process = multiprocessing.get_context('fork').Process(target=read_alone, args=(tmp_path / 'stderr',))
     process.start()
     process.join()
     assert process.exitcode == 1
     assert (tmp_path / 'stderr').read_text() == (
-        "error: video '2.mp4' cannot be read: no answer within 0.1 s; with num_workers > 0 a run goes on without it\n")
+        "error: video '2.mp4' cannot be read: no answer within 0.1 s; with num_workers > 0 a run goes on without it\n"
+    )
 
 
 def read_alone(stderr):
@@ -239,9 +242,9 @@ def test_a_slot_holds_any_path():
     slot = reading.Slot()
     assert slot.read() is None and not slot.is_overdue()
     for video in ('a b.mp4', 'läufer\udce4.mp4', 1000 * 'long/' + 'a.mp4'):
-        slot.fill(video, 60.)
+        slot.fill(video, 60.0)
         assert slot.read() == video[:4096] and not slot.is_overdue()
-    slot.fill('a.mp4', -2.)
+    slot.fill('a.mp4', -2.0)
     assert slot.is_overdue()
     slot.clear()
     assert slot.read() is None and not slot.is_overdue()

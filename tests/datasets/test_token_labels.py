@@ -56,8 +56,12 @@ def test_labels_follow_random_crops_and_flips(root, seed):
     np.random.seed(seed)
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32) + 0.5
     data = results([1, 3], imgs=[np.stack([x, y, x], -1) for _ in range(2)], img_shape=(HEIGHT, WIDTH), modality='RGB')
-    for step in (RandomResizedCrop(area_range=(0.2, 0.5)), Resize(scale=(28, 28), keep_ratio=False),
-                 Flip(flip_ratio=seed % 2), LoadTokenLabels(str(root), 5, (1, 7, 7))):
+    for step in (
+        RandomResizedCrop(area_range=(0.2, 0.5)),
+        Resize(scale=(28, 28), keep_ratio=False),
+        Flip(flip_ratio=seed % 2),
+        LoadTokenLabels(str(root), 5, (1, 7, 7)),
+    ):
         data = step(data)
     seen = torch.as_tensor(data['imgs'][0]).unflatten(0, (7, 4)).unflatten(2, (7, 4)).mean((1, 3))  # [7, 7, 3]
     inner = slice(1, -1)  # the frame's border has no label further out
@@ -78,7 +82,8 @@ def test_vertical_flips(root):
 @pytest.mark.parametrize('total', [5, 15, 100])
 def test_a_whole_video_is_covered(total):
     data = SampleWholeVideo(clip_len=8, frame_interval=2, out_of_bound_opt='repeat_last')(
-        dict(total_frames=total, start_index=0))
+        dict(total_frames=total, start_index=0)
+    )
     clips = data['frame_inds'].reshape(data['num_clips'], 8)
     assert clips.min() == 0 and clips.max() >= total - 2 and clips.max() < total
     assert np.diff(np.unique(clips)).max() <= 2

@@ -24,14 +24,17 @@ CENTRED = dict(type='ReleasedSampleFrames', release='dualformer', clip_len=32, f
 FROM_STARTS = dict(type='ReleasedSampleFrames', release='vidtr', clip_len=8, frame_interval=8, test_mode=True)
 
 
-@pytest.mark.parametrize(('settings', 'num_frames', 'starts'), [
-    (dict(CENTRED, num_clips=4), 300, [29, 88, 148, 207]),
-    (dict(CENTRED, num_clips=1), 300, [118]),
-    (dict(CENTRED, num_clips=4), 64, [0, 0, 0, 0]),
-    (dict(CENTRED, num_clips=4), 63, [0, 0, 0, 0]),
-    (dict(FROM_STARTS, num_clips=10), 300, [0, 23, 47, 71, 94, 118, 142, 165, 189, 213]),
-    (dict(FROM_STARTS, num_clips=10), 50, [0] * 10),
-])
+@pytest.mark.parametrize(
+    ('settings', 'num_frames', 'starts'),
+    [
+        (dict(CENTRED, num_clips=4), 300, [29, 88, 148, 207]),
+        (dict(CENTRED, num_clips=1), 300, [118]),
+        (dict(CENTRED, num_clips=4), 64, [0, 0, 0, 0]),
+        (dict(CENTRED, num_clips=4), 63, [0, 0, 0, 0]),
+        (dict(FROM_STARTS, num_clips=10), 300, [0, 23, 47, 71, 94, 118, 142, 165, 189, 213]),
+        (dict(FROM_STARTS, num_clips=10), 50, [0] * 10),
+    ],
+)
 def test_test_clips_start_where_those_of_the_released_code_do(settings, num_frames, starts):
     frames = sample(num_frames, **settings)
     assert frames[:, 0].tolist() == starts
@@ -45,12 +48,15 @@ def test_short_videos_repeat_their_last_frame_or_begin_again_as_in_the_released_
     assert sample(20, **CENTRED, num_clips=1)[0, :12].tolist() == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 0, 2]
 
 
-@pytest.mark.parametrize(('num_frames', 'frames'), [
-    (300, [0, 9, 18, 27, 36, 45, 54, 63]),
-    (64, [0, 9, 18, 27, 36, 45, 54, 63]),
-    (50, [0, 10, 20, 30, 40, 49, 49, 49]),
-    (7, [0, 0, 0, 0, 0, 0, 0, 0]),
-])
+@pytest.mark.parametrize(
+    ('num_frames', 'frames'),
+    [
+        (300, [0, 9, 18, 27, 36, 45, 54, 63]),
+        (64, [0, 9, 18, 27, 36, 45, 54, 63]),
+        (50, [0, 10, 20, 30, 40, 49, 49, 49]),
+        (7, [0, 0, 0, 0, 0, 0, 0, 0]),
+    ],
+)
 def test_frames_of_vidtrs_training_clips_are_spread_from_end_to_end(num_frames, frames):
     np.random.seed(0)
     training = dict(type='ReleasedSampleFrames', release='vidtr', clip_len=8, frame_interval=8)
@@ -86,17 +92,20 @@ def test_pillow_resize_does_not_alias():
 class TestRandAugment:
     """Against ``rand-m9-mstd0.5-inc1``: what each operation does at a strength, and how often it does."""
 
-    @pytest.mark.parametrize(('name', 'strength', 'values'), [
-        ('invert', 0.9, {0: 255, 100: 155}),
-        ('posterize', 0.9, {127: 0, 128: 128, 255: 128}),
-        ('posterize', 0.3, {0b10101111: 0b10100000}),
-        ('posterize', 1, {127: 0, 255: 128}),
-        ('solarize', 0.9, {25: 25, 26: 229, 255: 0}),
-        ('solarize_add', 0.9, {10: 109, 127: 226, 128: 128}),
-        ('brightness', 0.9, {100: 181, 200: 255}),
-        ('brightness', -0.9, {100: 19}),
-        ('brightness', -1, {100: 10}),
-    ])
+    @pytest.mark.parametrize(
+        ('name', 'strength', 'values'),
+        [
+            ('invert', 0.9, {0: 255, 100: 155}),
+            ('posterize', 0.9, {127: 0, 128: 128, 255: 128}),
+            ('posterize', 0.3, {0b10101111: 0b10100000}),
+            ('posterize', 1, {127: 0, 255: 128}),
+            ('solarize', 0.9, {25: 25, 26: 229, 255: 0}),
+            ('solarize_add', 0.9, {10: 109, 127: 226, 128: 128}),
+            ('brightness', 0.9, {100: 181, 200: 255}),
+            ('brightness', -0.9, {100: 19}),
+            ('brightness', -1, {100: 10}),
+        ],
+    )
     def test_maps_of_values(self, name, strength, values):
         for value, expected in values.items():
             flat = np.full((2, 3, 3), value, np.uint8)

@@ -50,7 +50,7 @@ def trained(request):
     reference = Reference(f'{family}_training_step')
     name, backbone = MODELS_OF[family]
     cfg = Config.fromfile(REPO / f'configs/released/{name}.py')
-    head = dict(num_classes=5, in_channels=32, dropout_ratio=0.)
+    head = dict(num_classes=5, in_channels=32, dropout_ratio=0.0)
     cfg.merge_from_dict(dict(model=dict(backbone=backbone, cls_head=head)))
     cfg.model.backbone.init_cfg = None
     cfg.optim_wrapper.type = 'OptimWrapper'  # float64

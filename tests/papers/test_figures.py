@@ -34,8 +34,9 @@ def test_accuracy_against_latency():
         points = sorted(point for line in axes.lines for point in zip(*line.get_data()))
         drawn = [row.published for row in rows if number in row.published]
         assert points == sorted((numbers[number], numbers['top1']) for numbers in drawn)
-        others, ours = ({text.get_text() for text in axes.texts if text.get_color() == line.get_color()}
-                        for line in axes.lines)
+        others, ours = (
+            {text.get_text() for text in axes.texts if text.get_color() == line.get_color()} for line in axes.lines
+        )
         assert {'VidTr-S', 'C-VidTr-S', 'En-VidTr-L'} < ours and {'X3D-M', 'I3D50'} < others
     assert len(points) < len(rows)
 

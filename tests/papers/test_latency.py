@@ -47,7 +47,9 @@ def test_table_12_has_64_frames_for_all(timed):
     rows = tables.load_rows('vmf', '12')
     times = measure_latencies(rows, torch.device('cpu'), 1)
     assert {rows[i].row: time for i, time in times.items()} == {
-        **{f'Video-Mobile-Former-{size}': 64 for size in ('560M', '1G', '2G', '5G')}, 'X3D-S': 64}
+        **{f'Video-Mobile-Former-{size}': 64 for size in ('560M', '1G', '2G', '5G')},
+        'X3D-S': 64,
+    }
     text = latency_table(rows, times, 'some GPU')
     assert '| row | input | model | GPU latency, ms | CPU latency, ms | here, ms (some GPU) |' in text
     assert '| Video-Mobile-Former-1G | 64 | vmf_1g_k400 | 29 | 603.5 | 64.0 |' in text
@@ -67,5 +69,7 @@ def test_the_tool_says_what_it_measured_on(fork_tool):
     assert 'CPU (' in header and '1 threads' in header
     assert '| 26.1 | 192.1 |' in line and float(line.split('|')[-2]) > 0
     assert_one_line(fork_tool(TOOL, *arguments, 'VidTr-S'), "--rows 'VidTr-S' must be of Video-Mobile-Former-560M")
-    assert_one_line(fork_tool(TOOL, '--paper', 'vidtr', '--table', '5a'),
-                    "--table '5a' of vidtr has no latencies; those that have are vmf/12, vidtr/2, vidtr/3")
+    assert_one_line(
+        fork_tool(TOOL, '--paper', 'vidtr', '--table', '5a'),
+        "--table '5a' of vidtr has no latencies; those that have are vmf/12, vidtr/2, vidtr/3",
+    )

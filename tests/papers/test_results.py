@@ -22,7 +22,7 @@ def log_test(tmp_path):
         (run / 'vis_data').mkdir(parents=True)
         for path in (work_dir / f'{Path(config).name}.py', run / 'vis_data' / 'config.py'):
             path.write_text(cfg.pretty_text)
-        (run / f'{timestamp}.json').write_text(json.dumps({'acc/top1': top1, 'acc/top5': 0.9, 'time': 1.}))
+        (run / f'{timestamp}.json').write_text(json.dumps({'acc/top1': top1, 'acc/top5': 0.9, 'time': 1.0}))
         (run / 'vis_data' / f'{timestamp}.json').write_text('{"loss": 1}')  # what training leaves
         return run / f'{timestamp}.json'
 
@@ -47,10 +47,13 @@ def test_the_latest_test_fills_the_cells(log_test, tmp_path):
     }
 
 
-@pytest.mark.parametrize('change', [
-    lambda cfg: cfg.test_pipeline[1].update(num_clips=8),
-    lambda cfg: cfg.model.backbone.update(position='none'),
-])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda cfg: cfg.test_pipeline[1].update(num_clips=8),
+        lambda cfg: cfg.model.backbone.update(position='none'),
+    ],
+)
 def test_tests_with_other_views_or_models_do_not_count(log_test, tmp_path, change):
     def changed(cfg) -> None:
         change(cfg)
@@ -64,6 +67,7 @@ def test_tests_with_other_views_or_models_do_not_count(log_test, tmp_path, chang
 
 def test_other_data_and_other_initialisations_do_count(log_test, tmp_path):
     """Where the videos lie and what the weights start from are no part of the result."""
+
     def moved(cfg) -> None:
         cfg.test_dataloader.dataset.data_prefix.video = '/elsewhere'
         cfg.model.backbone.init_cfg = dict(type='Inflated', checkpoint='mine.pth')
@@ -75,8 +79,10 @@ def test_other_data_and_other_initialisations_do_count(log_test, tmp_path):
 def test_ensembles_count_if_they_average_what_was_tested(log_test, tmp_path):
     log_test('vidtr_s_k400', '20260101_000000', 0.777)
     log_test('baselines/i3d_r50_8x8_k400', '20260101_000000', 0.75)
-    averaged = dict(predictions={'a.pkl': {'acc/top1': 0.777}, 'b.pkl': {'acc/top1': 0.75}},
-                    average={'acc/top1': 0.79, 'acc/top5': 0.95})
+    averaged = dict(
+        predictions={'a.pkl': {'acc/top1': 0.777}, 'b.pkl': {'acc/top1': 0.75}},
+        average={'acc/top1': 0.79, 'acc/top5': 0.95},
+    )
     path = tmp_path / 'work/vidtr_s_k400+i3d_r50_8x8_k400.json'
     path.write_text(json.dumps(averaged))
     results, left_out = find_results(tmp_path)

@@ -83,8 +83,13 @@ def cells():
 def test_no_cost_moves(cells):
     with open(REPO / 'tests/data/paper_costs.csv') as file:
         expected = {(row['config'], row['counted']): row for row in csv.DictReader(file)}
-    counted = {(config, cell.row.counted) for cell in cells if cell.name in ('gflops', 'params') and cell.here
-               for config in (cell.row.config, cell.row.partner) if config}
+    counted = {
+        (config, cell.row.counted)
+        for cell in cells
+        if cell.name in ('gflops', 'params') and cell.here
+        for config in (cell.row.config, cell.row.partner)
+        if config
+    }
     assert counted == expected.keys()
     for key, row in expected.items():
         cost = tables.model_cost(*key)
@@ -107,8 +112,13 @@ def test_every_cost_is_met_or_has_a_reason(cells):
 
 @pytest.mark.parametrize(('table', 'name'), RELEASED)
 def test_dualformer_costs_what_the_released_one_does(cells, table, name):
-    found = [cell for cell in cells if cell.row.paper == 'dualformer' and cell.row.config.count('dualformer')
-             and (cell.row.table, cell.row.row, cell.name) == (table, name, 'gflops')]
+    found = [
+        cell
+        for cell in cells
+        if cell.row.paper == 'dualformer'
+        and cell.row.config.count('dualformer')
+        and (cell.row.table, cell.row.row, cell.name) == (table, name, 'gflops')
+    ]
     assert found
     for cell in found:
         assert cell.here == pytest.approx(RELEASED[table, name], rel=0.01)
@@ -138,9 +148,9 @@ def test_vidtr_is_counted_in_both_conventions(cells):
 
 def test_a_row_is_found_by_what_tells_it_from_others():
     assert len(tables.find_rows('dualformer', '1', 'DualFormer-B')) == 3
-    row, = tables.find_rows('dualformer', '1', 'DualFormer-B', 'Kinetics-600')
+    (row,) = tables.find_rows('dualformer', '1', 'DualFormer-B', 'Kinetics-600')
     assert (row.config, row.num_views) == ('dualformer_b_k600_in21k', 4)
-    row, = tables.find_rows('dualformer', '1', 'DualFormer-B', pretrain='ImageNet-1K')
+    (row,) = tables.find_rows('dualformer', '1', 'DualFormer-B', pretrain='ImageNet-1K')
     assert row.config == 'dualformer_b_k400_in1k'
     with pytest.raises(UserError, match=r'must be one of .*DualFormer-S'):
         tables.find_rows('dualformer', '1', 'Swin-T')
@@ -159,10 +169,12 @@ def test_reports_say_every_number(name):
 
 
 def test_differences_are_points_of_accuracies_and_shares_of_costs():
-    row = tables.Row('vidtr', '5b', 'T < S', dict(top1=80., gflops=10.), config='x', gflops_of='video')
+    row = tables.Row('vidtr', '5b', 'T < S', dict(top1=80.0, gflops=10.0), config='x', gflops_of='video')
     texts = [cell_texts(tables.Cell(row, name, here)) for name, here in (('top1', 79.25), ('gflops', 9.5))]
     assert [(text['number'], text['paper'], text['ours'], text['difference']) for text in texts] == [
-        ('top-1, %', '80', '79.2', '-0.8'), ('GFLOPs of a video', '10', '9.500', '-5.0%')]
+        ('top-1, %', '80', '79.2', '-0.8'),
+        ('GFLOPs of a video', '10', '9.500', '-5.0%'),
+    ]
     assert 'T &lt; S' in FORMATS['html']([tables.Cell(row, 'top1', 79.25)])
 
 
@@ -186,8 +198,9 @@ def test_no_table_of_the_page_has_an_empty_column():
 def test_the_page_says_what_recounting_did_not_explain():
     page = ' '.join(write_page().split())
     said = page.partition('No reading of a model gives ')[2]
-    assert said.startswith('4.2 (DualFormer, Table S1); 351 (VidTr, Table 2); 21 (VidTr, Table 5a); 33 and 34 (VidTr, '
-                           'Table 5f).')
+    assert said.startswith(
+        '4.2 (DualFormer, Table S1); 351 (VidTr, Table 2); 21 (VidTr, Table 5a); 33 and 34 (VidTr, Table 5f).'
+    )
     assert 'tuned' not in page
 
 
@@ -220,4 +233,5 @@ def test_the_model_index_lists_what_there_is():
                 assert all(metric.endswith('(paper)') for metric in result['Metrics'])
             names.append(model['Name'])
     assert sorted(names) == sorted(
-        path.stem for path in (REPO / 'configs').glob('*.py') if not path.stem.endswith('_motion'))
+        path.stem for path in (REPO / 'configs').glob('*.py') if not path.stem.endswith('_motion')
+    )

@@ -32,10 +32,23 @@ def test_from_a_folder_to_predictions_with_names(run_tool, fork_tool, folder, tm
     torch.save(dict(state_dict=init_recognizer(str(CONFIG), device='cpu').state_dict()), tmp_path / 'pretrained.pth')
     (folder / 'swim' / 'broken.mp4').write_text('no video')
     (folder / 'swim' / 'notes.txt').touch()
-    result = run_tool('tools/fit.py', folder, '--model', CONFIG, '--checkpoint', 'pretrained.pth', '--epochs', 1,
-                      '--work-dir', 'work', '--cfg-options', 'train_dataloader.num_workers=0',
-                      'val_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
-                      'val_dataloader.persistent_workers=False')
+    result = run_tool(
+        'tools/fit.py',
+        folder,
+        '--model',
+        CONFIG,
+        '--checkpoint',
+        'pretrained.pth',
+        '--epochs',
+        1,
+        '--work-dir',
+        'work',
+        '--cfg-options',
+        'train_dataloader.num_workers=0',
+        'val_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        'val_dataloader.persistent_workers=False',
+    )
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
     assert '2 classes: long jump, swim; 11 videos to train, 2 to test' in output
@@ -105,8 +118,10 @@ def test_each_folder_has_its_own_work_dir(tmp_path):
     assert default_work_dir(tmp_path / 'list.csv') == Path('work_dirs/fit_list')
 
 
-@pytest.mark.parametrize('model', ['dualformer_t_ucf101', 'vidtr_s_k400', 'vmf_1g_k400', 'dualformer_t_k400_tokenlabel',
-                                   'cvidtr_micro_motion'])
+@pytest.mark.parametrize(
+    'model',
+    ['dualformer_t_ucf101', 'vidtr_s_k400', 'vmf_1g_k400', 'dualformer_t_k400_tokenlabel', 'cvidtr_micro_motion'],
+)
 def test_configs_for_one_label_a_video_fit(model):
     check_finetuning(Config.fromfile(REPO / f'configs/{model}.py'), model, None)
 
@@ -128,10 +143,13 @@ def test_the_config_is_one_for_these_videos(cfg, tmp_path):
         assert not loader.persistent_workers  # PyTorch refuses it without workers
 
 
-@pytest.mark.parametrize(('batch', 'videos', 'processes', 'periods'), [
-    (8, 100, 2, [(0, 2), (2, 21)]),
-    (64, 10, 1, [(0, 1), (1, 3)]),
-])
+@pytest.mark.parametrize(
+    ('batch', 'videos', 'processes', 'periods'),
+    [
+        (8, 100, 2, [(0, 2), (2, 21)]),
+        (64, 10, 1, [(0, 1), (1, 3)]),
+    ],
+)
 def test_the_schedule_follows_the_batch(cfg, batch, videos, processes, periods):
     set_batch(cfg, batch, videos, processes)
     assert [(step.begin, step.end) for step in cfg.param_scheduler] == periods

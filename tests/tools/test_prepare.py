@@ -23,12 +23,13 @@ def test_lists_links_and_counts(fork_tool, root):
         'kinetics400: 3 classes (published: 400)',
         'train_list: 3 videos, 1 missing; published: about 240,000 (the DualFormer paper, Section 4.1), 239,997 fewer '
         'here',
-        'val_list: 1 videos, 1 missing; published: about 20,000 (the DualFormer paper, Section 4.1), 19,999 fewer here'
+        'val_list: 1 videos, 1 missing; published: about 20,000 (the DualFormer paper, Section 4.1), 19,999 fewer here',
     ]
     assert (root / 'label_map.txt').read_text() == 'air drumming\npassing, in game\ntai chi\n'
     assert (root / 'kinetics400_train_list_videos.txt').read_text().splitlines() == [
-        'tai chi/-abcdefghi1_000003_000013.mp4 2', 'air drumming/bbbbbbbbbb__000010_000020.mp4 0',
-        'passing, in game/cccccccccc2_000120_000130.mp4 1'
+        'tai chi/-abcdefghi1_000003_000013.mp4 2',
+        'air drumming/bbbbbbbbbb__000010_000020.mp4 0',
+        'passing, in game/cccccccccc2_000120_000130.mp4 1',
     ]
     assert before.items() <= contents(root).items()  # nothing was moved or changed
 
@@ -54,7 +55,9 @@ def test_resize_goes_on_where_it_stopped_and_leaves_out_what_is_broken(fork_tool
     assert 'lacks the 1 broken videos' in result.stdout and '#0_wave!_clip.avi: Invalid data' in result.stdout
     assert (out / 'label_map.txt').read_text().splitlines() == classes
     assert (out / 'hmdb51_train_split_1_videos.txt').read_text().splitlines() == [
-        'brush_hair/#0_brush_hair!_clip.mp4 0', 'brush_hair/#1_brush_hair!_clip.mp4 0', 'wave/#1_wave!_clip.mp4 1'
+        'brush_hair/#0_brush_hair!_clip.mp4 0',
+        'brush_hair/#1_brush_hair!_clip.mp4 0',
+        'wave/#1_wave!_clip.mp4 1',
     ]
     written = contents(out / 'videos')
     assert sorted(path.suffix for path in written) == ['.mp4'] * 7
@@ -103,5 +106,7 @@ def test_nothing_is_written_outside_the_target(fork_tool, root, tmp_path):
 
 def test_every_data_set_has_published_counts():
     assert READERS.keys() == CLASSES.keys() == VIDEOS.keys()
-    assert all(VIDEOS['ucf101'][f'train_split_{i}'].count + VIDEOS['ucf101'][f'val_split_{i}'].count == 13320
-               for i in (1, 2, 3))
+    assert all(
+        VIDEOS['ucf101'][f'train_split_{i}'].count + VIDEOS['ucf101'][f'val_split_{i}'].count == 13320
+        for i in (1, 2, 3)
+    )

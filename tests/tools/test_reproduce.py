@@ -32,8 +32,12 @@ MACHINES = {
     'Slurm': dict(gpus=64, launcher='slurm', partition='gpu'),
     'one process': dict(launcher='none'),
 }
-RELEASED = ('vit_base_patch16_224_in21k.pth', 'vit_base_patch32_224_in21k.pth', 'vit_large_patch16_224_in21k.pth',
-            'T2T_ViT_19.pth')
+RELEASED = (
+    'vit_base_patch16_224_in21k.pth',
+    'vit_base_patch32_224_in21k.pth',
+    'vit_large_patch16_224_in21k.pth',
+    'T2T_ViT_19.pth',
+)
 SHELL = """
 set -eu
 NODE_RANK=3 MASTER_ADDR=first
@@ -92,12 +96,12 @@ class DryRun:
         else:
             place = 1 if kind == 'train' else 2
             assert int(nodes) * int(arguments[place]) == self.gpus and int(arguments[place]) <= 8
-            arguments = (*arguments[:place], *arguments[place + 1:])
+            arguments = (*arguments[:place], *arguments[place + 1 :])
         getattr(self, kind if kind == 'train' else 'evaluate')(*arguments)
 
     def prepare(self, dataset: str, _: str, root: str, check: str = '--check') -> None:
         assert dataset in READERS and root == f'data/{dataset}' and check == '--check'
-        folders = ('videos_train', 'videos_val') if 'kinetics' in dataset else ('videos', )
+        folders = ('videos_train', 'videos_val') if 'kinetics' in dataset else ('videos',)
         for folder in folders:
             Path(root, folder).mkdir(parents=True, exist_ok=True)
         for split in VIDEOS[dataset]:
@@ -136,7 +140,7 @@ class DryRun:
 
     def paper_tables(self, *arguments: str) -> None:
         assert arguments[4:6] == ('--results', 'work_dirs')
-        assert arguments[6:] in ((), ('--token-labels', ), ('--no-token-labels', ))
+        assert arguments[6:] in ((), ('--token-labels',), ('--no-token-labels',))
 
     @staticmethod
     def check_data(cfg: Config, *loaders: str) -> None:
@@ -174,7 +178,7 @@ def test_rows_of_one_name_are_told_apart():
 def test_twelve_views_test_the_model_of_four(data, tmp_path, monkeypatch):
     """Table 2: one training, two tests."""
     monkeypatch.chdir(tmp_path)
-    row, = (row for row in OURS if row.config == f'dualformer_s_{data}_4x3')
+    (row,) = (row for row in OURS if row.config == f'dualformer_s_{data}_4x3')
     trained = [command for command in commands(row) if f'train.sh configs/dualformer_s_{data}' in command]
     assert len(trained) == 1 and f'configs/dualformer_s_{data}.py' in trained[0]
     ours, theirs = (tables.read_config(f'dualformer_s_{data}{end}').to_dict() for end in ('_4x3', ''))
@@ -189,8 +193,9 @@ def test_ablations_have_twins_with_token_labels(tmp_path, monkeypatch):
     twins = tables.with_token_labels(rows)
     assert len(rows) == 19 and all(twin.config == f'{row.config}_tokenlabel' for row, twin in zip(rows, twins))
     for row, twin in zip(rows, twins):
-        started = [next(word for word in commands(each)[-3].split() if 'init_cfg.checkpoint' in word)
-                   for each in (row, twin)]
+        started = [
+            next(word for word in commands(each)[-3].split() if 'init_cfg.checkpoint' in word) for each in (row, twin)
+        ]
         assert started[0] == started[1]
         assert any('checkpoints/dualformer_b_k400.pth' in command for command in commands(twin))
         ours, theirs = (tables.read_config(each.config).to_dict() for each in (twin, row))
@@ -205,7 +210,7 @@ def test_a_default_row_has_a_twin_without_token_labels(table, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     rows = tables.load_rows('dualformer', table)
     changed = [(row, twin) for row, twin in zip(rows, tables.without_token_labels(rows)) if row != twin]
-    (row, twin), = changed
+    ((row, twin),) = changed
     assert (row.config, twin.config) == ('dualformer_t_k400_tokenlabel', 'dualformer_t_k400')
     assert commands(row)[-1].endswith('--results work_dirs')
     assert commands(twin)[-1].endswith('--results work_dirs --no-token-labels')
@@ -218,12 +223,16 @@ def test_a_default_row_has_a_twin_without_token_labels(table, tmp_path, monkeypa
 
 def test_ensembles_are_averaged_and_broken_videos_are_no_end(run_tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    row, = tables.find_rows('vidtr', '6', 'En-VidTr-L', 'Charades')
+    (row,) = tables.find_rows('vidtr', '6', 'En-VidTr-L', 'Charades')
     assert commands(row)[-2] == (
         'python tools/analysis/ensemble.py work_dirs/vidtr_l_charades/predictions.pkl '
-        'work_dirs/i3d_r50_8x16_charades/predictions.pkl --out work_dirs/vidtr_l_charades+i3d_r50_8x16_charades.json')
-    steps = [reproduction.Step('lists', 'echo lists'), reproduction.Step('check', 'exit 3', reports=True),
-             reproduction.Step('train', 'echo trained > trained')]
+        'work_dirs/i3d_r50_8x16_charades/predictions.pkl --out work_dirs/vidtr_l_charades+i3d_r50_8x16_charades.json'
+    )
+    steps = [
+        reproduction.Step('lists', 'echo lists'),
+        reproduction.Step('check', 'exit 3', reports=True),
+        reproduction.Step('train', 'echo trained > trained'),
+    ]
     reproduction.run(steps)
     assert (tmp_path / 'trained').is_file()
 
@@ -241,8 +250,11 @@ def backbone_of(command: str) -> nn.Module:
     return build_backbone(cfg)
 
 
-@pytest.mark.parametrize('row', {row.config: row for row in OURS if 'ablations/dualformer' in row.config}.values(),
-                         ids=lambda row: row.config)
+@pytest.mark.parametrize(
+    'row',
+    {row.config: row for row in OURS if 'ablations/dualformer' in row.config}.values(),
+    ids=lambda row: row.config,
+)
 def test_ablations_start_from_image_models_that_fit(row, tmp_path, monkeypatch):
     """Tables 3 to 7: what an image model lacks would end the training, or stay random."""
     monkeypatch.chdir(tmp_path)
@@ -264,7 +276,7 @@ def test_ablations_start_from_image_models_that_fit(row, tmp_path, monkeypatch):
 
 def test_patches_of_another_size_start_from_a_vit_that_has_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    row, = tables.find_rows('vidtr', '5a', 'Square (1x32^2)')
+    (row,) = tables.find_rows('vidtr', '5a', 'Square (1x32^2)')
     convert, train = commands(row)[2:4]
     assert convert.endswith('vit vit_base_patch32_224_in21k.pth checkpoints/vit_b_32.pth')
     assert train.endswith('model.backbone.init_cfg.checkpoint=checkpoints/vit_b_32.pth')
@@ -290,17 +302,18 @@ def test_the_chain_of_table_1(fork_tool):
 def test_small_data_sets_start_from_a_token_labelled_student(tmp_path, monkeypatch):
     """Appendix A.3: so the paper trains DualFormer-S on Kinetics-400."""
     monkeypatch.chdir(tmp_path)
-    row, = tables.find_rows('dualformer', '2', 'DualFormer-S', 'HMDB-51')[:1]
+    (row,) = tables.find_rows('dualformer', '2', 'DualFormer-S', 'HMDB-51')[:1]
     trained = [command.split()[2] for command in commands(row) if 'dist_train.sh' in command]
-    assert trained == [f'configs/dualformer_{name}.py' for name in (
-        's_in1k', 'b_in1k', 'b_k400_in1k', 's_k400_tokenlabel', 's_hmdb51')]
+    assert trained == [
+        f'configs/dualformer_{name}.py' for name in ('s_in1k', 'b_in1k', 'b_k400_in1k', 's_k400_tokenlabel', 's_hmdb51')
+    ]
 
 
 def test_slurm_other_numbers_of_gpus_and_checkpoints_that_are_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'checkpoints').mkdir()
     (tmp_path / 'checkpoints/vidtr_l_k400.pth').touch()
-    row, = tables.find_rows('vidtr', '6', 'VidTr-L', 'UCF-101')
+    (row,) = tables.find_rows('vidtr', '6', 'VidTr-L', 'UCF-101')
     assert commands(row, gpus=64, launcher='slurm', partition='gpu') == [
         'python tools/data/prepare.py ucf101 --root data/ucf101',
         'python tools/data/prepare.py ucf101 --root data/ucf101 --check',
@@ -312,8 +325,10 @@ def test_slurm_other_numbers_of_gpus_and_checkpoints_that_are_there(tmp_path, mo
     ]
     assert '--auto-scale-lr' in commands(row, gpus=8)[2]
     several = commands(row, gpus=64)[2]
-    assert several == ('NNODES=8 NODE_RANK=$NODE_RANK MASTER_ADDR=$MASTER_ADDR bash tools/dist_train.sh '
-                       'configs/vidtr_l_ucf101.py 8 --resume')
+    assert several == (
+        'NNODES=8 NODE_RANK=$NODE_RANK MASTER_ADDR=$MASTER_ADDR bash tools/dist_train.sh '
+        'configs/vidtr_l_ucf101.py 8 --resume'
+    )
 
 
 def test_every_step_on_the_toy_data_set(run_tool, motion_root, data_options, tmp_path):
@@ -329,9 +344,9 @@ def test_every_step_on_the_toy_data_set(run_tool, motion_root, data_options, tmp
     assert '== 6/6 cell of quickstart/1' in output
     assert (tmp_path / 'checkpoints/dualformer_micro_motion.pth').is_file()
     assert 'Load checkpoint from checkpoints/dualformer_micro_motion.pth' in output
-    row, = (line for line in result.stdout.splitlines() if line.startswith('| DualFormer-micro fine-tuned'))
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith('| DualFormer-micro fine-tuned'))
     assert 'not run' not in row
-    other, = (line for line in result.stdout.splitlines() if line.startswith('| One frame'))
+    (other,) = (line for line in result.stdout.splitlines() if line.startswith('| One frame'))
     assert 'not run' in other
 
     # a failing step ends the chain
@@ -343,14 +358,20 @@ def test_every_step_on_the_toy_data_set(run_tool, motion_root, data_options, tmp
     assert '== 2/4' not in result.stdout
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (('--table', 'swin/1', '--row', 'x'), "--table 'swin/1' must be dualformer, vmf, vidtr"),
-    (('--table', 'dualformer/1', '--row', 'Swin-T'), "--row 'Swin-T' must be one of DualFormer-T"),
-    (('--table', 'dualformer/1', '--row', 'DualFormer-B', '--run'), 'means 3 rows; choose one of: --data Kinetics-400'),
-    (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 0), '--gpus 0 must be at least 1'),
-    (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 12), '--gpus 12 must be at most 8, those of one machine'),
-    (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 64, '--run'), '--gpus 64 takes --launcher slurm'),
-    (('--table', 'vidtr/2', '--row', 'VidTr-S', '--launcher', 'slurm', '--run'), 'slurm needs --partition'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('--table', 'swin/1', '--row', 'x'), "--table 'swin/1' must be dualformer, vmf, vidtr"),
+        (('--table', 'dualformer/1', '--row', 'Swin-T'), "--row 'Swin-T' must be one of DualFormer-T"),
+        (
+            ('--table', 'dualformer/1', '--row', 'DualFormer-B', '--run'),
+            'means 3 rows; choose one of: --data Kinetics-400',
+        ),
+        (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 0), '--gpus 0 must be at least 1'),
+        (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 12), '--gpus 12 must be at most 8, those of one machine'),
+        (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 64, '--run'), '--gpus 64 takes --launcher slurm'),
+        (('--table', 'vidtr/2', '--row', 'VidTr-S', '--launcher', 'slurm', '--run'), 'slurm needs --partition'),
+    ],
+)
 def test_mistakes_are_one_line(fork_tool, arguments, message):
     assert_one_line(fork_tool('tools/reproduce.py', *arguments), message)

@@ -42,16 +42,28 @@ def test_training_with_a_teacher_in_two_processes(run_tool, fork_tool, config, d
     assert not [name for name in checkpoint['state_dict'] if 'teacher' in name]
 
     (tmp_path / 'teacher.pth').unlink()
-    result = fork_tool('tools/test.py', config, work_dir / 'epoch_1.pth', '--work-dir', work_dir, '--cfg-options',
-                      *data_options)
+    result = fork_tool(
+        'tools/test.py', config, work_dir / 'epoch_1.pth', '--work-dir', work_dir, '--cfg-options', *data_options
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     result = run_tool('tools/dist_train.sh', config, 2, '--work-dir', work_dir, '--cfg-options', *data_options)
     assert_one_line(result, "model.teacher.checkpoint: checkpoint 'teacher.pth' does not exist")
 
 
 def test_training_from_labels_on_disk(fork_tool, config, data_options, motion_root, tmp_path):
-    command = ('tools/write_token_labels.py', config, tmp_path / 'labels', '--num-labels', 8, '--short-side', 64,
-               '--num-workers', 0, '--cfg-options', *data_options)
+    command = (
+        'tools/write_token_labels.py',
+        config,
+        tmp_path / 'labels',
+        '--num-labels',
+        8,
+        '--short-side',
+        64,
+        '--num-workers',
+        0,
+        '--cfg-options',
+        *data_options,
+    )
     result = fork_tool(*command)
     assert result.returncode == 0, result.stdout + result.stderr
     files = sorted((tmp_path / 'labels').rglob('*.npz'))
@@ -63,7 +75,7 @@ def test_training_from_labels_on_disk(fork_tool, config, data_options, motion_ro
         *cfg.train_pipeline[:3],
         dict(type='LoadTokenLabels', root=str(tmp_path / 'labels'), num_classes=8, map_size=(9, 4, 4)),
         *cfg.train_pipeline[5:-1],
-        dict(type='PackActionInputs', algorithm_keys=('token_logits', ))
+        dict(type='PackActionInputs', algorithm_keys=('token_logits',)),
     ]
     init_default_scope('mmaction')
     dataset = DATASETS.build({**cfg.train_dataloader.dataset, 'data_root': str(motion_root), 'pipeline': pipeline})
@@ -110,11 +122,13 @@ def test_broken_videos_are_named_and_the_others_labelled(fork_tool, config, data
     (tmp_path / 'clips' / 'good.mp4').write_bytes(good)
     (tmp_path / 'list.txt').write_text('broken.mp4 0\ngood.mp4 1\n')
     options = [
-        *data_options, f'train_dataloader.dataset.ann_file={tmp_path}/list.txt',
-        f'train_dataloader.dataset.data_prefix.video={tmp_path}/clips'
+        *data_options,
+        f'train_dataloader.dataset.ann_file={tmp_path}/list.txt',
+        f'train_dataloader.dataset.data_prefix.video={tmp_path}/clips',
     ]
-    result = fork_tool('tools/write_token_labels.py', config, tmp_path / 'labels', '--num-workers', 0, '--cfg-options',
-                      *options)
+    result = fork_tool(
+        'tools/write_token_labels.py', config, tmp_path / 'labels', '--num-workers', 0, '--cfg-options', *options
+    )
     assert_one_line(result, '1 videos could not be read')
     assert 'skipped ' in result.stdout and 'broken.mp4' in result.stdout
     assert label_file(tmp_path / 'labels', tmp_path / 'clips/good.mp4').exists()

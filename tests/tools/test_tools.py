@@ -27,8 +27,16 @@ def scalars(work_dir: Path) -> list:
 def test_two_processes_train_resume_and_test(run_tool, fork_tool, data_options, motion_root, tmp_path):
     """The launchers, from an empty folder: train one epoch, resume for a second one, test, recognise a clip."""
     work_dir = tmp_path / 'work'
-    result = run_tool('tools/dist_train.sh', CONFIG, 2, '--work-dir', work_dir, '--cfg-options', *data_options,
-                      'default_hooks.logger.interval=1')
+    result = run_tool(
+        'tools/dist_train.sh',
+        CONFIG,
+        2,
+        '--work-dir',
+        work_dir,
+        '--cfg-options',
+        *data_options,
+        'default_hooks.logger.interval=1',
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'WORLD_SIZE: 2' in result.stdout + result.stderr or 'GPU number: 2' in result.stdout + result.stderr
     lines = scalars(work_dir)
@@ -38,19 +46,47 @@ def test_two_processes_train_resume_and_test(run_tool, fork_tool, data_options, 
     assert best.exists()
 
     options = [option for option in data_options if 'max_epochs' not in option]
-    result = run_tool('tools/dist_train.sh', CONFIG, 2, '--work-dir', work_dir, '--resume', '--cfg-options', *options,
-                      'train_cfg.max_epochs=2')
+    result = run_tool(
+        'tools/dist_train.sh',
+        CONFIG,
+        2,
+        '--work-dir',
+        work_dir,
+        '--resume',
+        '--cfg-options',
+        *options,
+        'train_cfg.max_epochs=2',
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'resumed epoch: 1' in result.stdout + result.stderr
     assert (work_dir / 'epoch_2.pth').exists()
 
-    result = run_tool('tools/dist_test.sh', CONFIG, best, 2, '--work-dir', work_dir, '--dump', tmp_path / 'scores.pkl',
-                      '--cfg-options', *data_options)
+    result = run_tool(
+        'tools/dist_test.sh',
+        CONFIG,
+        best,
+        2,
+        '--work-dir',
+        work_dir,
+        '--dump',
+        tmp_path / 'scores.pkl',
+        '--cfg-options',
+        *data_options,
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     distributed = re.search(r'acc/top1: ([\d.]+)', result.stdout + result.stderr)[1]
     assert (tmp_path / 'scores.pkl').exists()
-    result = fork_tool('tools/test.py', CONFIG, best, '--work-dir', work_dir, '--show-dir', tmp_path / 'shown',
-                      '--cfg-options', *data_options)
+    result = fork_tool(
+        'tools/test.py',
+        CONFIG,
+        best,
+        '--work-dir',
+        work_dir,
+        '--show-dir',
+        tmp_path / 'shown',
+        '--cfg-options',
+        *data_options,
+    )
     assert len(list((tmp_path / 'shown').glob('*'))) == 8
     assert re.search(r'acc/top1: ([\d.]+)', result.stdout + result.stderr)[1] == distributed
 
@@ -77,37 +113,71 @@ def test_slurm_launchers_start_one_task_a_gpu(run_tool, data_options, tmp_path):
     fakes = tmp_path / 'bin'
     fakes.mkdir()
     (fakes / 'scontrol').write_text('#!/bin/sh\necho 127.0.0.1\n')
-    (fakes / 'srun').write_text('''#!/bin/bash
+    (fakes / 'srun').write_text("""#!/bin/bash
 echo "$@" > "$SRUN_LOG"
 while [ "$1" != python ]; do shift; done
 for task in 0 1; do
     SLURM_PROCID=$task SLURM_LOCALID=$task SLURM_NTASKS=2 SLURM_NODELIST=here "$@" & pids="$pids $!"
 done
 for pid in $pids; do wait "$pid" || exit 1; done
-''')
+""")
     for fake in fakes.iterdir():
         fake.chmod(fake.stat().st_mode | stat.S_IEXEC)
     env = dict(GPUS='2', GPUS_PER_NODE='2', SRUN_ARGS='--qos=low --time=5', SRUN_LOG=str(tmp_path / 'srun.log'))
     path = os.pathsep.join([str(fakes), str(Path(os.sys.executable).parent), os.environ['PATH']])
     work_dir = tmp_path / 'work'
-    result = run_tool('tools/slurm_train.sh', 'part', 'job', CONFIG, '--work-dir', work_dir, '--cfg-options',
-                      *data_options, PATH=path, **env)
+    result = run_tool(
+        'tools/slurm_train.sh',
+        'part',
+        'job',
+        CONFIG,
+        '--work-dir',
+        work_dir,
+        '--cfg-options',
+        *data_options,
+        PATH=path,
+        **env,
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     srun = (tmp_path / 'srun.log').read_text()
     assert '-p part --job-name=job --gres=gpu:2 --ntasks=2 --ntasks-per-node=2 --cpus-per-task=5' in srun
     assert '--qos=low --time=5 python' in srun
     best = work_dir / 'best_acc_top1_epoch_1.pth'
-    result = run_tool('tools/slurm_test.sh', 'part', 'job', CONFIG, best, '--work-dir', work_dir, '--cfg-options',
-                      *data_options, PATH=path, **env)
+    result = run_tool(
+        'tools/slurm_test.sh',
+        'part',
+        'job',
+        CONFIG,
+        best,
+        '--work-dir',
+        work_dir,
+        '--cfg-options',
+        *data_options,
+        PATH=path,
+        **env,
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'acc/top1' in result.stdout + result.stderr
 
 
 def test_the_command_line_wins_over_the_config(fork_tool, data_options, tmp_path):
     """--seed is heard though the config has one; --no-validate, --auto-scale-lr and others do what they say."""
-    result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--seed', 7, '--no-validate',
-                      '--auto-scale-lr', '--deterministic', '--diff-rank-seed', '--cfg-options', *data_options,
-                      'default_hooks.logger.interval=1', 'param_scheduler=None')
+    result = fork_tool(
+        'tools/train.py',
+        CONFIG,
+        '--work-dir',
+        tmp_path / 'work',
+        '--seed',
+        7,
+        '--no-validate',
+        '--auto-scale-lr',
+        '--deterministic',
+        '--diff-rank-seed',
+        '--cfg-options',
+        *data_options,
+        'default_hooks.logger.interval=1',
+        'param_scheduler=None',
+    )
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
     assert re.search(r'\bseed: 7\b', output)
@@ -119,8 +189,17 @@ def test_the_command_line_wins_over_the_config(fork_tool, data_options, tmp_path
 def test_resume_without_a_checkpoint_starts_from_load_from(fork_tool, data_options, tmp_path):
     model = init_recognizer(str(CONFIG), device='cpu')
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'model.pth')
-    result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--resume', '--cfg-options',
-                       *data_options, 'load_from=model.pth', 'optim_wrapper.optimizer.lr=0.')
+    result = fork_tool(
+        'tools/train.py',
+        CONFIG,
+        '--work-dir',
+        tmp_path / 'work',
+        '--resume',
+        '--cfg-options',
+        *data_options,
+        'load_from=model.pth',
+        'optim_wrapper.optimizer.lr=0.',
+    )
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
     assert 'no checkpoint in' in output and 'training starts from the weights of model.pth' in output
@@ -133,11 +212,18 @@ class TestBadInput:
     """One clear line and a non-zero exit."""
 
     def test_unknown_arch_in_two_processes(self, run_tool, data_options):
-        result = run_tool('tools/dist_train.sh', REPO / 'configs/dualformer_t_k400.py', 2, '--cfg-options',
-                          'model.backbone.arch=huge', *data_options, 'train_dataloader.dataset.ann_file=train.txt',
-                          'train_dataloader.dataset.data_prefix.video=videos_train',
-                          'val_dataloader.dataset.ann_file=val.txt',
-                          'val_dataloader.dataset.data_prefix.video=videos_val')
+        result = run_tool(
+            'tools/dist_train.sh',
+            REPO / 'configs/dualformer_t_k400.py',
+            2,
+            '--cfg-options',
+            'model.backbone.arch=huge',
+            *data_options,
+            'train_dataloader.dataset.ann_file=train.txt',
+            'train_dataloader.dataset.data_prefix.video=videos_train',
+            'val_dataloader.dataset.ann_file=val.txt',
+            'val_dataloader.dataset.data_prefix.video=videos_val',
+        )
         assert_one_line(result, "arch='huge'", "['base', 'small', 'tiny']")
 
     def test_missing_data(self, fork_tool):
@@ -149,8 +235,15 @@ class TestBadInput:
         assert_one_line(result, "label '5' must be a number of 0 to 4")
 
     def test_clip_smaller_than_a_patch(self, fork_tool, data_options, tmp_path):
-        result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *data_options,
-                          'train_dataloader.dataset.pipeline.4.size=3')
+        result = fork_tool(
+            'tools/train.py',
+            CONFIG,
+            '--work-dir',
+            tmp_path,
+            '--cfg-options',
+            *data_options,
+            'train_dataloader.dataset.pipeline.4.size=3',
+        )
         assert_one_line(result, '18 x 3 x 3; DualFormer takes at least 1 x 4 x 4')
 
     def test_checkpoint_of_another_architecture(self, run_tool, data_options, tmp_path):
@@ -173,8 +266,10 @@ class TestBadInput:
         assert_one_line(run_tool('tools/dist_train.sh', CONFIG, 0), '(GPUS) 0 must be at least 1')
 
     def test_a_process_that_ends(self, run_tool, tmp_path):
-        for code, message in (('import os; os.kill(os.getpid(), 9)', 'process 0 was killed by SIGKILL'),
-                              ('raise SystemExit(3)', 'process 0 failed with exit status 3, see above')):
+        for code, message in (
+            ('import os; os.kill(os.getpid(), 9)', 'process 0 was killed by SIGKILL'),
+            ('raise SystemExit(3)', 'process 0 failed with exit status 3, see above'),
+        ):
             (tmp_path / 'end.py').write_text(code)
             assert_one_line(run_tool('mmdualformer/launch.py', '--standalone', tmp_path / 'end.py'), message)
 
@@ -200,8 +295,11 @@ class TestBadInput:
         assert_one_line(fork_tool(*train, 'model.backbone.depth=1'), "unexpected keyword argument 'depth'")
         assert_one_line(fork_tool(*train, 'model.backbone.type=Dual'), 'Dual is not in the', 'registry')
         assert_one_line(fork_tool(*train, 'optim_wraper.optimizer.lr=1'), "nothing reads 'optim_wraper'")
-        assert_one_line(fork_tool(*train, 'train_pipeline.1.clip_len=8'), 'would change nothing',
-                        'train_dataloader.dataset.pipeline')
+        assert_one_line(
+            fork_tool(*train, 'train_pipeline.1.clip_len=8'),
+            'would change nothing',
+            'train_dataloader.dataset.pipeline',
+        )
         assert_one_line(fork_tool(*train, 'train_dataloader.batch_size=0'), 'train_dataloader.batch_size=0 must be')
         assert_one_line(fork_tool(*train, 'optim_wrapper.type=Other', '--amp'), '--amp takes an OptimWrapper')
         assert_one_line(fork_tool(*train, 'auto_scale_lr=None', '--auto-scale-lr'), 'base_batch_size')
@@ -230,7 +328,7 @@ class TestBadInput:
         assert clip_file in result.stdout and '%' in result.stdout
 
     def test_a_video_that_takes_too_long_is_given_up(self, fork_tool, clip_file, monkeypatch):
-        monkeypatch.setattr('mmdualformer.datasets.decoding.READING_LIMIT', 0.)
+        monkeypatch.setattr('mmdualformer.datasets.decoding.READING_LIMIT', 0.0)
         assert_one_line(fork_tool('tools/recognize.py', CONFIG, 'none', clip_file), 'no answer within 0 s')
 
     def test_settings_of_a_prediction(self, fork_tool, motion_root, clip_file):

@@ -50,8 +50,12 @@ def faulty(data_options, tmp_path) -> list:
     (tmp_path / 'faults.py').write_text(FAULTS)
     (tmp_path / 'faulty.py').write_text(FAULTY_CONFIG)
     loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-    return [tmp_path / 'faulty.py', '--cfg-options', *data_options,
-            *(f'{loader}.dataset.pipeline.0.type=FaultyInit' for loader in loaders)]
+    return [
+        tmp_path / 'faulty.py',
+        '--cfg-options',
+        *data_options,
+        *(f'{loader}.dataset.pipeline.0.type=FaultyInit' for loader in loaders),
+    ]
 
 
 @pytest.fixture
@@ -79,8 +83,9 @@ def test_training_and_testing_go_on_and_say_what_is_missing(run_tool, fork_tool,
     assert len(lines) == 4
     assert sum('videos_train' in line for line in lines) == 2
 
-    result = fork_tool('tools/test.py', CONFIG, work_dir / 'epoch_1.pth', '--work-dir', tmp_path / 'test',
-                       '--cfg-options', *options)
+    result = fork_tool(
+        'tools/test.py', CONFIG, work_dir / 'epoch_1.pth', '--work-dir', tmp_path / 'test', '--cfg-options', *options
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'acc/unreadable: 2' in result.stdout + result.stderr
     ledger = next((tmp_path / 'test').glob('*/unreadable_videos.tsv')).read_text().splitlines()
@@ -91,16 +96,26 @@ def test_a_data_set_that_is_mostly_broken_stops_the_run(fork_tool, options, tmp_
     for video in sorted((tmp_path / 'motion').glob('videos_train/*.mp4'))[:14]:
         video.write_text('no video')
     for workers in (0, 1):
-        result = fork_tool('tools/train.py', CONFIG, '--work-dir', tmp_path / 'work', '--cfg-options', *options,
-                           f'train_dataloader.num_workers={workers}')
+        result = fork_tool(
+            'tools/train.py',
+            CONFIG,
+            '--work-dir',
+            tmp_path / 'work',
+            '--cfg-options',
+            *options,
+            f'train_dataloader.num_workers={workers}',
+        )
         assert_one_line(result, 'videos cannot be read, more than max_unreadable=0.05', 'unreadable_videos.tsv')
 
 
 def test_decoders_that_crash_or_hang_end_no_run(run_tool, faulty, motion_root, tmp_path):
     train = [str(path.relative_to(motion_root)) for path in sorted(motion_root.glob('videos_train/*.mp4'))]
     val = [str(path.relative_to(motion_root)) for path in sorted(motion_root.glob('videos_val/*.mp4'))]
-    env = dict(CRASHING=f'{train[3]} {val[5]}', HANGING=f'{train[12]} {val[0]}',
-               PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPO)]))
+    env = dict(
+        CRASHING=f'{train[3]} {val[5]}',
+        HANGING=f'{train[12]} {val[0]}',
+        PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPO)]),
+    )
     config, *options = faulty
     options += [f'{loader}.num_workers=2' for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')]
     work_dir = tmp_path / 'work'
@@ -109,17 +124,24 @@ def test_decoders_that_crash_or_hang_end_no_run(run_tool, faulty, motion_root, t
     assert result.returncode == 0, output
     assert 'acc/unreadable: 2' in output and '4 videos could not be read; ' in output
     assert 'Traceback' not in output
-    reasons = {f'{motion_root}/{video}': reason for video, reason in (
-        (train[3], 'crashed: SIGSEGV'), (train[12], 'no answer within 4 s'),
-        (val[5], 'crashed: SIGSEGV'), (val[0], 'no answer within 4 s'))}
+    reasons = {
+        f'{motion_root}/{video}': reason
+        for video, reason in (
+            (train[3], 'crashed: SIGSEGV'),
+            (train[12], 'no answer within 4 s'),
+            (val[5], 'crashed: SIGSEGV'),
+            (val[0], 'no answer within 4 s'),
+        )
+    }
     assert read_ledger(work_dir) == reasons
     samples = [Path(work_dir, f'samples_{rank}.txt').read_text().split() for rank in range(2)]
     assert [len(share) for share in samples] == [8, 8]
     # each once, and others in the place of the two
     assert {*samples[0], *samples[1]} == set(train) - {train[3], train[12]}
 
-    result = run_tool('tools/test.py', config, work_dir / 'epoch_1.pth', '--work-dir', tmp_path / 'test', *options,
-                      **env)
+    result = run_tool(
+        'tools/test.py', config, work_dir / 'epoch_1.pth', '--work-dir', tmp_path / 'test', *options, **env
+    )
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
     assert 'acc/unreadable: 2' in output and 'Traceback' not in output
@@ -128,8 +150,15 @@ def test_decoders_that_crash_or_hang_end_no_run(run_tool, faulty, motion_root, t
 
 def test_without_data_workers_a_hang_ends_a_run_with_one_line(run_tool, faulty, motion_root, tmp_path):
     hanging = sorted(motion_root.glob('videos_train/*.mp4'))[3].relative_to(motion_root)
-    result = run_tool('tools/train.py', *faulty, '--work-dir', tmp_path / 'work', CRASHING='', HANGING=str(hanging),
-                      PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPO)]))
+    result = run_tool(
+        'tools/train.py',
+        *faulty,
+        '--work-dir',
+        tmp_path / 'work',
+        CRASHING='',
+        HANGING=str(hanging),
+        PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPO)]),
+    )
     assert_one_line(result, f"video '{motion_root / hanging}' cannot be read: no answer within 4 s")
 
 

@@ -41,33 +41,34 @@ def irregular(index: int) -> int:
 
 def joined(suffix: str, codec: str = 'libx264', **second) -> Kind:
     """A file of the bytes of two, of which the second may have another size or pixel format."""
-    return Kind(suffix, codec, 'g=12', edits=(join(Kind(suffix, codec, 'g=12', first=100, **second)), ), shown=None,
-                whole=False)
+    return Kind(
+        suffix, codec, 'g=12', edits=(join(Kind(suffix, codec, 'g=12', first=100, **second)),), shown=None, whole=False
+    )
 
 
 def cut_kind(suffix: str, codec: str = 'libx264', options: str = 'g=25', **others) -> Kind:
     """A file cut without encoding between key frames."""
-    return Kind(suffix, codec, options, frames=100, edits=(cut(1.4, 2.6), ), shown=None, **others)
+    return Kind(suffix, codec, options, frames=100, edits=(cut(1.4, 2.6),), shown=None, **others)
 
 
 def headless(suffix: str, codec: str = 'libx264', options: str = 'g=25') -> Kind:
     """A file of which the first packets are missing."""
-    return Kind(suffix, codec, options, frames=60, edits=(keep(10), ), shown=None, whole=False)
+    return Kind(suffix, codec, options, frames=60, edits=(keep(10),), shown=None, whole=False)
 
 
 def damaged(suffix: str, edit: Edit, codec: str = 'libx264', options: str = 'g=12', **others) -> Kind:
     """A file that something has happened to."""
-    return Kind(suffix, codec, options, frames=60, edits=(edit, ), shown=None, **others)
+    return Kind(suffix, codec, options, frames=60, edits=(edit,), shown=None, **others)
 
 
 def by_hand(suffix: str, write: Edit, shown: Iterable[int] = range(24)) -> Kind:
     """A file that a function writes."""
-    return Kind(suffix, frames=1, edits=(write, ), shown=shown)
+    return Kind(suffix, frames=1, edits=(write,), shown=shown)
 
 
 def edited(*segments: tuple, shown: Iterable[int] | None) -> Kind:
     """An mp4 file with an edit list."""
-    return Kind('mp4', options='g=16', edits=(edit_list(*segments), ), shown=shown)
+    return Kind('mp4', options='g=16', edits=(edit_list(*segments),), shown=shown)
 
 
 SOUND = {
@@ -247,8 +248,8 @@ SOUND = {
     '29.97 frames a second': Kind('mp4', options='g=12', rate=Fraction(30000, 1001)),
     'late start': Kind('mp4', options='g=12', times=lambda i: 40 * i + 5000),
     'late start ts': Kind('ts', options='g=12', times=lambda i: 40 * i + 5000000),
-    'negative start mkv': Kind('mkv', options='g=12', edits=(offset(-.4, 'avoid_negative_ts=disabled'),)),
-    'negative start mp4': Kind('mp4', options='g=12', edits=(offset(-.4),), shown=range(8, 40)),
+    'negative start mkv': Kind('mkv', options='g=12', edits=(offset(-0.4, 'avoid_negative_ts=disabled'),)),
+    'negative start mp4': Kind('mp4', options='g=12', edits=(offset(-0.4),), shown=range(8, 40)),
     'clock of ts turns over': Kind('ts', options='g=12', edits=(offset(95443.2, 'mpegts_copyts=1'),)),
     'same time twice': Kind('mkv', options='g=12 bf=0', edits=(retime(lambda i: i - i % 2),)),
     'same time mp4': Kind('mp4', 'mjpeg', pix_fmt='yuvj420p', edits=(retime(lambda i: i - i % 3),), shown=None),
@@ -279,7 +280,7 @@ SOUND = {
     # cut without encoding, between key frames
     'cut mp4': Kind('mp4', options='g=25', frames=100, edits=(cut(1.4, 2.6),), shown=range(35, 67)),
     'cut mp4 at a key frame': Kind('mp4', options='g=25', frames=100, edits=(cut(1, 2.6),), shown=range(25, 67)),
-    'cut mov': Kind('mov', options='g=25', frames=100, edits=(cut(.76, 2.6),), shown=range(19, 67)),
+    'cut mov': Kind('mov', options='g=25', frames=100, edits=(cut(0.76, 2.6),), shown=range(19, 67)),
     'cut mp4 all key frames': Kind('mp4', options='g=1', frames=100, edits=(cut(1.4, 2.6),), shown=range(35, 65)),
     'cut mov mjpeg': cut_kind('mov', 'mjpeg', pix_fmt='yuvj420p'),
     'cut mov prores': cut_kind('mov', 'prores_ks', '', pix_fmt='yuv422p10le'),
@@ -336,13 +337,13 @@ SOUND = {
     'first marked key': Kind('mkv', options='g=12', edits=(mark_keys(lambda i: i == 0),)),
     'none marked key': Kind('mkv', options='g=12', edits=(mark_keys(lambda i: False),)),
     'vp9 hidden frames apart': Kind('webm', 'libvpx-vp9', HIDDEN, edits=(split_superframes(),)),
-    'edit list swaps': edited((.8, .4, 1), (0, .4, 1), shown=[*range(18, 28), *range(8)]),
-    'edit list repeats': edited((.2, .4, 1), (.2, .4, 1), shown=[*range(3, 13)] * 2),
-    'edit list leaves out': edited((.2, .4, 1), (1.2, .4, 1), shown=None),
-    'edit list pauses': edited((None, .4, 1), (.2, .4, 1), shown=range(3, 13)),
-    'edit list ends early': edited((0, .4, 1), shown=None),
-    'edit list slows down': edited((.2, .4, .5), shown=None),
-    'edit list of another time': edited((.21, .39, 1), shown=None),
+    'edit list swaps': edited((0.8, 0.4, 1), (0, 0.4, 1), shown=[*range(18, 28), *range(8)]),
+    'edit list repeats': edited((0.2, 0.4, 1), (0.2, 0.4, 1), shown=[*range(3, 13)] * 2),
+    'edit list leaves out': edited((0.2, 0.4, 1), (1.2, 0.4, 1), shown=None),
+    'edit list pauses': edited((None, 0.4, 1), (0.2, 0.4, 1), shown=range(3, 13)),
+    'edit list ends early': edited((0, 0.4, 1), shown=None),
+    'edit list slows down': edited((0.2, 0.4, 0.5), shown=None),
+    'edit list of another time': edited((0.21, 0.39, 1), shown=None),
     # lengths
     'one frame': Kind('mp4', frames=1),
     'one frame avi': Kind('avi', 'mpeg4', frames=1),
@@ -384,27 +385,28 @@ DAMAGED = {
     'ffv1 packets changed': damaged('mkv', flip_packets(17, 30), 'ffv1'),
     'png packets changed': damaged('mov', flip_packets(17, 30), 'png', '', pix_fmt='rgb24'),
     'gif bytes changed': damaged('gif', flip(10), 'gif', '', pix_fmt='rgb8'),
-    'mp4 zeros': damaged('mp4', blank(.4, .5)),
-    'mkv zeros': damaged('mkv', blank(.4, .5)),
-    'ts zeros': damaged('ts', blank(.4, .5)),
-    'avi zeros': damaged('avi', blank(.4, .5), 'mpeg4'),
-    'mpg zeros': damaged('mpg', blank(.4, .5), 'mpeg2video', 'g=12 bf=2'),
-    'webm zeros': damaged('webm', blank(.4, .5), 'libvpx-vp9'),
-    'flv zeros': damaged('flv', blank(.4, .5)),
-    'wmv zeros': damaged('wmv', blank(.4, .5), 'wmv2'),
-    'h264 zeros': damaged('h264', blank(.4, .5)),
-    'ts stretch lost': damaged('ts', remove(.4, .5)),
-    'mkv stretch lost': damaged('mkv', remove(.4, .5)),
-    'mpg stretch lost': damaged('mpg', remove(.4, .5), 'mpeg2video', 'g=12 bf=2'),
+    'mp4 zeros': damaged('mp4', blank(0.4, 0.5)),
+    'mkv zeros': damaged('mkv', blank(0.4, 0.5)),
+    'ts zeros': damaged('ts', blank(0.4, 0.5)),
+    'avi zeros': damaged('avi', blank(0.4, 0.5), 'mpeg4'),
+    'mpg zeros': damaged('mpg', blank(0.4, 0.5), 'mpeg2video', 'g=12 bf=2'),
+    'webm zeros': damaged('webm', blank(0.4, 0.5), 'libvpx-vp9'),
+    'flv zeros': damaged('flv', blank(0.4, 0.5)),
+    'wmv zeros': damaged('wmv', blank(0.4, 0.5), 'wmv2'),
+    'h264 zeros': damaged('h264', blank(0.4, 0.5)),
+    'ts stretch lost': damaged('ts', remove(0.4, 0.5)),
+    'mkv stretch lost': damaged('mkv', remove(0.4, 0.5)),
+    'mpg stretch lost': damaged('mpg', remove(0.4, 0.5), 'mpeg2video', 'g=12 bf=2'),
     'packets lost mp4': damaged('mp4', drop(16, 17, 31), options='g=12 bf=0'),
     'packets lost mkv': damaged('mkv', drop(16, 17, 31)),
     'key frame lost': damaged('mkv', drop(24)),
     'key frame lost hevc': damaged('mkv', drop(24), 'libx265', HEVC),
     'key frame lost mpeg4': damaged('avi', drop(24), 'mpeg4'),
-    'mp4 without an index': damaged('mp4', truncate(.8)),
-    'mp4 fragments truncated': damaged('mp4', truncate(.7), muxer='movflags=frag_keyframe+empty_moov'),
+    'mp4 without an index': damaged('mp4', truncate(0.8)),
+    'mp4 fragments truncated': damaged('mp4', truncate(0.7), muxer='movflags=frag_keyframe+empty_moov'),
     **{
         f'{suffix} truncated at {share:.0%}': damaged(suffix, truncate(share), *encoder, pix_fmt=pix_fmt, muxer=muxer)
-        for suffix, (*encoder, pix_fmt, muxer) in TRUNCATED.items() for share in (.3, .6, .9)
+        for suffix, (*encoder, pix_fmt, muxer) in TRUNCATED.items()
+        for share in (0.3, 0.6, 0.9)
     },
 }

@@ -40,7 +40,7 @@ def read_number(image: np.ndarray) -> int:
 
 def untwist(image: np.ndarray, degrees: float = 0, mirrored: bool = False, flipped: bool = False) -> np.ndarray:
     """Undo the turn of a :class:`Kind`."""
-    image = image[::-1 if flipped else 1, ::-1 if mirrored else 1]
+    image = image[:: -1 if flipped else 1, :: -1 if mirrored else 1]
     return np.rot90(image, -degrees // 90)
 
 
@@ -133,7 +133,8 @@ def _frames(kind: Kind, stream: av.VideoStream) -> Iterator[av.VideoFrame | None
         frame = frame.reformat(
             format=kind.pix_fmt,
             dst_colorspace=kind.color.get('colorspace'),
-            dst_color_range=kind.color.get('color_range'))
+            dst_color_range=kind.color.get('color_range'),
+        )
         frame.pts = kind.times(index) if kind.times else index
         frame.time_base = Fraction(1, 1000) if kind.times else 1 / Fraction(kind.rate)
         yield frame
@@ -170,8 +171,10 @@ def rewrite(change: Callable[[list[av.Packet]], Iterable[av.Packet]], muxer: str
     def edit(path: Path) -> None:
         old = path.with_name(f'old-{path.name}')
         path.rename(old)
-        with (av.open(str(old), options={'ignore_editlist': '1'} if path.suffix in ('.mp4', '.mov') else {}) as source,
-              av.open(str(path), 'w', options=options_of(muxer)) as target):
+        with (
+            av.open(str(old), options={'ignore_editlist': '1'} if path.suffix in ('.mp4', '.mov') else {}) as source,
+            av.open(str(path), 'w', options=options_of(muxer)) as target,
+        ):
             stream = source.streams.video[0]
             copy = target.add_stream_from_template(stream, opaque=True)
             packets = [packet for packet in source.demux(stream) if packet.size]
@@ -191,7 +194,7 @@ def cut(start: float, stop: float, muxer: str = '') -> Edit:
         times = [packet.dts if packet.pts is None else packet.pts for packet in packets]
         begin = min(times) + round(start / base)
         keys = [i for i, packet in enumerate(packets) if packet.is_keyframe and times[i] <= begin]
-        for packet in packets[keys[-1]:]:
+        for packet in packets[keys[-1] :]:
             if packet.dts is not None and packet.dts >= begin + round((stop - start) / base):
                 break
             yield _shifted(packet, -begin)
@@ -232,8 +235,7 @@ def retime(times: Callable[[int], int], muxer: str = '') -> Edit:
 
 def offset(seconds: float, muxer: str = '') -> Edit:
     """Move all times."""
-    return rewrite(
-        lambda packets: (_shifted(packet, round(seconds / packet.time_base)) for packet in packets), muxer)
+    return rewrite(lambda packets: (_shifted(packet, round(seconds / packet.time_base)) for packet in packets), muxer)
 
 
 def _shifted(packet: av.Packet, ticks: int) -> av.Packet:
@@ -267,7 +269,7 @@ def damage(change: Callable[[bytearray, np.random.Generator], bytes]) -> Edit:
 
 def truncate(share: float) -> Edit:
     """Keep a share of the bytes."""
-    return damage(lambda content, _: content[:int(share * len(content))])
+    return damage(lambda content, _: content[: int(share * len(content))])
 
 
 def blank(start: float, stop: float) -> Edit:
@@ -283,10 +285,10 @@ def blank(start: float, stop: float) -> Edit:
 
 def remove(start: float, stop: float) -> Edit:
     """Take a share of the bytes out, as a lost stretch of a broadcast."""
-    return damage(lambda content, _: content[:int(start * len(content))] + content[int(stop * len(content)):])
+    return damage(lambda content, _: content[: int(start * len(content))] + content[int(stop * len(content)) :])
 
 
-def flip(count: int, start: float = .3, stop: float = .7) -> Edit:
+def flip(count: int, start: float = 0.3, stop: float = 0.7) -> Edit:
     """Change single bytes."""
 
     def change(content: bytearray, generator: np.random.Generator) -> bytes:

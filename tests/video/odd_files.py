@@ -52,7 +52,7 @@ def _picture(bits: _Bits, planes: list[np.ndarray], rows: range, skipped: int, f
                 bits.ue(0)  # mb_skip_run
             bits.ue(25 + first_type).align()
             for plane, size in zip(planes, (16, 8, 8)):
-                block = plane[row * size:(row + 1) * size, column * size:(column + 1) * size]
+                block = plane[row * size : (row + 1) * size, column * size : (column + 1) * size]
                 bits.bits += np.unpackbits(np.ascontiguousarray(block)).tolist()
     if skipped:
         bits.ue(skipped)
@@ -95,7 +95,9 @@ def fields_in(path: Path, paired: bool = False) -> None:
     raw = path.with_suffix('.h264')
     field_pictures(raw)
     content = raw.read_bytes()
-    starts = [i for i in range(len(content) - 4) if content[i:i + 4] == b'\0\0\0\1' and content[i + 4] in (0x65, 0x61)]
+    starts = [
+        i for i in range(len(content) - 4) if content[i : i + 4] == b'\0\0\0\1' and content[i + 4] in (0x65, 0x61)
+    ]
     bounds = [0, *starts[1:], len(content)]
     fields = [content[start:stop] for start, stop in pairwise(bounds)]
     if paired:
@@ -175,11 +177,17 @@ def edit_list(*segments: tuple[float | None, float, float]) -> Edit:
         content = bytearray(path.read_bytes())
         movie = content.index(b'moov') - 4
         assert movie > content.index(b'mdat')  # so that nothing refers to what moves
-        movie_scale, = struct.unpack_from('>I', content, content.index(b'mvhd') + 16)
-        scale, = struct.unpack_from('>I', content, content.index(b'mdhd') + 16)
+        (movie_scale,) = struct.unpack_from('>I', content, content.index(b'mvhd') + 16)
+        (scale,) = struct.unpack_from('>I', content, content.index(b'mdhd') + 16)
         entries = b''.join(
-            struct.pack('>IiI', round(duration * movie_scale), -1 if start is None else round(start * scale),
-                        round(speed * 65536)) for start, duration, speed in segments)
+            struct.pack(
+                '>IiI',
+                round(duration * movie_scale),
+                -1 if start is None else round(start * scale),
+                round(speed * 65536),
+            )
+            for start, duration, speed in segments
+        )
         box = b'elst' + struct.pack('>II', 0, len(segments)) + entries
         box = b'edts' + struct.pack('>I', len(box) + 4) + box
         box = struct.pack('>I', len(box) + 4) + box
@@ -190,7 +198,7 @@ def edit_list(*segments: tuple[float | None, float, float]) -> Edit:
             stop = start + struct.unpack_from('>I', content, start)[0]
         for name in (b'moov', b'trak'):
             place = content.index(name, movie - 1 if name == b'moov' else movie) - 4
-            size, = struct.unpack_from('>I', content, place)
+            (size,) = struct.unpack_from('>I', content, place)
             struct.pack_into('>I', content, place, size + len(box) - (stop - start))
         content[start:stop] = box
         path.write_bytes(content)

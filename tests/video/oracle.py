@@ -68,7 +68,8 @@ class Screen:
         scale = [('scale', '{}:{}'.format(*self.size))] if self.size else []
         chain = [*TURNS[_corner(frame)], *scale, ('format', 'pix_fmts=rgb24')]  # also converts, where it is best
         previous = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or 1)
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or 1
+        )
         for name, options in (*chain, ('buffersink', '')):
             current = graph.add(name, options)
             previous.link_to(current)
@@ -139,8 +140,9 @@ def show_damaged(path: str) -> Shown:
     return shown
 
 
-def _packets(container: av.container.InputContainer, stream: av.VideoStream,
-             errors: list[str]) -> Iterator[av.Packet | None]:
+def _packets(
+    container: av.container.InputContainer, stream: av.VideoStream, errors: list[str]
+) -> Iterator[av.Packet | None]:
     """The packets of a stream, and None at their end, however it comes."""
     try:
         for packet in container.demux(stream):

@@ -37,26 +37,43 @@ def test_the_order_is_that_of_numbers(tmp_path):
 
 
 def test_what_is_left_out_is_counted(tmp_path):
-    touch(tmp_path, 'a.mp4', '._a.mp4', '.a.mp4', '.git/b.mp4', '__MACOSX/._a.mp4', '.DS_Store', 'Thumbs.db',
-          'x/README', 'x/1.txt', '2.TXT', '3.srt', 'x.mp4/deep.mkv')
+    touch(
+        tmp_path,
+        'a.mp4',
+        '._a.mp4',
+        '.a.mp4',
+        '.git/b.mp4',
+        '__MACOSX/._a.mp4',
+        '.DS_Store',
+        'Thumbs.db',
+        'x/README',
+        'x/1.txt',
+        '2.TXT',
+        '3.srt',
+        'x.mp4/deep.mkv',
+    )
     os.mkfifo(tmp_path / 'pipe.mp4')
     (tmp_path / 'gone.mp4').symlink_to('nowhere.mp4')
     (tmp_path / 'again.mp4').symlink_to('a.mp4')
     assert names(tmp_path) == ['a.mp4', 'again.mp4', 'x.mp4/deep.mkv']
     assert describe_left_out(find_videos(tmp_path).left_out) == (
         'left out: 2 .mp4 that are no regular files, 2 .txt, 1 .srt, 1 AppleDouble files ._*, 1 hidden files, '
-        '1 without an ending')
+        '1 without an ending'
+    )
 
 
-@pytest.mark.parametrize(('content', 'is_video'), [
-    (5 * PACKET, True),
-    (100 * b'x' + 5 * PACKET, True),
-    (5 * (bytes(4) + PACKET), True),
-    (5 * (PACKET + bytes(16)), True),
-    (PACKET + bytes(188) + 3 * PACKET, False),
-    (b'Given: number = 1;\n' * 50, False),
-    (b'', False),
-])
+@pytest.mark.parametrize(
+    ('content', 'is_video'),
+    [
+        (5 * PACKET, True),
+        (100 * b'x' + 5 * PACKET, True),
+        (5 * (bytes(4) + PACKET), True),
+        (5 * (PACKET + bytes(16)), True),
+        (PACKET + bytes(188) + 3 * PACKET, False),
+        (b'Given: number = 1;\n' * 50, False),
+        (b'', False),
+    ],
+)
 @pytest.mark.parametrize('suffix', ['.ts', '.MTS', '.m2ts'])
 def test_transport_streams_are_told_from_typescript(tmp_path, content, is_video, suffix):
     (tmp_path / f'a{suffix}').write_bytes(content)
@@ -85,9 +102,26 @@ def test_links_are_followed_and_none_twice(tmp_path):
 
 
 def test_folders_of_numbered_images_are_videos(tmp_path):
-    touch(tmp_path, 'run/img_00001.jpg', 'run/img_00003.JPG', 'run/.DS_Store', 'run/._img_00001.jpg', 'run/Thumbs.db',
-          'few/1.png', 'two/img_1.jpg', 'two/flow_1.jpg', 'same/1.jpg', 'same/01.jpg', 'clip.avi/9.png',
-          'clip.avi/10.png', 'posters/1.jpg', 'posters/2.jpg', 'posters/1.mp4', 'names/x.jpg', 'names/y.jpg')
+    touch(
+        tmp_path,
+        'run/img_00001.jpg',
+        'run/img_00003.JPG',
+        'run/.DS_Store',
+        'run/._img_00001.jpg',
+        'run/Thumbs.db',
+        'few/1.png',
+        'two/img_1.jpg',
+        'two/flow_1.jpg',
+        'same/1.jpg',
+        'same/01.jpg',
+        'clip.avi/9.png',
+        'clip.avi/10.png',
+        'posters/1.jpg',
+        'posters/2.jpg',
+        'posters/1.mp4',
+        'names/x.jpg',
+        'names/y.jpg',
+    )
     found = find_videos(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in found.videos] == ['clip.avi', 'posters/1.mp4', 'run']
     assert found.left_out == Counter({'.jpg': 8, '.png': 1})
@@ -98,7 +132,7 @@ def test_images_in_the_order_of_their_last_number(tmp_path):
     touch(tmp_path, *(f's2e{i}x.png' for i in (2, 10, 1)), 'notes.txt', 'cover.png')
     assert list_frames(tmp_path) == ['s2e1x.png', 's2e2x.png', 's2e10x.png']
     touch(tmp_path, 'img_00002.jpg', 'img_00001.jpg', 'flow_00001.jpg')
-    with pytest.raises(VideoError, match=r"several series of images, such as flow_\* and img_\*; filename_tmpl says"):
+    with pytest.raises(VideoError, match=r'several series of images, such as flow_\* and img_\*; filename_tmpl says'):
         list_frames(tmp_path)
     assert list_frames(tmp_path, 'img_{:05}.jpg') == ['img_00001.jpg', 'img_00002.jpg']
     with pytest.raises(VideoError, match=r'without numbered images frame_\{\}\.jpg'):
@@ -125,10 +159,15 @@ def test_only_files_and_folders_of_images_are_opened(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX) as server:
         monkeypatch.chdir(tmp_path)  # addresses are short
         server.bind('socket.mp4')
-    for name, reason in (('pipe.mp4', 'a named pipe, not a regular file'), ('zero.mp4', 'a device, not a regular file'),
-                         ('socket.mp4', 'a socket, not a regular file'), ('no.mp4', 'No such file or directory'),
-                         ('a\0.mp4', 'embedded null byte'), ('empty', 'a folder without numbered images .bmp'),
-                         ('a.mp4/b.mp4', 'Not a directory')):
+    for name, reason in (
+        ('pipe.mp4', 'a named pipe, not a regular file'),
+        ('zero.mp4', 'a device, not a regular file'),
+        ('socket.mp4', 'a socket, not a regular file'),
+        ('no.mp4', 'No such file or directory'),
+        ('a\0.mp4', 'embedded null byte'),
+        ('empty', 'a folder without numbered images .bmp'),
+        ('a.mp4/b.mp4', 'Not a directory'),
+    ):
         with pytest.raises(VideoError) as error:
             check_regular(tmp_path / name)
         assert error.value.reason.startswith(reason)

@@ -62,15 +62,23 @@ def with_alpha(image: Image.Image) -> Image.Image:
     return image
 
 
-@pytest.mark.parametrize(('image', 'suffix'), [
-    (ramp(), '.jpg'), (ramp().convert('L'), '.jpeg'), (ramp().convert('L'), '.png'), (ramp().quantize(16), '.png'),
-    (ramp().convert('1'), '.bmp'), (with_alpha(ramp()), '.png'), (ramp(), '.webp'),
-    (Image.fromarray((np.arange(24 * 40) * 68).reshape(24, 40).astype(np.uint16)), '.png')
-])
+@pytest.mark.parametrize(
+    ('image', 'suffix'),
+    [
+        (ramp(), '.jpg'),
+        (ramp().convert('L'), '.jpeg'),
+        (ramp().convert('L'), '.png'),
+        (ramp().quantize(16), '.png'),
+        (ramp().convert('1'), '.bmp'),
+        (with_alpha(ramp()), '.png'),
+        (ramp(), '.webp'),
+        (Image.fromarray((np.arange(24 * 40) * 68).reshape(24, 40).astype(np.uint16)), '.png'),
+    ],
+)
 def test_pixels_are_those_of_opencv(tmp_path, image, suffix):
     """Grey, palettes, one bit, alpha and 16 bits too."""
     image.save(tmp_path / f'1{suffix}')
-    frame, = FrameFolder(tmp_path).get_frames([0])
+    (frame,) = FrameFolder(tmp_path).get_frames([0])
     assert np.array_equal(frame, cv2.imread(str(tmp_path / f'1{suffix}'))[..., ::-1])
 
 
@@ -87,7 +95,7 @@ def test_images_are_upright(tmp_path, orientation):
 
 def test_broken_images_are_named_when_they_are_asked_for(folder):
     content = (folder / 'frame3.png').read_bytes()
-    (folder / 'frame3.png').write_bytes(content[:len(content) // 2])
+    (folder / 'frame3.png').write_bytes(content[: len(content) // 2])
     (folder / 'frame4.png').write_text('no image')
     (folder / 'frame5.png').write_text('%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n')
     numbered(6, shape=(16, 12)).save(folder / 'frame6.png')
@@ -96,9 +104,14 @@ def test_broken_images_are_named_when_they_are_asked_for(folder):
     video = FrameFolder(folder)
     (folder / 'frame8.png').unlink()
     assert bright(video.get_frames([0, 1, 10])) == [1, 2, 11]
-    for index, reason in ((2, 'frame3.png: '), (3, 'frame4.png: no image of BMP, JPEG, PNG, WEBP'),
-                          (4, 'frame5.png: no image of'), (5, 'frame6.png has 12 x 16 pixels, frame1.png 16 x 12'),
-                          (6, 'frame7.png: a named pipe, not a regular file'), (7, 'frame8.png: No such file')):
+    for index, reason in (
+        (2, 'frame3.png: '),
+        (3, 'frame4.png: no image of BMP, JPEG, PNG, WEBP'),
+        (4, 'frame5.png: no image of'),
+        (5, 'frame6.png has 12 x 16 pixels, frame1.png 16 x 12'),
+        (6, 'frame7.png: a named pipe, not a regular file'),
+        (7, 'frame8.png: No such file'),
+    ):
         with pytest.raises(VideoError, match=f'video .* cannot be read: {reason}') as error:
             video.get_frames([0, index])
         assert error.value.reason.startswith(reason)

@@ -16,7 +16,7 @@ from mmdualformer.video import isolation
 from mmdualformer.video.isolation import Isolated, map_isolated, report_progress
 from tests.helpers import REPO
 
-HANGING = '''
+HANGING = """
 import importlib.util, os, sys, time
 spec = importlib.util.spec_from_file_location('isolation', sys.argv[1])
 isolation = importlib.util.module_from_spec(spec)
@@ -28,7 +28,7 @@ def hang(item):
 
 for _ in isolation.map_isolated(hang, range(2), 2, 1000):
     pass
-'''
+"""
 
 
 def misbehave(item):
@@ -50,7 +50,6 @@ def misbehave(item):
 
 
 class UnicodeDecodeErrorWithoutArguments(UnicodeDecodeError):
-
     def __init__(self):
         super().__init__('utf-8', b'', 0, 1, 'odd')
 
@@ -80,8 +79,13 @@ def pids(folder) -> tuple:
 def hanging(tmp_path):
     """A process with two children that hang, and these."""
     (tmp_path / 'hanging.py').write_text(HANGING)
-    process = subprocess.Popen([sys.executable, tmp_path / 'hanging.py', isolation.__file__], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, cwd=REPO)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / 'hanging.py', isolation.__file__],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPO,
+    )
     children = [psutil.Process(int(process.stdout.readline())) for _ in range(2)]
     yield process, children
     process.kill()
@@ -92,7 +96,7 @@ def test_what_crashes_or_hangs_is_named_and_the_rest_is_done():
     multiprocessing.RawValue('d')  # opens what the process keeps open
     before = open_files()
     items = [*range(5), 'crash', *range(5, 10), 'abort', 'sleep', 'exit', 'raise', 'raise what cannot be pickled', 10]
-    outcomes = {item: (result, error) for item, result, error in map_isolated(misbehave, items, 2, 2.)}
+    outcomes = {item: (result, error) for item, result, error in map_isolated(misbehave, items, 2, 2.0)}
     assert set(outcomes) == set(items)
     assert all(outcomes[i][0][0] == i and outcomes[i][1] is None for i in range(11))
     errors = {item: error for item, (result, error) in outcomes.items() if result is None}
@@ -103,8 +107,9 @@ def test_what_crashes_or_hangs_is_named_and_the_rest_is_done():
         'exit': (ChildProcessError, 'ended its process with status 3'),
         'raise': (KeyError, "'raise'"),
         'raise what cannot be pickled': (
-            RuntimeError, f"{UnicodeDecodeErrorWithoutArguments.__name__}: 'utf-8' codec can't decode bytes in "
-            'position 0-0: odd'),
+            RuntimeError,
+            f"{UnicodeDecodeErrorWithoutArguments.__name__}: 'utf-8' codec can't decode bytes in position 0-0: odd",
+        ),
     }
     assert not multiprocessing.active_children()
     assert open_files() == before
@@ -116,7 +121,7 @@ def test_one_that_reports_progress_is_not_hanging():
 
 def test_items_are_taken_one_by_one_and_leaving_early_ends_the_children():
     taken = []
-    outcomes = map_isolated(misbehave, (taken.append(i) or i for i in range(100)), 2, 60.)
+    outcomes = map_isolated(misbehave, (taken.append(i) or i for i in range(100)), 2, 60.0)
     next(outcomes)
     assert len(taken) <= 4 and len(multiprocessing.active_children()) == 2
     outcomes.close()
@@ -124,7 +129,7 @@ def test_items_are_taken_one_by_one_and_leaving_early_ends_the_children():
 
 
 def test_a_child_is_kept_until_it_crashes():
-    with Isolated(misbehave, 2.) as isolated:
+    with Isolated(misbehave, 2.0) as isolated:
         (_, first), (_, second) = isolated.call('a'), isolated.call('b')
         assert first == second != os.getpid()
         with pytest.raises(ChildProcessError, match='crashed: SIGSEGV'):
@@ -145,7 +150,7 @@ def test_a_child_is_kept_until_it_crashes():
 @pytest.mark.parametrize('shared_size', [128 << 20, 100_000, 0])
 def test_arrays_come_back_whole_writable_and_apart_from_the_next_ones(monkeypatch, shared_size):
     monkeypatch.setattr(isolation, 'SHARED_SIZE', max(shared_size, 1))
-    with Isolated(frames, 60.) as isolated:
+    with Isolated(frames, 60.0) as isolated:
         first = isolated.call(8, 100)
         isolated.call(8, 50)
     assert [image.shape for image in first] == [(100, 100, 3)] * 8
@@ -156,14 +161,14 @@ def test_arrays_come_back_whole_writable_and_apart_from_the_next_ones(monkeypatc
 
 def test_a_daemonic_process_may_have_children_that_are_not_its_parents(tmp_path):
     """As the workers of data loaders are; after a fork, each process has a child of its own."""
-    process = multiprocessing.get_context('fork').Process(target=pids, args=(tmp_path, ), daemon=True)
+    process = multiprocessing.get_context('fork').Process(target=pids, args=(tmp_path,), daemon=True)
     process.start()
     process.join()
     worker, first, second, error = (tmp_path / 'pids').read_text().split(' ', 3)
     assert len({str(os.getpid()), worker, first, second}) == 4 and error == 'crashed: SIGSEGV'
-    with Isolated(misbehave, 60.) as isolated:
+    with Isolated(misbehave, 60.0) as isolated:
         _, ours = isolated.call('a')
-        with Isolated(isolated.call, 60.) as other:
+        with Isolated(isolated.call, 60.0) as other:
             assert other.call('b')[1] != ours
         assert isolated.call('c')[1] == ours
 

@@ -81,13 +81,13 @@ def check_frames(path: Path, expected: Shown) -> None:
 def check_times(path: Path, expected: Shown) -> None:
     """The times of a reader are those of FFmpeg, from the first frame on."""
     with open_video(path) as video:
-        assert video.frame_times.shape == (len(expected.images), )
+        assert video.frame_times.shape == (len(expected.images),)
         assert video.frame_times[0] == 0
         assert (np.diff(video.frame_times) > 0).all()
         assert video.average_fps > 0
         if len(video) > 1:
             rate = (len(video) - 1) / video.frame_times[-1]
-            assert video.average_fps == pytest.approx(rate, rel=.05)
+            assert video.average_fps == pytest.approx(rate, rel=0.05)
         if None not in expected.times and (np.diff(expected.times) > 0).all():
             np.testing.assert_allclose(video.frame_times, np.subtract(expected.times, expected.times[0]), atol=1e-6)
 

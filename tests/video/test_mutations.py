@@ -17,18 +17,27 @@ def mutate(content: bytearray, generator: random.Random) -> None:
             for _ in range(size):
                 content[generator.randrange(len(content))] = generator.randrange(256)
         case 1:
-            content[place:place + size] = bytes(len(content[place:place + size]))
+            content[place : place + size] = bytes(len(content[place : place + size]))
         case 2:
-            del content[place:place + size]
+            del content[place : place + size]
         case 3:
-            content[place:place] = content[place:place + size]
+            content[place:place] = content[place : place + size]
         case 4:
             del content[place:]
 
 
-@pytest.mark.parametrize(('suffix', 'codec'), [('mp4', 'libx264'), ('mkv', 'libx265'), ('avi', 'mpeg4'),
-                                               ('ts', 'mpeg2video'), ('webm', 'libvpx-vp9'), ('wmv', 'wmv2'),
-                                               ('flv', 'flv')])
+@pytest.mark.parametrize(
+    ('suffix', 'codec'),
+    [
+        ('mp4', 'libx264'),
+        ('mkv', 'libx265'),
+        ('avi', 'mpeg4'),
+        ('ts', 'mpeg2video'),
+        ('webm', 'libvpx-vp9'),
+        ('wmv', 'wmv2'),
+        ('flv', 'flv'),
+    ],
+)
 def test_mutated_files(tmp_path, suffix, codec):
     whole = open(write_video(tmp_path / f'whole.{suffix}', codec, g='6'), 'rb').read()
     path, read = tmp_path / f'a.{suffix}', 0

@@ -21,8 +21,9 @@ CODECS = {
     'libx264': [
         f'{X264}keyint={gop}:bframes={frames}:open-gop={opened}'
         for gop, frames, opened in product((1, 8, 12, 250), (0, 3), (0, 1))
-    ] + [f'{X264}keyint=16:bframes=7:b-pyramid={pyramid}' for pyramid in ('none', 'strict', 'normal')] +
-               [f'{X264}intra-refresh=1:keyint=10:bframes={frames}' for frames in (0, 3)],
+    ]
+    + [f'{X264}keyint=16:bframes=7:b-pyramid={pyramid}' for pyramid in ('none', 'strict', 'normal')]
+    + [f'{X264}intra-refresh=1:keyint=10:bframes={frames}' for frames in (0, 3)],
     'libx265': [HEVC, *(f'{HEVC}:{more}' for more in ('open-gop=0', 'bframes=0', 'bframes=8:b-adapt=0'))],
     'mpeg4': [f'g={gop} bf={frames}' for gop, frames in product((1, 8, 12, 250), (0, 2))],
     'mpeg2video': [f'g={gop} bf={frames}' for gop, frames in product((1, 8, 12, 250), (0, 2))],
@@ -46,26 +47,26 @@ CONTAINERS = {
     'flv': ('libx264', 'libx265', 'flv'),
     'asf': ('libx264', 'mpeg4', 'msmpeg4', 'wmv2'),
     'nut': ('libx264', 'libx265', 'mpeg4', 'libvpx-vp9'),
-    'ogv': ('libvpx', ),
-    'h264': ('libx264', ),
-    'hevc': ('libx265', ),
-    'm4v': ('mpeg4', ),
+    'ogv': ('libvpx',),
+    'h264': ('libx264',),
+    'hevc': ('libx265',),
+    'm4v': ('mpeg4',),
 }
 CUTS = {
     'whole': (),
-    'cut': (cut(1.1, 1.7), ),
-    'cut twice': (cut(.3, 1.9), cut(.5, 1.2)),
-    'no key frame first': (keep(5), ),
-    'no end': (keep(0, -5), ),
+    'cut': (cut(1.1, 1.7),),
+    'cut twice': (cut(0.3, 1.9), cut(0.5, 1.2)),
+    'no key frame first': (keep(5),),
+    'no end': (keep(0, -5),),
 }
 DAMAGES = {
-    'truncated': (truncate(.6), ),
-    'bytes changed': (flip(15), ),
-    'packets changed': (flip_packets(14, 30, skip=20), ),
-    'zeros': (blank(.5, .55), ),
-    'stretch lost': (remove(.5, .55), ),
-    'packets lost': (drop(13, 14, 29), ),
-    'cut and changed': (cut(.5, 1.8), flip(10)),
+    'truncated': (truncate(0.6),),
+    'bytes changed': (flip(15),),
+    'packets changed': (flip_packets(14, 30, skip=20),),
+    'zeros': (blank(0.5, 0.55),),
+    'stretch lost': (remove(0.5, 0.55),),
+    'packets lost': (drop(13, 14, 29),),
+    'cut and changed': (cut(0.5, 1.8), flip(10)),
 }
 PAIRS = [(suffix, codec) for suffix, codecs in CONTAINERS.items() for codec in codecs]
 

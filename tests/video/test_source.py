@@ -17,14 +17,18 @@ def shown(path) -> list[int]:
         return [round(image.mean() / 8) for image in video.get_frames(range(len(video)))]
 
 
-@pytest.mark.parametrize('content', [
-    '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n',
-    "ffconcat version 1.0\nfile '{other}'\n",
-    'v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\n'
-    'a=rtpmap:96 H264/90000\n',
-    '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet>'
-    '<Representation id="0"><BaseURL>{other}</BaseURL></Representation></AdaptationSet></Period></MPD>',
-], ids=['HLS', 'concat', 'SDP', 'DASH'])
+@pytest.mark.parametrize(
+    'content',
+    [
+        '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n',
+        "ffconcat version 1.0\nfile '{other}'\n",
+        'v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\n'
+        'a=rtpmap:96 H264/90000\n',
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet>'
+        '<Representation id="0"><BaseURL>{other}</BaseURL></Representation></AdaptationSet></Period></MPD>',
+    ],
+    ids=['HLS', 'concat', 'SDP', 'DASH'],
+)
 @pytest.mark.parametrize('suffix', ['mp4', 'm3u8', 'sdp'])
 def test_lists_of_other_files_and_addresses_are_refused(tmp_path, content, suffix):
     other = shutil.copy(write_video(tmp_path / 'other.ts'), tmp_path / 'other')
@@ -51,8 +55,17 @@ def test_names_are_names_only(tmp_path, name):
     assert shown(tmp_path / name) == list(range(24))
 
 
-@pytest.mark.parametrize(('suffix', 'codec'), [('mp4', 'libx264'), ('mkv', 'libx264'), ('avi', 'libx264'),
-                                               ('ts', 'libx264'), ('mkv', 'libx265'), ('flv', 'libx264')])
+@pytest.mark.parametrize(
+    ('suffix', 'codec'),
+    [
+        ('mp4', 'libx264'),
+        ('mkv', 'libx264'),
+        ('avi', 'libx264'),
+        ('ts', 'libx264'),
+        ('mkv', 'libx265'),
+        ('flv', 'libx264'),
+    ],
+)
 @pytest.mark.parametrize('order', ['in order', 'backwards'])
 def test_packets_that_are_not_kept_are_read_again(tmp_path, monkeypatch, suffix, codec, order):
     monkeypatch.setattr(source, 'KEPT', 0)
@@ -85,8 +98,9 @@ def test_a_file_that_is_gone_is_unreadable(tmp_path, monkeypatch):
 def test_large_files_are_checked_as_strictly_as_small_ones(tmp_path, monkeypatch):
     """A file is opened once to be decoded from its start, with the decoder that was told to be strict."""
     opened = []
-    monkeypatch.setattr(source.av, 'open', lambda *args, open=source.av.open, **kwargs: opened.append(args) or open(
-        *args, **kwargs))
+    monkeypatch.setattr(
+        source.av, 'open', lambda *args, open=source.av.open, **kwargs: opened.append(args) or open(*args, **kwargs)
+    )
     path = write_video(tmp_path / 'a.mp4')
     for kept in (source.KEPT, 0):
         monkeypatch.setattr(source, 'KEPT', kept)

@@ -34,7 +34,7 @@ def test_rows_are_the_layers_own_softmax(clips):
     attn = model.layers[0].attn
     attn.qkv.register_forward_hook(lambda module, args, output: seen.update(v=output.chunk(3, -1)[2]))
     attn.proj.register_forward_hook(lambda module, args, output: seen.update(attended=args[0]))
-    ((temporal, spatial), ), size = separable_attention(model, clips)
+    ((temporal, spatial),), size = separable_attention(model, clips)
     assert size == (4, 3, 2) and temporal.shape == (2, 7, 5, 5) and spatial.shape == (2, 5, 7, 7)
     after_time = torch.einsum('bnts,bsnc->btnc', temporal, seen['v'].unflatten(1, (5, 7)))
     torch.testing.assert_close((spatial @ after_time).flatten(1, 2), seen['attended'])
@@ -43,7 +43,7 @@ def test_rows_are_the_layers_own_softmax(clips):
 def test_the_roll_out_is_the_product_of_all_layers(clips):
     model = tiny_model()
     attention, _ = separable_attention(model, clips)
-    maps, = roll_out(model, clips)
+    (maps,) = roll_out(model, clips)
     assert not any(module._forward_hooks for module in model.modules())
     assert model.training and maps.spatial.shape == maps.temporal.shape == (2, 4, 3, 2)
     identity = torch.eye(7, dtype=torch.float64)
@@ -65,7 +65,7 @@ def test_uniform_attention_reaches_every_patch_alike(clips):
         for layer in model.layers:
             layer.attn.qkv.weight.zero_()
             layer.attn.qkv.bias.zero_()
-    maps, = roll_out(model, clips)
+    (maps,) = roll_out(model, clips)
     torch.testing.assert_close(maps.spatial, torch.full_like(maps.spatial, (1 - 1 / 8) / 7))
     torch.testing.assert_close(maps.temporal, torch.full_like(maps.temporal, (1 - 1 / 8) / 5))
 
@@ -81,17 +81,18 @@ def test_a_place_that_all_keys_point_to_is_found(clips):
             layer.norm1.bias.zero_()
             queries, keys, _ = layer.attn.qkv.bias.view(3, 16)
             layer.attn.qkv.weight[:16].zero_()
-            queries.fill_(5.)
+            queries.fill_(5.0)
             keys.zero_()
             layer.attn.qkv.weight[16:32] = model.patch_embed.weight.sum((1, 2, 3, 4)).expand(16, -1)
     clip = torch.zeros(1, 3, 4, 24, 16, dtype=torch.float64)
     clip[:, :, :, 16:, :8] = 1  # place (2, 0)
-    maps, = roll_out(model, clip)
+    (maps,) = roll_out(model, clip)
     assert (maps.spatial[0].flatten(1).argmax(1) == 2 * 2 + 0).all()
 
 
-@pytest.mark.parametrize('settings', [dict(attention='joint'), dict(attention='axial'),
-                                      dict(pool_layers=(0, ), pool_frames=(2, ))])
+@pytest.mark.parametrize(
+    'settings', [dict(attention='joint'), dict(attention='axial'), dict(pool_layers=(0,), pool_frames=(2,))]
+)
 def test_other_attention_has_no_roll_out(settings, clips):
     with pytest.raises(UserError, match=r"must have attention='separable' and no pool_layers"):
         roll_out(tiny_model(**settings), clips)
@@ -100,7 +101,7 @@ def test_other_attention_has_no_roll_out(settings, clips):
 def test_maps_are_laid_over_frames():
     frames = np.full((4, 8, 8, 3), 100, np.uint8)
     maps = np.zeros((2, 2, 2))
-    maps[1, 0, 0] = 3.
+    maps[1, 0, 0] = 3.0
     drawn = draw_maps(frames, maps)
     assert drawn.shape == (2, 8, 8, 3) and drawn.dtype == np.uint8
     red, blue = drawn[1, 0, 0], drawn[1, 7, 7]
@@ -122,8 +123,16 @@ def test_maps_stand_below_the_frames_they_are_laid_over(fork_tool, tmp_path, mon
     """9 gray frames, each lighter, in patches of 2, the last of which is half a patch: frames 0, 2, 4, 6 and 8."""
     monkeypatch.setattr(cv2, 'applyColorMap', lambda heat, _: np.zeros((*heat.shape, 3), np.uint8))  # leaves the frames
     video = write_video(tmp_path / 'gray.mp4', frames=9)
-    result = fork_tool('tools/visualize_attention.py', REPO / 'configs/vidtr_micro_motion.py', 'none', video, 'out.png',
-                       '--cfg-options', 'test_pipeline.1.clip_len=9', 'test_pipeline.1.num_clips=1')
+    result = fork_tool(
+        'tools/visualize_attention.py',
+        REPO / 'configs/vidtr_micro_motion.py',
+        'none',
+        video,
+        'out.png',
+        '--cfg-options',
+        'test_pipeline.1.clip_len=9',
+        'test_pipeline.1.num_clips=1',
+    )
     assert result.returncode == 0, result.stderr
     assert '5 frames' in result.stdout
     picture = cv2.imread(str(tmp_path / 'out.png'))
@@ -138,8 +147,10 @@ def test_the_tools_take_a_converted_file_with_its_activation(fork_tool, clip_fil
     weights = init_recognizer(str(config), device='cpu').state_dict()
     (tmp_path / 'source.pth').touch()
     write_checkpoint(Converted(weights, '', dict(activation='ReLU')), tmp_path / 'source.pth', tmp_path / 'ours.pth')
-    for command in (('tools/visualize_attention.py', config, 'ours.pth', clip_file, 'out.png'),
-                    ('tools/recognize.py', config, 'ours.pth', clip_file)):
+    for command in (
+        ('tools/visualize_attention.py', config, 'ours.pth', clip_file, 'out.png'),
+        ('tools/recognize.py', config, 'ours.pth', clip_file),
+    ):
         assert_one_line(fork_tool(*command), 'was trained with ReLU')
         result = fork_tool(*command, '--cfg-options', 'model.backbone.act_cfg.type=ReLU')
         assert result.returncode == 0, result.stderr
@@ -152,7 +163,7 @@ def test_the_roll_out_of_a_layer_is_that_of_the_model_that_ends_there(clips):
     model = tiny_model()
     first, last = roll_out(model, clips, layers=[2, 3])
     model.layers = model.layers[:2]
-    ends_there, = roll_out(model, clips)
+    (ends_there,) = roll_out(model, clips)
     torch.testing.assert_close((first.spatial, first.temporal), (ends_there.spatial, ends_there.temporal))
     assert not torch.allclose(first.spatial, last.spatial)
     for layers in ([0], [1, 3]):
@@ -181,8 +192,19 @@ def test_grad_cam_finds_what_the_score_comes_from():
 
 
 def test_the_tool_draws_layers_and_a_cnn_beside_them(fork_tool, clip_file, tmp_path):
-    arguments = (REPO / 'configs/vidtr_micro_motion.py', 'none', clip_file, 'out.png', '--layers', 1, 4, '--beside',
-                 REPO / 'configs/mobile3d_micro_motion.py', 'none', '--target-layer')
+    arguments = (
+        REPO / 'configs/vidtr_micro_motion.py',
+        'none',
+        clip_file,
+        'out.png',
+        '--layers',
+        1,
+        4,
+        '--beside',
+        REPO / 'configs/mobile3d_micro_motion.py',
+        'none',
+        '--target-layer',
+    )
     result = fork_tool('tools/visualize_attention.py', *arguments, 'backbone')
     assert result.returncode == 0, result.stderr
     assert 'from layers 1, 4' in result.stdout and 'the Grad-CAM of' in result.stdout

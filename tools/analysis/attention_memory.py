@@ -50,12 +50,16 @@ def main() -> None:
     parser.add_argument('--size', type=int, default=224, help='height and width (default: 224)')
     parser.add_argument('--attention', nargs='+', default=['joint', 'separable', 'spatial', 'axial'], help='kinds')
     parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='where fused attention is run')
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='where fused attention is run'
+    )
     args = parser.parse_args()
 
     table = Table('matrices', 'dropout', 'attention', 'weights, gradients, momenta', 'step', 'sum', 'attention layer')
-    for matrices, device, dropout in (('made', 'meta', 0.1), ('made', 'meta', 0.),
-                                      ('fused', args.device, 0. if args.device == 'cpu' else 0.1)):
+    for matrices, device, dropout in (
+        ('made', 'meta', 0.1),
+        ('made', 'meta', 0.0),
+        ('fused', args.device, 0.0 if args.device == 'cpu' else 0.1),
+    ):
         for attention in args.attention:
             with torch.device(device):
                 clip = torch.rand(1, 3, args.frames, args.size, args.size)
@@ -63,8 +67,12 @@ def main() -> None:
             with sdpa_kernel(FUSED if matrices == 'fused' else SDPBackend.MATH):
                 held, step = measure(model, clip)
                 _, layer = measure(model.layers[-1].attn, *attention_inputs(model, clip))
-            table.add_row(matrices, str(dropout), attention,
-                          *(f'{size / 2**20:.0f} MB' for size in (held, step, held + step, layer)))
+            table.add_row(
+                matrices,
+                str(dropout),
+                attention,
+                *(f'{size / 2**20:.0f} MB' for size in (held, step, held + step, layer)),
+            )
     Console(width=120).print(table)
 
 

@@ -34,10 +34,19 @@ CONFIG = Path(__file__).parents[2] / 'configs' / 'dualformer_t_k400.py'  # clips
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--videos', type=Path, nargs='+', help='video files to read')
-    parser.add_argument('--model', help='config of a model to train; its pipeline is measured, and whether '
-                        'it would wait for data (default: dualformer_t_k400.py, without training)')
-    parser.add_argument('--sampling', nargs='+', choices=SAMPLINGS, default=list(SAMPLINGS), metavar='CLIP',
-                        help=f'clips to read, frames x interval (default: {", ".join(SAMPLINGS)})')
+    parser.add_argument(
+        '--model',
+        help='config of a model to train; its pipeline is measured, and whether '
+        'it would wait for data (default: dualformer_t_k400.py, without training)',
+    )
+    parser.add_argument(
+        '--sampling',
+        nargs='+',
+        choices=SAMPLINGS,
+        default=list(SAMPLINGS),
+        metavar='CLIP',
+        help=f'clips to read, frames x interval (default: {", ".join(SAMPLINGS)})',
+    )
     parser.add_argument('--workers', type=int, default=2, help='processes that read (default: 2)')
     parser.add_argument('--rounds', type=int, default=7, help='measurements, of which the median is taken (default: 7)')
     parser.add_argument('--clips', type=int, default=32, help='clips of a measurement (default: 32)')
@@ -63,30 +72,54 @@ def main() -> None:
             raise UserError(f'--videos {video} is broken: {reason}')
         files = {'as given': given, 'resized': resized}
         size = {kind: sum(path.stat().st_size for path in videos) for kind, videos in files.items()}
-        print(f'{len(given)} files; CPU time of a clip in one process, and clips/s of {args.workers} workers; medians '
-              f'of {args.clips} clips and of {args.rounds} rounds of as many')
+        print(
+            f'{len(given)} files; CPU time of a clip in one process, and clips/s of {args.workers} workers; medians '
+            f'of {args.clips} clips and of {args.rounds} rounds of as many'
+        )
         for kind, videos in files.items():
             print(f'{kind}: {size[kind] / 1e6:.2f} MB (x{size[kind] / size["as given"]:.2f})')
             for sampling in args.sampling:
                 clips = max(args.clips // SAMPLINGS[sampling]['num_clips'], args.batch_size)
-                loaders = {name: build_loader(
-                    use_pipeline(dataset, name, SAMPLINGS[sampling]), videos, clips, args.batch_size, args.workers,
-                    folder / f'{kind} {name} {sampling}.txt') for name in PIPELINES}
+                loaders = {
+                    name: build_loader(
+                        use_pipeline(dataset, name, SAMPLINGS[sampling]),
+                        videos,
+                        clips,
+                        args.batch_size,
+                        args.workers,
+                        folder / f'{kind} {name} {sampling}.txt',
+                    )
+                    for name in PIPELINES
+                }
                 seconds = time_cpu({name: loader.dataset for name, loader in loaders.items()}, clips)
                 rates = time_loaders(loaders, args.rounds)
-                print(f'  {sampling:9}  ' + '  '.join(f'{name} {1e3 * seconds[name]:.1f} ms, {rates[name]:.1f} clips/s'
-                                                      for name in PIPELINES)
-                      + f'  x{seconds["MMAction2"] / seconds["mmdualformer"]:.2f}'
-                      f', x{rates["mmdualformer"] / rates["MMAction2"]:.2f}')
+                print(
+                    f'  {sampling:9}  '
+                    + '  '.join(f'{name} {1e3 * seconds[name]:.1f} ms, {rates[name]:.1f} clips/s' for name in PIPELINES)
+                    + f'  x{seconds["MMAction2"] / seconds["mmdualformer"]:.2f}'
+                    f', x{rates["mmdualformer"] / rates["MMAction2"]:.2f}'
+                )
         if args.model:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
-            loaders = {kind: build_loader(use_pipeline(dataset, 'mmdualformer'), videos, args.clips, args.batch_size,
-                                          args.workers, folder / f'{kind}.txt') for kind, videos in files.items()}
+            loaders = {
+                kind: build_loader(
+                    use_pipeline(dataset, 'mmdualformer'),
+                    videos,
+                    args.clips,
+                    args.batch_size,
+                    args.workers,
+                    folder / f'{kind}.txt',
+                )
+                for kind, videos in files.items()
+            }
             needed = time_training(cfg, next(iter(loaders['as given'])), device)
             print(f'{args.model}: trains {needed:.2f} clips/s on {device}, {args.batch_size} a batch')
             for kind, rate in time_loaders(loaders, args.rounds).items():
-                verdict = 'does not wait for data' if rate >= needed else (
-                    f'waits for data; it needs {-(-needed * args.workers // rate):.0f} workers')
+                verdict = (
+                    'does not wait for data'
+                    if rate >= needed
+                    else (f'waits for data; it needs {-(-needed * args.workers // rate):.0f} workers')
+                )
                 print(f'{kind}: {rate:.1f} clips/s; {verdict}')
 
 

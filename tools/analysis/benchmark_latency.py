@@ -30,8 +30,10 @@ def main() -> None:
     args = parse_args()
     rows = [row for row in tables.load_rows(args.paper, args.table) if row.published.keys() & set(LATENCIES)]
     if not rows:
-        raise UserError(f'--table {args.table!r} of {args.paper} has no latencies; those that have are '
-                        f'{", ".join(dict.fromkeys(_tables_with_latencies()))}')
+        raise UserError(
+            f'--table {args.table!r} of {args.paper} has no latencies; those that have are '
+            f'{", ".join(dict.fromkeys(_tables_with_latencies()))}'
+        )
     names = [row.row for row in rows]
     unknown = [name for name in args.rows or () if name not in names]
     if unknown:
@@ -44,8 +46,12 @@ def main() -> None:
 
 
 def _tables_with_latencies() -> list[str]:
-    return [f'{row.paper}/{row.table}' for paper in tables.PAPERS for row in tables.load_rows(paper)
-            if row.published.keys() & set(LATENCIES)]
+    return [
+        f'{row.paper}/{row.table}'
+        for paper in tables.PAPERS
+        for row in tables.load_rows(paper)
+        if row.published.keys() & set(LATENCIES)
+    ]
 
 
 if __name__ == '__main__':

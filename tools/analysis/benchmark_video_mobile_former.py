@@ -31,7 +31,8 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=['default', 'plain'],
         choices=['default', 'plain', 'compiled', 'onnx'],
-        help='the model as it is; traced, of plain PyTorch modules; torch.compile; ONNX (default: the first two)')
+        help='the model as it is; traced, of plain PyTorch modules; torch.compile; ONNX (default: the first two)',
+    )
     parser.add_argument('--threads', type=int, default=2, help='default: 2')
     parser.add_argument('--runs', type=int, default=7, help='timed runs of each (default: 7)')
     return parser.parse_args()
@@ -59,7 +60,7 @@ def main() -> None:
         check_installed()
     torch.set_num_threads(args.threads)
     init_default_scope('mmaction')
-    x3d = MODELS.build(dict(type='X3D', gamma_w=1., gamma_b=2.25, gamma_d=2.2))  # X3D-S
+    x3d = MODELS.build(dict(type='X3D', gamma_w=1.0, gamma_b=2.25, gamma_d=2.2))  # X3D-S
     x3d.eval()  # whose train() returns None
     x3d_clip = torch.randn(1, 3, 64, 182, 182)
 

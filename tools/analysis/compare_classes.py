@@ -33,12 +33,16 @@ def main() -> None:
         check_file('--labels', str(args.labels))
         names = args.labels.read_text(encoding='utf-8').splitlines()
         if len(names) != len(first[0]['pred_score']):
-            raise UserError(f'--labels {str(args.labels)!r} names {len(names)} classes, the predictions have '
-                            f'{len(first[0]["pred_score"])}')
+            raise UserError(
+                f'--labels {str(args.labels)!r} names {len(names)} classes, the predictions have '
+                f'{len(first[0]["pred_score"])}'
+            )
     gains = compare_classes(first, second)
     published = load_paper('vidtr')['class_gains']
-    for title, part in ((f'{args.first} is better', gains[:args.top]),
-                        (f'{args.second} is better', gains[:-args.top - 1:-1])):
+    for title, part in (
+        (f'{args.first} is better', gains[: args.top]),
+        (f'{args.second} is better', gains[: -args.top - 1 : -1]),
+    ):
         print(title)
         for gain in part:
             name = names[gain.label] if names else str(gain.label)

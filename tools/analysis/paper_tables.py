@@ -24,7 +24,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--token-labels',
         action=argparse.BooleanOptionalAction,
-        help='results of ablations whose rows all have token labels, or all have none; by default one row has them')
+        help='results of ablations whose rows all have token labels, or all have none; by default one row has them',
+    )
     parser.add_argument('--format', choices=FORMATS, default='md', help='Markdown, csv or HTML (default: %(default)s)')
     return parser.parse_args()
 
@@ -36,8 +37,9 @@ def main() -> None:
     results, left_out = find_results(args.results) if args.results else ({}, [])
     for line in left_out:
         print(f'left out: {line}', file=sys.stderr)
-    rows = [row for paper in ([args.paper] if args.paper else tables.PAPERS)
-            for row in tables.load_rows(paper, args.table)]
+    rows = [
+        row for paper in ([args.paper] if args.paper else tables.PAPERS) for row in tables.load_rows(paper, args.table)
+    ]
     if args.token_labels is not None:
         rows = (tables.with_token_labels if args.token_labels else tables.without_token_labels)(rows)
     print(FORMATS[args.format](tables.compare(rows, results)), end='')

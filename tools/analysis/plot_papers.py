@@ -26,7 +26,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('docs/figures'), help='folder (default: %(default)s)')
     parser.add_argument(
-        '--views', nargs='+', type=named_file, metavar='NAME=FILE', help='sweeps of views, as Kinetics-400=views.csv')
+        '--views', nargs='+', type=named_file, metavar='NAME=FILE', help='sweeps of views, as Kinetics-400=views.csv'
+    )
     return parser.parse_args()
 
 

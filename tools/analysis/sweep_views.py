@@ -45,8 +45,10 @@ def set_views(cfg: Config, clips: int, crops: int) -> None:
     sample = next((step for step in pipeline if step.type == 'SampleFrames'), None)
     crop = next((step for step in pipeline if step.type in CROPS.values()), None)
     if sample is None or crop is None:
-        raise UserError(f'test_pipeline must have SampleFrames and one of {", ".join(CROPS.values())}, not '
-                        f'{", ".join(step.type for step in pipeline)}')
+        raise UserError(
+            f'test_pipeline must have SampleFrames and one of {", ".join(CROPS.values())}, not '
+            f'{", ".join(step.type for step in pipeline)}'
+        )
     sample.num_clips = clips
     crop.type = CROPS[crops]
 
@@ -56,7 +58,7 @@ def main() -> None:
     if min(args.clips) < 1:
         raise UserError(f'--clips {min(args.clips)} must be at least 1')
     cfg = cli.load_config(args)
-    check_datasets(cfg, ('test_dataloader', ), args.cfg_options)
+    check_datasets(cfg, ('test_dataloader',), args.cfg_options)
     check_file('checkpoint', args.checkpoint)
     cfg.load_from = args.checkpoint
     init_default_scope(cfg.default_scope)

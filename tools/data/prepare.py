@@ -34,7 +34,8 @@ def parse_args() -> argparse.Namespace:
         '--resize',
         type=Path,
         metavar='OUT',
-        help='encode every video again, to be read fast in training; writes a data set of the same layout to OUT')
+        help='encode every video again, to be read fast in training; writes a data set of the same layout to OUT',
+    )
     return parser.parse_args()
 
 

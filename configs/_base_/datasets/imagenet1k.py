@@ -17,9 +17,10 @@ train_pipeline = [
         erase_prob=0.25,
         mode='rand',
         fill_color=[123.675, 116.28, 103.53],
-        fill_std=[58.395, 57.12, 57.375]),
+        fill_std=[58.395, 57.12, 57.375],
+    ),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs')
+    dict(type='PackActionInputs'),
 ]
 # A centre crop of 7/8 of the short side.
 val_pipeline = [
@@ -28,7 +29,7 @@ val_pipeline = [
     dict(type='PillowResize', scale=(-1, 256), interpolation='bicubic'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs')
+    dict(type='PackActionInputs'),
 ]
 test_pipeline = val_pipeline
 
@@ -37,13 +38,15 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type=dataset_type, data_prefix=dict(img=data_root), pipeline=train_pipeline))
+    dataset=dict(type=dataset_type, data_prefix=dict(img=data_root), pipeline=train_pipeline),
+)
 val_dataloader = dict(
     batch_size=128,
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type=dataset_type, data_prefix=dict(img=data_root_val), pipeline=val_pipeline, test_mode=True))
+    dataset=dict(type=dataset_type, data_prefix=dict(img=data_root_val), pipeline=val_pipeline, test_mode=True),
+)
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='RobustAccMetric')

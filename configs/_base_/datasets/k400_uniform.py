@@ -11,7 +11,7 @@ train_pipeline = [
     dict(type='RandomCrop', size=224),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs')
+    dict(type='PackActionInputs'),
 ]
 val_pipeline = _base_.val_pipeline
 val_pipeline[1] = dict(type='UniformSample', clip_len=64, test_mode=True)

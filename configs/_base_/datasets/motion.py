@@ -8,7 +8,7 @@ train_pipeline = [
     dict(type='Resize', scale=(-1, 40)),
     dict(type='RandomCrop', size=32),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs')
+    dict(type='PackActionInputs'),
 ]
 val_pipeline = [
     dict(type='VideoInit'),
@@ -17,7 +17,7 @@ val_pipeline = [
     dict(type='Resize', scale=(-1, 40)),
     dict(type='CenterCrop', crop_size=32),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs')
+    dict(type='PackActionInputs'),
 ]
 test_pipeline = val_pipeline
 
@@ -31,7 +31,9 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file='train.txt',
         data_prefix=dict(video='videos_train'),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=16,
     num_workers=2,
@@ -43,7 +45,9 @@ val_dataloader = dict(
         ann_file='val.txt',
         data_prefix=dict(video='videos_val'),
         pipeline=val_pipeline,
-        test_mode=True))
+        test_mode=True,
+    ),
+)
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='RobustAccMetric')

@@ -5,11 +5,14 @@ _base_ = 'dualformer_t.py'
 
 model = dict(
     backbone=dict(clip_size=(1, 224, 224), drop_path_rate=0.1),
-    cls_head=dict(num_classes=1000, dropout_ratio=0., label_smooth_eps=0.1),
+    cls_head=dict(num_classes=1000, dropout_ratio=0.0, label_smooth_eps=0.1),
     data_preprocessor=dict(
         blending=dict(
             type='RandomBatchAugment',
             augments=[
                 dict(type='MixupBlending', num_classes=1000, alpha=0.8),
-                dict(type='CutmixBlending', num_classes=1000, alpha=1.),
-            ])))
+                dict(type='CutmixBlending', num_classes=1000, alpha=1.0),
+            ],
+        )
+    ),
+)

@@ -3,9 +3,12 @@ model = dict(
     type='MixedSizeRecognizer3D',
     backbone=dict(type='VideoMobileFormer', arch='1g'),
     cls_head=dict(
-        type='VideoMobileFormerHead', num_classes=400, in_channels=128, dropout_ratio=0.5, average_clips='prob'),
+        type='VideoMobileFormerHead', num_classes=400, in_channels=128, dropout_ratio=0.5, average_clips='prob'
+    ),
     data_preprocessor=dict(
         type='MixedSizeDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        format_shape='NCTHW'))
+        format_shape='NCTHW',
+    ),
+)

@@ -7,13 +7,8 @@ optim_wrapper = dict(optimizer=dict(lr=5e-4, weight_decay=0.01))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=True, begin=0, end=5, convert_to_iter_based=True),
     dict(
-        type='LinearLR',
-        start_factor=1.,
-        end_factor=0.01,
-        by_epoch=True,
-        begin=5,
-        end=100,
-        convert_to_iter_based=True)
+        type='LinearLR', start_factor=1.0, end_factor=0.01, by_epoch=True, begin=5, end=100, convert_to_iter_based=True
+    ),
 ]
 
 train_cfg = dict(max_epochs=100)

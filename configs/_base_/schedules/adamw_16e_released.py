@@ -3,7 +3,7 @@ _base_ = 'adamw_30e_released.py'
 
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=0, end=16)
+    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=0, end=16),
 ]
 train_cfg = dict(max_epochs=16)
 

@@ -5,10 +5,10 @@ _base_ = 'adamw_30e.py'
 
 optim_wrapper = dict(
     constructor='DefaultOptimWrapperConstructor',
-    paramwise_cfg=dict(
-        _delete_=True, custom_keys={'.peg.conv.': dict(decay_mult=0.), 'backbone': dict(lr_mult=0.1)}))
+    paramwise_cfg=dict(_delete_=True, custom_keys={'.peg.conv.': dict(decay_mult=0.0), 'backbone': dict(lr_mult=0.1)}),
+)
 
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=2.5, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=0, end=30)
+    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=0, end=30),
 ]

@@ -24,6 +24,15 @@ READERS = {
 }
 
 __all__ = [
-    'CLASSES', 'READERS', 'VIDEOS', 'Split', 'check_targets', 'check_videos', 'compare_with_published', 'link_folders',
-    'resize_splits', 'resize_videos', 'write_lists'
+    'CLASSES',
+    'READERS',
+    'VIDEOS',
+    'Split',
+    'check_targets',
+    'check_videos',
+    'compare_with_published',
+    'link_folders',
+    'resize_splits',
+    'resize_videos',
+    'write_lists',
 ]

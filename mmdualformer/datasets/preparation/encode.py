@@ -79,8 +79,9 @@ def resize_splits(splits: Iterable[Split], out: Path, workers: int) -> tuple[lis
     Raises:
         UserError: Two videos differ in their ending only, and so would become one.
     """
-    targets = {split.source / video: out / split.folder / _resized(video)
-               for split in splits for video, _ in split.samples}
+    targets = {
+        split.source / video: out / split.folder / _resized(video) for split in splits for video, _ in split.samples
+    }
     sources = {target: source for source, target in targets.items()}
     for source, target in targets.items():
         if sources[target] != source:
@@ -106,8 +107,10 @@ def _resized(video: str) -> str:
 
 
 def _encode(source: Path, target: Path) -> None:
-    with VideoFile(str(source)) as video, \
-            av.open(str(target), 'w', format='mp4', options={'movflags': 'faststart'}) as container:
+    with (
+        VideoFile(str(source)) as video,
+        av.open(str(target), 'w', format='mp4', options={'movflags': 'faststart'}) as container,
+    ):
         rate = Fraction(video.average_fps).limit_denominator(1001)
         steady = np.abs(np.diff(video.frame_times) * video.average_fps - 1).max(initial=0) < 0.1
         stream = container.add_stream('libx264', rate=rate, options=OPTIONS)
@@ -125,8 +128,9 @@ def _encode(source: Path, target: Path) -> None:
                 if not steady:
                     stream.codec_context.time_base = CLOCK
             frame = frame.reformat(stream.width, stream.height, stream.pix_fmt, interpolation='BICUBIC')
-            frame.pts, frame.time_base = (index, 1 / rate) if steady else (
-                round(video.frame_times[index] / CLOCK), CLOCK)
+            frame.pts, frame.time_base = (
+                (index, 1 / rate) if steady else (round(video.frame_times[index] / CLOCK), CLOCK)
+            )
             frame.pict_type = PictureType.NONE  # or the encoder would keep the key frames of the source
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

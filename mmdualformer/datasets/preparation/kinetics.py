@@ -21,8 +21,9 @@ def read_kinetics(root: Path) -> tuple[list[str], list[Split]]:
     Raises:
         UserError: A file or column is missing, or a row is not what it must be.
     """
-    annotations = {name: _read_annotations(locate(root, f'annotations/{name}.csv', f'{name}.csv'))
-                   for name in ('train', 'val')}
+    annotations = {
+        name: _read_annotations(locate(root, f'annotations/{name}.csv', f'{name}.csv')) for name in ('train', 'val')
+    }
     classes = sorted({label for rows in annotations.values() for _, label in rows})
     index = {label: i for i, label in enumerate(classes)}
     splits = []

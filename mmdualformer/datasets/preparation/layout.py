@@ -25,6 +25,7 @@ class Split:
         samples (list): Those that are there: ``(path under the folder, labels)``.
         missing (list): The paths of the others.
     """
+
     name: str
     folder: str
     source: Path
@@ -56,8 +57,9 @@ def make_split(name: str, folder: str, source: Path, annotated: Iterable[tuple[s
         else:
             missing.append(video)
     if not samples:
-        raise UserError(f'{source} has none of the {len(missing)} videos of {name}'
-                        + (f', such as {missing[0]}' if missing else ''))
+        raise UserError(
+            f'{source} has none of the {len(missing)} videos of {name}' + (f', such as {missing[0]}' if missing else '')
+        )
     return Split(name, folder, source, samples, missing)
 
 

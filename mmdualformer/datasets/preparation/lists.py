@@ -20,8 +20,10 @@ def write_lists(root: Path, dataset: str, classes: list[str], splits: list[Split
     """
     for name in classes:
         check_name(name)
-    files = {f'{dataset}_{split.name}_videos.txt': [format_line(video, labels) for video, labels in split.samples]
-             for split in splits}
+    files = {
+        f'{dataset}_{split.name}_videos.txt': [format_line(video, labels) for video, labels in split.samples]
+        for split in splits
+    }
     files['label_map.txt'] = classes
     for name in files:
         check_inside(root, root / name)

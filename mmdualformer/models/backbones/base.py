@@ -29,13 +29,22 @@ class VideoBackbone(BaseModule):
     arch_zoo: Mapping[str, Mapping] = {}
     stage_name = 'stages'
 
-    def __init__(self, num_stages: int, least_size: tuple[int, int, int], in_channels: int, out_indices: Sequence[int],
-                 frozen_stages: int, with_cp: bool, init_cfg: dict | list[dict] | None) -> None:
+    def __init__(
+        self,
+        num_stages: int,
+        least_size: tuple[int, int, int],
+        in_channels: int,
+        out_indices: Sequence[int],
+        frozen_stages: int,
+        with_cp: bool,
+        init_cfg: dict | list[dict] | None,
+    ) -> None:
         super().__init__(init_cfg)
         out_indices = tuple(out_indices)
         if not out_indices or out_indices != tuple(i for i in range(num_stages) if i in out_indices):
-            raise UserError(f'out_indices={out_indices} must name {self.stage_name} of 0 to {num_stages - 1} in '
-                            'ascending order')
+            raise UserError(
+                f'out_indices={out_indices} must name {self.stage_name} of 0 to {num_stages - 1} in ascending order'
+            )
         if not -1 <= frozen_stages < num_stages:
             raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_stages - 1}')
         self.least_size = least_size
@@ -56,8 +65,9 @@ class VideoBackbone(BaseModule):
                 raise UserError(f'arch={dict(arch)} must give {", ".join(keys)}')
             return arch
         if not isinstance(arch, str) or arch not in cls.arch_zoo:
-            raise UserError(f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} or give a '
-                            'dict')
+            raise UserError(
+                f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} or give a dict'
+            )
         return cls.arch_zoo[arch]
 
     @staticmethod
@@ -81,11 +91,15 @@ class VideoBackbone(BaseModule):
             UserError: They have another number of axes or channels, or are smaller than ``least_size``.
         """
         if x.ndim != 5 or x.shape[1] != self.in_channels:
-            raise UserError(f'the clip has shape {tuple(map(int, x.shape))}; {type(self).__name__} takes '
-                            f'[batch, {self.in_channels}, frames, height, width]')
+            raise UserError(
+                f'the clip has shape {tuple(map(int, x.shape))}; {type(self).__name__} takes '
+                f'[batch, {self.in_channels}, frames, height, width]'
+            )
         if any(length < least for length, least in zip(x.shape[2:], self.least_size)):
-            raise UserError(f'the clip has frames x height x width = {" x ".join(map(str, x.shape[2:]))}; '
-                            f'{type(self).__name__} takes at least {" x ".join(map(str, self.least_size))}')
+            raise UserError(
+                f'the clip has frames x height x width = {" x ".join(map(str, x.shape[2:]))}; '
+                f'{type(self).__name__} takes at least {" x ".join(map(str, self.least_size))}'
+            )
 
     def train(self, mode: bool = True) -> 'VideoBackbone':
         """Set the training mode; what is frozen stays in eval mode."""

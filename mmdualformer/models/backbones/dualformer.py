@@ -163,12 +163,14 @@ class GlobalPyramidAttention(nn.Module):
         downsampling (str): See :func:`build_downsampling`. Defaults to ``'dwconv'``.
     """
 
-    def __init__(self,
-                 dim: int,
-                 num_heads: int,
-                 fine_kernel: Size | None,
-                 coarse_kernels: tuple[Size, Size] | None,
-                 downsampling: str = 'dwconv') -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        fine_kernel: Size | None,
+        coarse_kernels: tuple[Size, Size] | None,
+        downsampling: str = 'dwconv',
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.q = nn.Linear(dim, dim)
@@ -205,12 +207,9 @@ class TransformerLayer(nn.Module):
         mlp_rank (float, optional): Rank of the perceptron's weights over ``dim``. Defaults to None, full.
     """
 
-    def __init__(self,
-                 dim: int,
-                 attn: nn.Module,
-                 mlp_ratio: float,
-                 drop_path: float,
-                 mlp_rank: float | None = None) -> None:
+    def __init__(
+        self, dim: int, attn: nn.Module, mlp_ratio: float, drop_path: float, mlp_rank: float | None = None
+    ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
         self.attn = attn
@@ -322,25 +321,27 @@ class DualFormer(VideoBackbone):
         'base': dict(embed_dims=(128, 256, 512, 1024), num_blocks=(1, 1, 9, 1), num_heads=(4, 8, 16, 32)),
     }
 
-    def __init__(self,
-                 arch: str | dict[str, Sequence[int]] = 'tiny',
-                 clip_size: Size = (32, 224, 224),
-                 patch_size: Size = (2, 4, 4),
-                 temporal_strides: Sequence[int] = (1, 1, 1),
-                 block_types: Sequence[str] = ('LG', 'LG', 'LG', 'LG'),
-                 window_size: Size = (8, 7, 7),
-                 fine_sizes: Sequence[Size | str | None] = ('auto', 'auto', 'auto', 'whole'),
-                 coarse_sizes: Sequence[Size | None] = ((4, 4, 4), (4, 4, 4), None, None),
-                 downsampling: str = 'dwconv',
-                 position: str = 'peg',
-                 mlp_ratio: float = 4.,
-                 mlp_rank: float | None = None,
-                 drop_path_rate: float = 0.1,
-                 in_channels: int = 3,
-                 out_indices: Sequence[int] = (3, ),
-                 frozen_stages: int = -1,
-                 with_cp: bool = False,
-                 init_cfg: dict | list[dict] | None = dict(type='TruncNormal', layer='Linear', std=0.02)) -> None:
+    def __init__(
+        self,
+        arch: str | dict[str, Sequence[int]] = 'tiny',
+        clip_size: Size = (32, 224, 224),
+        patch_size: Size = (2, 4, 4),
+        temporal_strides: Sequence[int] = (1, 1, 1),
+        block_types: Sequence[str] = ('LG', 'LG', 'LG', 'LG'),
+        window_size: Size = (8, 7, 7),
+        fine_sizes: Sequence[Size | str | None] = ('auto', 'auto', 'auto', 'whole'),
+        coarse_sizes: Sequence[Size | None] = ((4, 4, 4), (4, 4, 4), None, None),
+        downsampling: str = 'dwconv',
+        position: str = 'peg',
+        mlp_ratio: float = 4.0,
+        mlp_rank: float | None = None,
+        drop_path_rate: float = 0.1,
+        in_channels: int = 3,
+        out_indices: Sequence[int] = (3,),
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = dict(type='TruncNormal', layer='Linear', std=0.02),
+    ) -> None:
         arch = self.look_up_arch(arch, ('embed_dims', 'num_blocks', 'num_heads'))
         dims, num_blocks, num_heads = arch['embed_dims'], arch['num_blocks'], arch['num_heads']
         if not len(dims) == len(num_blocks) == len(num_heads):
@@ -350,9 +351,12 @@ class DualFormer(VideoBackbone):
         if any(dim % heads for dim, heads in zip(dims, num_heads)):
             raise UserError(f'embed_dims={dims} must be multiples of num_heads={num_heads}')
         num_stages = len(dims)
-        for name, entries, wanted in (('temporal_strides', temporal_strides, num_stages - 1),
-                                      ('block_types', block_types, num_stages), ('fine_sizes', fine_sizes, num_stages),
-                                      ('coarse_sizes', coarse_sizes, num_stages)):
+        for name, entries, wanted in (
+            ('temporal_strides', temporal_strides, num_stages - 1),
+            ('block_types', block_types, num_stages),
+            ('fine_sizes', fine_sizes, num_stages),
+            ('coarse_sizes', coarse_sizes, num_stages),
+        ):
             if len(entries) != wanted:
                 raise UserError(f'{name}={entries} must have {wanted} entries for {num_stages} stages')
         if not set(block_types) <= {'LG', 'GL', 'LL', 'GG'}:
@@ -364,9 +368,9 @@ class DualFormer(VideoBackbone):
         if mlp_rank is not None and min(dims) * mlp_rank < 1:
             raise UserError(f'mlp_rank={mlp_rank} must give a rank of at least 1 for embed_dims={dims}')
         sizes = dict(clip_size=clip_size, patch_size=patch_size, window_size=window_size)
-        sizes.update({
-            f'fine_sizes[{i}]': size for i, size in enumerate(fine_sizes) if size not in ('auto', 'whole', None)
-        })
+        sizes.update(
+            {f'fine_sizes[{i}]': size for i, size in enumerate(fine_sizes) if size not in ('auto', 'whole', None)}
+        )
         sizes.update({f'coarse_sizes[{i}]': size for i, size in enumerate(coarse_sizes) if size is not None})
         self.check_sizes(sizes)
         if min(temporal_strides, default=1) < 1:
@@ -374,8 +378,7 @@ class DualFormer(VideoBackbone):
 
         patch_size = tuple(map(min, patch_size, clip_size))
         # a clip shorter than a patch is a still one
-        super().__init__(
-            num_stages, (1, *patch_size[1:]), in_channels, out_indices, frozen_stages, with_cp, init_cfg)
+        super().__init__(num_stages, (1, *patch_size[1:]), in_channels, out_indices, frozen_stages, with_cp, init_cfg)
 
         # python floats, not a tensor: on the meta device a tensor has no values
         num_layers = 2 * sum(num_blocks)
@@ -384,7 +387,7 @@ class DualFormer(VideoBackbone):
         self.stages = nn.ModuleList()
         size = clip_size
         merge_sizes = [patch_size, *((stride, 2, 2) for stride in temporal_strides)]
-        for i, (dim, merge_size) in enumerate(zip(dims, merge_sizes[:self.out_indices[-1] + 1])):
+        for i, (dim, merge_size) in enumerate(zip(dims, merge_sizes[: self.out_indices[-1] + 1])):
             size = tuple(-(-length // step) for length, step in zip(size, merge_size))
             kernels = self._pyramid_kernels(size, fine_sizes[i], coarse_sizes[i])
             if 'G' in block_types[i] and not any(kernels):
@@ -408,8 +411,9 @@ class DualFormer(VideoBackbone):
         self.freeze()
 
     @staticmethod
-    def _pyramid_kernels(size: Size, fine_size: Size | str | None,
-                         coarse_size: Size | None) -> tuple[Size | None, tuple[Size, Size] | None]:
+    def _pyramid_kernels(
+        size: Size, fine_size: Size | str | None, coarse_size: Size | None
+    ) -> tuple[Size | None, tuple[Size, Size] | None]:
         """Kernels that turn a map of ``size`` into priors of the given sizes (the released model's rule)."""
         fine_kernel = coarse_kernels = None
         if fine_size == 'auto':
@@ -450,5 +454,5 @@ class DualFormer(VideoBackbone):
 
     def frozen_parts(self) -> list[nn.Module]:
         """Stages 0 to ``frozen_stages``, with the last one also the final norm."""
-        frozen = list(self.stages[:self.frozen_stages + 1])
+        frozen = list(self.stages[: self.frozen_stages + 1])
         return [*frozen, self.norm] if len(frozen) == len(self.stages) else frozen

@@ -56,8 +56,7 @@ class Stem(nn.Module):
 
     def __init__(self, in_channels: int, dim: int, temporal_kernel: int, temporal_stride: int) -> None:
         super().__init__()
-        self.conv = ConvNorm3d(
-            FactorizedConv3d(in_channels, dim, (temporal_kernel, 3, 3), (temporal_stride, 2, 2)))
+        self.conv = ConvNorm3d(FactorizedConv3d(in_channels, dim, (temporal_kernel, 3, 3), (temporal_stride, 2, 2)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, in_channels, T, H, W]`` to ``[B, dim, T/stride, H/2, W/2]``."""
@@ -133,15 +132,17 @@ class MobileBlock(nn.Module):
         final_act (nn.Module, optional): Activation after the shortcut. Defaults to None.
     """
 
-    def __init__(self,
-                 in_dim: int,
-                 dim: int,
-                 inner_dim: int,
-                 stride: Size,
-                 conv_type: str,
-                 excite: bool,
-                 acts: tuple[nn.Module, nn.Module],
-                 final_act: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        in_dim: int,
+        dim: int,
+        inner_dim: int,
+        stride: Size,
+        conv_type: str,
+        excite: bool,
+        acts: tuple[nn.Module, nn.Module],
+        final_act: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.expand = ConvNorm3d(PointwiseConv3d(in_dim, inner_dim))
         self.act1 = acts[0]
@@ -177,7 +178,7 @@ class LocalToGlobal(nn.Module):
     def __init__(self, dim: int, token_dim: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.scale = (dim / num_heads)**-0.5
+        self.scale = (dim / num_heads) ** -0.5
         self.q = nn.Linear(token_dim, dim)
         self.gate = nn.Linear(token_dim, dim)
         self.proj = nn.Linear(dim, token_dim)
@@ -204,7 +205,7 @@ class Former(nn.Module):
     def __init__(self, token_dim: int, num_heads: int, mlp_ratio: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.scale = (token_dim / num_heads)**-0.5
+        self.scale = (token_dim / num_heads) ** -0.5
         self.q = nn.Linear(token_dim, token_dim)
         self.proj = nn.Linear(token_dim, token_dim)
         self.norm1 = nn.LayerNorm(token_dim)
@@ -232,7 +233,7 @@ class GlobalToLocal(nn.Module):
     def __init__(self, dim: int, token_dim: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.scale = (dim / num_heads)**-0.5
+        self.scale = (dim / num_heads) ** -0.5
         self.k = nn.Linear(token_dim, dim)
         self.v = nn.Linear(token_dim, dim)
 
@@ -290,17 +291,27 @@ class MobileBackbone(VideoBackbone):
         '560m': dict(dim=16, num_blocks=(1, 2, 3, 2), expansion=2.25, temporal_strides=(8, 1, 1, 1, 1)),
         '1g': dict(dim=16, num_blocks=(1, 2, 3, 2), expansion=2.25, temporal_strides=(4, 1, 1, 1, 1)),
         '2g': dict(dim=20, num_blocks=(1, 2, 4, 2), expansion=2.25, temporal_strides=(4, 1, 1, 1, 1)),
-        '5g': dict(dim=24, num_blocks=(1, 2, 12, 4), expansion=3., temporal_strides=(4, 1, 1, 1, 1)),
+        '5g': dict(dim=24, num_blocks=(1, 2, 12, 4), expansion=3.0, temporal_strides=(4, 1, 1, 1, 1)),
     }
 
-    def __init__(self, build_block: Callable[..., nn.Module], arch: str | dict, stem_kernel: int, in_channels: int,
-                 out_indices: Sequence[int], frozen_stages: int, with_cp: bool,
-                 init_cfg: dict | list[dict] | None) -> None:
+    def __init__(
+        self,
+        build_block: Callable[..., nn.Module],
+        arch: str | dict,
+        stem_kernel: int,
+        in_channels: int,
+        out_indices: Sequence[int],
+        frozen_stages: int,
+        with_cp: bool,
+        init_cfg: dict | list[dict] | None,
+    ) -> None:
         arch = self.look_up_arch(arch, ('dim', 'num_blocks', 'expansion', 'temporal_strides'))
         num_stages = len(arch['num_blocks'])
         if len(arch['temporal_strides']) != num_stages + 1:
-            raise UserError(f'arch={dict(arch)} must give one number of blocks a stage, and temporal strides of the '
-                            'stem and of each stage')
+            raise UserError(
+                f'arch={dict(arch)} must give one number of blocks a stage, and temporal strides of the '
+                'stem and of each stage'
+            )
         if min(arch['dim'], arch['expansion'], *arch['num_blocks'], *arch['temporal_strides']) <= 0:
             raise UserError(f'arch={dict(arch)} must have positive numbers only')
         if stem_kernel < 1 or stem_kernel % 2 == 0:
@@ -337,7 +348,7 @@ class MobileBackbone(VideoBackbone):
 
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """The stem and stages 0 to ``frozen_stages``."""
-        return [self.stem, *self.stages[:self.frozen_stages + 1]]
+        return [self.stem, *self.stages[: self.frozen_stages + 1]]
 
 
 DEFAULT_INIT = [
@@ -386,19 +397,21 @@ class VideoMobileFormer(MobileBackbone):
         (torch.Size([1, 128, 16, 7, 7]), torch.Size([1, 6, 128]))
     """
 
-    def __init__(self,
-                 arch: str | dict = '1g',
-                 num_tokens: int = 6,
-                 tokens_per_frame: bool = False,
-                 token_dim: int = 128,
-                 conv_type: str = '3d',
-                 activation: str = 'frame_dyrelu',
-                 stem_kernel: int = 5,
-                 in_channels: int = 3,
-                 out_indices: Sequence[int] = (3, ),
-                 frozen_stages: int = -1,
-                 with_cp: bool = False,
-                 init_cfg: dict | list[dict] | None = DEFAULT_INIT) -> None:
+    def __init__(
+        self,
+        arch: str | dict = '1g',
+        num_tokens: int = 6,
+        tokens_per_frame: bool = False,
+        token_dim: int = 128,
+        conv_type: str = '3d',
+        activation: str = 'frame_dyrelu',
+        stem_kernel: int = 5,
+        in_channels: int = 3,
+        out_indices: Sequence[int] = (3,),
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = DEFAULT_INIT,
+    ) -> None:
         if num_tokens < 1:
             raise UserError(f'num_tokens={num_tokens} must be at least 1')
         if token_dim < 1 or token_dim % FORMER_HEADS:
@@ -467,15 +480,17 @@ class Mobile3D(MobileBackbone):
         torch.Size([1, 288, 16, 7, 7])
     """
 
-    def __init__(self,
-                 arch: str | dict = '1g',
-                 conv_type: str = '3d',
-                 stem_kernel: int = 5,
-                 in_channels: int = 3,
-                 out_indices: Sequence[int] = (3, ),
-                 frozen_stages: int = -1,
-                 with_cp: bool = False,
-                 init_cfg: dict | list[dict] | None = DEFAULT_INIT) -> None:
+    def __init__(
+        self,
+        arch: str | dict = '1g',
+        conv_type: str = '3d',
+        stem_kernel: int = 5,
+        in_channels: int = 3,
+        out_indices: Sequence[int] = (3,),
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = DEFAULT_INIT,
+    ) -> None:
 
         def build_block(in_dim: int, dim: int, inner_dim: int, stride: Size, excite: bool) -> MobileBlock:
             acts = (StaticActivation(nn.ReLU()), StaticActivation(Swish()))

@@ -26,15 +26,16 @@ from .base import VideoBackbone
 # The axes of the grid of tokens, each of which stands for these axes of the clip. Attention goes along one after the
 # other (Table 5b). 'spatial' is 'joint' attention within each frame.
 _GRIDS = {
-    'joint': ('THW', ),
+    'joint': ('THW',),
     'separable': ('T', 'HW'),
     'axial': ('T', 'H', 'W'),
-    'spatial': ('HW', ),
+    'spatial': ('HW',),
 }
 
 
-def resize_grid(grid: Tensor, old: Sequence[Sequence[int]], new: Sequence[Sequence[int]],
-                class_first: Sequence[bool]) -> Tensor:
+def resize_grid(
+    grid: Tensor, old: Sequence[Sequence[int]], new: Sequence[Sequence[int]], class_first: Sequence[bool]
+) -> Tensor:
     """Interpolate embeddings of a grid of tokens linearly to another clip; those of class tokens stay apart.
 
     Args:
@@ -69,7 +70,7 @@ def sinusoids(lengths: Sequence[int], channels: int) -> Tensor:
         Tensor: ``[prod(lengths), len(lengths) * channels]``.
     """
     places = torch.cartesian_prod(*map(torch.arange, lengths)).view(-1, len(lengths), 1)
-    angles = places * 100**-torch.linspace(0, 1, channels // 2)
+    angles = places * 100 ** -torch.linspace(0, 1, channels // 2)
     return torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
@@ -93,7 +94,8 @@ class GridEmbed(nn.Module):
         lengths = [prod(axis) for axis in self.axis_sizes(size)]
         # those at the head of an axis, for all tokens of the axes before and all cells of the axes after it
         self.cls_tokens = nn.ParameterList(
-            torch.empty(*lengths[:i], 1, *(length + 1 for length in lengths[i + 1:]), dim) for i in range(len(axes)))
+            torch.empty(*lengths[:i], 1, *(length + 1 for length in lengths[i + 1 :]), dim) for i in range(len(axes))
+        )
         for tokens in self.cls_tokens:
             nn.init.trunc_normal_(tokens, std=0.02)
         self.position = nn.Parameter(self.initial_position(dim))
@@ -118,8 +120,12 @@ class GridEmbed(nn.Module):
         grid = x.reshape(-1, *map(prod, new), x.shape[-1])
         for i in reversed(range(len(self.axes))):
             # the axes before have no class tokens yet, the axes after have them, this one is nothing else
-            cls = resize_grid(self.cls_tokens[i], [*old[:i], (), *old[i + 1:]], [*new[:i], (), *new[i + 1:]],
-                              [j > i for j in range(len(old))])
+            cls = resize_grid(
+                self.cls_tokens[i],
+                [*old[:i], (), *old[i + 1 :]],
+                [*new[:i], (), *new[i + 1 :]],
+                [j > i for j in range(len(old))],
+            )
             grid = torch.cat([cls.expand(x.shape[0], *cls.shape), grid], dim=i + 1)
         return grid, resize_grid(self.position, old, new, [True] * len(old))
 
@@ -132,7 +138,7 @@ class AxisAttention(nn.Module):
         drop_rate (float): Dropout of the attention matrices.
     """
 
-    def __init__(self, num_heads: int, drop_rate: float = 0.) -> None:
+    def __init__(self, num_heads: int, drop_rate: float = 0.0) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.drop_rate = drop_rate
@@ -141,8 +147,9 @@ class AxisAttention(nn.Module):
         """Attend along an axis of ``[B, n1, n2, ..., C]``: those before it are a batch, the places after it heads."""
         x = multi_head_attention(
             *(x.flatten(axis + 1).flatten(0, axis - 1) for x in (q, k, v)),
-            prod(q.shape[axis + 1:-1]) * self.num_heads,
-            dropout=self.drop_rate if self.training else 0.)
+            prod(q.shape[axis + 1 : -1]) * self.num_heads,
+            dropout=self.drop_rate if self.training else 0.0,
+        )
         return x.reshape(v.shape)
 
 
@@ -232,8 +239,9 @@ class TopKStdPooling(TemporalAttention):
         if kept == q.shape[1]:
             return super().forward(q, k, v, residual)
         q, k, v, residual = (
-            rearrange(x, 'B T N (heads d) -> B N heads T d', heads=self.num_heads) for x in (q, k, v, residual))
-        attn = (q * q.shape[-1]**-0.5 @ k.mT).softmax(dim=-1)  # [B, N, heads, T, T]
+            rearrange(x, 'B T N (heads d) -> B N heads T d', heads=self.num_heads) for x in (q, k, v, residual)
+        )
+        attn = (q * q.shape[-1] ** -0.5 @ k.mT).softmax(dim=-1)  # [B, N, heads, T, T]
         frames = attn.std(dim=-1).topk(kept).indices.sort().values[..., None]  # [B, N, heads, T', 1]
 
         def keep(x: Tensor) -> Tensor:
@@ -400,38 +408,40 @@ class VidTr(VideoBackbone):
         'compact_medium': dict(frames=16, position='first', pool_layers=(1, 2, 4), pool_frames=(8, 4, 2), **_vit_base),
     }
 
-    def __init__(self,
-                 arch: str | dict[str, int] = 'small',
-                 clip_size: Size | None = None,
-                 patch_size: Size = (1, 16, 16),
-                 attention: str = 'separable',
-                 pool_layers: Sequence[int] | None = None,
-                 pool_frames: Sequence[int] | None = None,
-                 pooling: str = 'topk_std',
-                 position: str | None = None,
-                 act_cfg: dict = dict(type='GELU'),
-                 drop_rate: float = 0.1,
-                 attn_drop_rate: float = 0.1,
-                 in_channels: int = 3,
-                 out_indices: Sequence[int] | None = None,
-                 frozen_stages: int = -1,
-                 with_cp: bool = False,
-                 init_cfg: dict | list[dict] | None = dict(
-                     type='Xavier', layer='Linear', distribution='uniform')) -> None:
+    def __init__(
+        self,
+        arch: str | dict[str, int] = 'small',
+        clip_size: Size | None = None,
+        patch_size: Size = (1, 16, 16),
+        attention: str = 'separable',
+        pool_layers: Sequence[int] | None = None,
+        pool_frames: Sequence[int] | None = None,
+        pooling: str = 'topk_std',
+        position: str | None = None,
+        act_cfg: dict = dict(type='GELU'),
+        drop_rate: float = 0.1,
+        attn_drop_rate: float = 0.1,
+        in_channels: int = 3,
+        out_indices: Sequence[int] | None = None,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = dict(type='Xavier', layer='Linear', distribution='uniform'),
+    ) -> None:
         arch = self._get_arch(arch)
         dim, num_layers, num_heads = arch['embed_dims'], arch['num_layers'], arch['num_heads']
         clip_size = (arch['frames'], 224, 224) if clip_size is None else tuple(clip_size)
         pool_layers = arch['pool_layers'] if pool_layers is None else tuple(pool_layers)
         pool_frames = arch['pool_frames'] if pool_frames is None else tuple(pool_frames)
         position = arch['position'] if position is None else position
-        out_indices = (num_layers - 1, ) if out_indices is None else tuple(out_indices)
+        out_indices = (num_layers - 1,) if out_indices is None else tuple(out_indices)
         if attention not in _GRIDS:
             raise UserError(f'attention={attention!r} must be one of {sorted(_GRIDS)}')
         if pooling not in ('topk_std', 'avg', 'conv'):
             raise UserError(f"pooling={pooling!r} must be 'topk_std', 'avg' or 'conv'")
         if pool_layers and attention != 'separable':
-            raise UserError(f'attention={attention!r} has no pooling; with pool_layers={pool_layers} it must be '
-                            "'separable'")
+            raise UserError(
+                f"attention={attention!r} has no pooling; with pool_layers={pool_layers} it must be 'separable'"
+            )
         if position not in ('first', 'every'):
             raise UserError(f"position={position!r} must be 'first' or 'every'")
         if pool_layers and position == 'every':
@@ -442,8 +452,7 @@ class VidTr(VideoBackbone):
 
         patch_size = tuple(patch_size)
         # a clip shorter than a patch is a still one
-        super().__init__(
-            num_layers, (1, *patch_size[1:]), in_channels, out_indices, frozen_stages, with_cp, init_cfg)
+        super().__init__(num_layers, (1, *patch_size[1:]), in_channels, out_indices, frozen_stages, with_cp, init_cfg)
         self.within_frames = attention == 'spatial'
         self.is_compact = bool(pool_layers)
         self.last_pool = max(pool_layers, default=-1)
@@ -480,8 +489,15 @@ class VidTr(VideoBackbone):
         return arch
 
     @staticmethod
-    def _build_temporal(heads: tuple[int, float], pooling: str, pool_layers: Sequence[int], pool_frames: Sequence[int],
-                        frames: int, num_layers: int, dim: int) -> list[TemporalAttention]:
+    def _build_temporal(
+        heads: tuple[int, float],
+        pooling: str,
+        pool_layers: Sequence[int],
+        pool_frames: Sequence[int],
+        frames: int,
+        num_layers: int,
+        dim: int,
+    ) -> list[TemporalAttention]:
         """The temporal attention of each layer of a compact model, pooling where it is to pool."""
         if len(pool_layers) != len(pool_frames):
             raise UserError(f'pool_frames={pool_frames} must have one entry for each of pool_layers={pool_layers}')
@@ -496,8 +512,10 @@ class VidTr(VideoBackbone):
             elif kept == -(-frames // 2):
                 temporal[layer] = HalvingPooling(*heads, dim, pooling)
             else:
-                raise UserError(f'pool_frames={pool_frames} must halve for pooling={pooling!r}: layer {layer} has '
-                                f'{frames} temporal tokens')
+                raise UserError(
+                    f'pool_frames={pool_frames} must halve for pooling={pooling!r}: layer {layer} has '
+                    f'{frames} temporal tokens'
+                )
             frames = kept
         return temporal
 
@@ -536,5 +554,5 @@ class VidTr(VideoBackbone):
 
     def frozen_parts(self) -> list[nn.Module]:
         """The embeddings and layers 0 to ``frozen_stages``, with the last one also the final norm."""
-        frozen = list(self.layers[:self.frozen_stages + 1])
+        frozen = list(self.layers[: self.frozen_stages + 1])
         return [self.patch_embed, self.grid_embed, *frozen, *([self.norm] if len(frozen) == len(self.layers) else [])]

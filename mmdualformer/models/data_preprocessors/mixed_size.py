@@ -17,10 +17,9 @@ class MixedSizeDataPreprocessor(ActionDataPreprocessor):
     of ``ActionDataPreprocessor``.
     """
 
-    def preprocess(self,
-                   inputs: Sequence[Tensor],
-                   data_samples: Sequence[ActionDataSample],
-                   training: bool = False) -> tuple[Tensor | list[Tensor], Sequence[ActionDataSample]]:
+    def preprocess(
+        self, inputs: Sequence[Tensor], data_samples: Sequence[ActionDataSample], training: bool = False
+    ) -> tuple[Tensor | list[Tensor], Sequence[ActionDataSample]]:
         """Normalise the clips of a batch.
 
         Args:

@@ -34,15 +34,21 @@ class TokenLabelHead(I3DHead):
         if not 0 <= gamma <= 1:
             raise UserError(f'gamma={gamma} must lie between 0 and 1')
         if not 1 <= num_token_labels <= self.num_classes:
-            raise UserError(f'num_token_labels={num_token_labels} must lie between 1 and '
-                            f'num_classes={self.num_classes}')
+            raise UserError(
+                f'num_token_labels={num_token_labels} must lie between 1 and num_classes={self.num_classes}'
+            )
         self.gamma = gamma
         self.num_token_labels = num_token_labels
         dim = self.in_channels
         self.token_branch = nn.Sequential(
-            nn.Linear(dim, 2 * dim), nn.Dropout(self.dropout_ratio), nn.ReLU(),
-            nn.Linear(2 * dim, 4 * dim), nn.Dropout(self.dropout_ratio), nn.ReLU(),
-            nn.Linear(4 * dim, self.num_classes))
+            nn.Linear(dim, 2 * dim),
+            nn.Dropout(self.dropout_ratio),
+            nn.ReLU(),
+            nn.Linear(2 * dim, 4 * dim),
+            nn.Dropout(self.dropout_ratio),
+            nn.ReLU(),
+            nn.Linear(4 * dim, self.num_classes),
+        )
 
     def loss(self, feats: Tensor, data_samples: Sequence[ActionDataSample], **kwargs) -> dict:
         """Compute the losses of clips and of their tokens.
@@ -58,8 +64,10 @@ class TokenLabelHead(I3DHead):
             UserError: The data samples have no ``token_logits``.
         """
         if 'token_logits' not in data_samples[0]:
-            raise UserError('TokenLabelHead needs labels of the tokens: set model.teacher, or put LoadTokenLabels in '
-                            "train_pipeline and algorithm_keys=('token_logits', ) in its PackActionInputs")
+            raise UserError(
+                'TokenLabelHead needs labels of the tokens: set model.teacher, or put LoadTokenLabels in '
+                "train_pipeline and algorithm_keys=('token_logits', ) in its PackActionInputs"
+            )
         losses = super().loss(feats, data_samples, **kwargs)
         losses['loss_cls'] = self.gamma * losses['loss_cls']
         scores = self.token_branch(rearrange(feats, 'N C T H W -> (N T H W) C'))

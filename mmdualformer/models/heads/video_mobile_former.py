@@ -37,19 +37,21 @@ class VideoMobileFormerHead(BaseHead):
         **kwargs: Other arguments of MMAction2's ``BaseHead``, such as ``average_clips``.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int,
-                 token_dim: int = 128,
-                 expansion: int = 6,
-                 hidden_dim: int = 1920,
-                 dropout_ratio: float = 0.,
-                 loss_cls: dict = dict(type='CrossEntropyLoss'),
-                 init_cfg: dict | list[dict] | None = [
-                     dict(type='Kaiming', layer='Conv3d', mode='fan_in'),
-                     dict(type='TruncNormal', layer='Linear', std=0.02),
-                 ],
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        token_dim: int = 128,
+        expansion: int = 6,
+        hidden_dim: int = 1920,
+        dropout_ratio: float = 0.0,
+        loss_cls: dict = dict(type='CrossEntropyLoss'),
+        init_cfg: dict | list[dict] | None = [
+            dict(type='Kaiming', layer='Conv3d', mode='fan_in'),
+            dict(type='TruncNormal', layer='Linear', std=0.02),
+        ],
+        **kwargs,
+    ) -> None:
         super().__init__(num_classes, in_channels, loss_cls, init_cfg=init_cfg, **kwargs)
         pooled_dim = expansion * in_channels
         self.expand = ConvNorm3d(PointwiseConv3d(in_channels, pooled_dim))

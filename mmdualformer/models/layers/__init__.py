@@ -7,7 +7,18 @@ from .token_conv import TokenConv3d
 from .windows import Size, merge_windows, partition_windows
 
 __all__ = [
-    'ConvNorm3d', 'DepthwiseConv3d', 'DynamicReLU', 'FactorizedConv3d', 'Mlp', 'PointwiseConv3d',
-    'RelativePositionBias', 'Size', 'TokenConv3d', 'frame_means', 'merge_windows', 'multi_head_attention',
-    'partition_windows', 'run_checkpointed'
+    'ConvNorm3d',
+    'DepthwiseConv3d',
+    'DynamicReLU',
+    'FactorizedConv3d',
+    'Mlp',
+    'PointwiseConv3d',
+    'RelativePositionBias',
+    'Size',
+    'TokenConv3d',
+    'frame_means',
+    'merge_windows',
+    'multi_head_attention',
+    'partition_windows',
+    'run_checkpointed',
 ]

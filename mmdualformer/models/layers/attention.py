@@ -7,13 +7,15 @@ from torch import Tensor
 from .windows import Size
 
 
-def multi_head_attention(q: Tensor,
-                         k: Tensor,
-                         v: Tensor,
-                         num_heads: int,
-                         mask: Tensor | None = None,
-                         bias: Tensor | None = None,
-                         dropout: float = 0.) -> Tensor:
+def multi_head_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    num_heads: int,
+    mask: Tensor | None = None,
+    bias: Tensor | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
     """Softmax(q k^T / sqrt(d) + bias) v for each head, fused.
 
     Args:

@@ -23,7 +23,7 @@ def _running_statistics_kept(module: nn.Module):
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
-        norm.momentum = 0.
+        norm.momentum = 0.0
     try:
         yield
     finally:

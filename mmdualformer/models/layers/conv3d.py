@@ -45,7 +45,8 @@ class ConvNorm3d(nn.Module):
         if norm.training or torch.is_grad_enabled() or is_plain(x):
             return norm(self.conv(x))
         weight, bias = fuse_conv_bn_weights(
-            self.conv.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+            self.conv.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        )
         return self.conv.convolve(x, weight, bias)
 
 
@@ -65,7 +66,7 @@ class PointwiseConv3d(nn.Conv3d):
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """As :meth:`forward` on a CPU, with this weight and bias in place of its own."""
-        x = x[:, :, ::self.stride[0]]
+        x = x[:, :, :: self.stride[0]]
         frames = x.transpose(1, 2).flatten(0, 1)  # [B*T, in_channels, H, W], a view when channels are last
         frames = F.conv2d(frames, weight[:, :, 0], bias, self.stride[1:])
         return frames.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2)
@@ -114,8 +115,14 @@ class FactorizedConv3d(nn.Module):
         self.padding = tuple(k // 2 for k in kernel_size)
         self.groups = groups
         self.spatial = nn.Conv3d(
-            in_channels, out_channels, (1, *kernel_size[1:]), (1, *stride[1:]), (0, *self.padding[1:]),
-            groups=groups, bias=False)
+            in_channels,
+            out_channels,
+            (1, *kernel_size[1:]),
+            (1, *stride[1:]),
+            (0, *self.padding[1:]),
+            groups=groups,
+            bias=False,
+        )
         self.temporal = DepthwiseConv3d(out_channels, (kernel_size[0], 1, 1), (stride[0], 1, 1))
 
     @property
@@ -136,14 +143,21 @@ class FactorizedConv3d(nn.Module):
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Size, groups: int) -> Tensor:
     if torch.compiler.is_exporting():
         return _convolve_frames(x, weight, bias, stride, padding, groups)
-    if (groups > 1 and stride[0] == 1 and bias is None and torch.is_grad_enabled() and runs_eagerly(x)
-            and not torch.is_autocast_enabled('cpu')):
+    if (
+        groups > 1
+        and stride[0] == 1
+        and bias is None
+        and torch.is_grad_enabled()
+        and runs_eagerly(x)
+        and not torch.is_autocast_enabled('cpu')
+    ):
         return _TrainedDepthwise.apply(x, weight, stride, padding)
     return F.conv3d(x, weight, bias, stride, padding, groups=groups)
 
 
-def _convolve_frames(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Size,
-                     groups: int) -> Tensor:
+def _convolve_frames(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Size, groups: int
+) -> Tensor:
     """A 3D convolution as 2D ones over frames, for runtimes such as ONNX Runtime whose fast kernels are 2D."""
     batch, _, length = x.shape[:3]
     taps, before = weight.shape[2], padding[0]
@@ -151,7 +165,7 @@ def _convolve_frames(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Siz
         outs = []
         for start in range(-before, length + before - taps + 1, stride[0]):
             window = slice(max(start, 0), min(start + taps, length))  # what is not padding
-            part = weight[:, :, window.start - start:window.stop - start]
+            part = weight[:, :, window.start - start : window.stop - start]
             # frames as channels
             outs.append(F.conv2d(x[:, :, window].flatten(1, 2), part.flatten(1, 2), bias, stride[1:], padding[1:]))
         return torch.stack(outs, dim=2)
@@ -166,7 +180,7 @@ def _convolve_frames(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Siz
         elif shift > 0:
             part = F.pad(part[:, shift:], (0, 0, 0, 0, 0, 0, 0, shift))
         y = part if y is None else y + part
-    return y[:, ::stride[0]].transpose(1, 2)
+    return y[:, :: stride[0]].transpose(1, 2)
 
 
 class _TrainedDepthwise(torch.autograd.Function):
@@ -201,11 +215,20 @@ class _TrainedDepthwise(torch.autograd.Function):
             padding = ctx.padding[0]
             x, grad = _padded_frames(x, padding, padding), _padded_frames(grad, 0, 2 * padding)
             count = len(x) - 2 * padding
-            grad_weight = torch.stack([
-                torch.nn.grad.conv2d_weight(
-                    x[tap:tap + count], weight[:, :, tap].shape, grad[:count], ctx.stride[1:], ctx.padding[1:],
-                    groups=len(weight)) for tap in range(weight.shape[2])
-            ], dim=2)
+            grad_weight = torch.stack(
+                [
+                    torch.nn.grad.conv2d_weight(
+                        x[tap : tap + count],
+                        weight[:, :, tap].shape,
+                        grad[:count],
+                        ctx.stride[1:],
+                        ctx.padding[1:],
+                        groups=len(weight),
+                    )
+                    for tap in range(weight.shape[2])
+                ],
+                dim=2,
+            )
         return grad_x, grad_weight, None, None
 
 

@@ -14,12 +14,9 @@ class Mlp(nn.Module):
         rank (int, optional): Rank of the layers' weights, each a product of two matrices. Defaults to None, full.
     """
 
-    def __init__(self,
-                 dim: int,
-                 hidden_dim: int,
-                 act_cfg: dict = dict(type='GELU'),
-                 drop: float = 0.,
-                 rank: int | None = None) -> None:
+    def __init__(
+        self, dim: int, hidden_dim: int, act_cfg: dict = dict(type='GELU'), drop: float = 0.0, rank: int | None = None
+    ) -> None:
         super().__init__()
         self.fc1 = _linear(dim, hidden_dim, rank)
         self.act = build_activation_layer(act_cfg)

@@ -44,6 +44,5 @@ def merge_windows(x: Tensor, window: Size, size: Size) -> Tensor:
         Tensor: ``[B, T, H, W, C]``.
     """
     (t, h, w), (num_t, num_h, num_w) = window, (-(-length // step) for length, step in zip(size, window))
-    x = rearrange(
-        x, '(B T H W) (t h w) C -> B (T t) (H h) (W w) C', T=num_t, H=num_h, W=num_w, t=t, h=h, w=w)
-    return x[:, :size[0], :size[1], :size[2]]
+    x = rearrange(x, '(B T H W) (t h w) C -> B (T t) (H h) (W w) C', T=num_t, H=num_h, W=num_w, t=t, h=h, w=w)
+    return x[:, : size[0], : size[1], : size[2]]

@@ -16,11 +16,13 @@ class MixedSizeRecognizer3D(Recognizer3D):
     different numbers of sizes, so training on several must not have ``sync_bn``: they would wait for each other.
     """
 
-    def forward(self,
-                inputs: Tensor | Sequence[Tensor],
-                data_samples: Sequence[ActionDataSample] | None = None,
-                mode: str = 'tensor',
-                **kwargs) -> dict | list:
+    def forward(
+        self,
+        inputs: Tensor | Sequence[Tensor],
+        data_samples: Sequence[ActionDataSample] | None = None,
+        mode: str = 'tensor',
+        **kwargs,
+    ) -> dict | list:
         """Run the model on a batch.
 
         Args:

@@ -42,19 +42,22 @@ class TokenTeacher:
         """
         # here, as the checkpoints package knows the models
         from mmdualformer.checks import check_checkpoint
+
         if self.model is not None:
             return
         try:
             cfg = get_config(self.config) if '::' in self.config else Config.fromfile(self.config)
         except FileNotFoundError:
-            raise UserError(f"model.teacher.config={self.config!r} does not exist; give a path or 'package::config.py'"
-                            ) from None
+            raise UserError(
+                f"model.teacher.config={self.config!r} does not exist; give a path or 'package::config.py'"
+            ) from None
         model = MODELS.build(cfg.model)
         try:
             check_checkpoint(model, self.checkpoint)
         except UserError as error:
-            raise UserError(f'model.teacher.checkpoint: {error}; set it with --cfg-options '
-                            'model.teacher.checkpoint=PATH') from None
+            raise UserError(
+                f'model.teacher.checkpoint: {error}; set it with --cfg-options model.teacher.checkpoint=PATH'
+            ) from None
         load_checkpoint(model, self.checkpoint, map_location='cpu', logger='silent')
         model.train(self.train_mode)
         for module in model.modules():
@@ -86,8 +89,10 @@ class TokenTeacher:
         inputs, _ = model.data_preprocessor.preprocess(list(pixels[:, None]), None)
         maps, _ = model.extract_feat(inputs, test_mode=True)
         if not isinstance(maps, Tensor) or maps.ndim != 5:
-            raise UserError(f'model.teacher.config={self.config!r} has a {type(model.backbone).__name__}, whose output '
-                            'is not one map [N, C, T, H, W]; choose a recognizer with such a backbone')
+            raise UserError(
+                f'model.teacher.config={self.config!r} has a {type(model.backbone).__name__}, whose output '
+                'is not one map [N, C, T, H, W]; choose a recognizer with such a backbone'
+            )
         logits = model.cls_head(rearrange(maps, 'N C T H W -> (N T H W) C 1 1 1'))
         batch, _, *size = maps.shape
         return rearrange(logits, '(N T H W) K -> N K T H W', N=batch, T=size[0], H=size[1])
@@ -118,8 +123,10 @@ class TokenLabelRecognizer3D(MixedSizeRecognizer3D):
         """
         super().init_weights()
         if self.teacher and self.teacher.num_classes != self.cls_head.num_classes:
-            raise UserError(f'model.teacher.config={self.teacher.config!r} has {self.teacher.num_classes} classes, the '
-                            f'student {self.cls_head.num_classes} (model.cls_head.num_classes); they must be the same')
+            raise UserError(
+                f'model.teacher.config={self.teacher.config!r} has {self.teacher.num_classes} classes, the '
+                f'student {self.cls_head.num_classes} (model.cls_head.num_classes); they must be the same'
+            )
 
     def loss(self, inputs: Tensor, data_samples: Sequence[ActionDataSample], **kwargs) -> dict:
         """Compute the losses of a batch.

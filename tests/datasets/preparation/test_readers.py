@@ -21,7 +21,7 @@ PIPELINE = [
     dict(type='SampleFrames', clip_len=2, num_clips=1, test_mode=True),
     dict(type='VideoDecode'),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs')
+    dict(type='PackActionInputs'),
 ]
 
 
@@ -39,14 +39,20 @@ def write_videos(folder, *names, codec='libx264') -> None:
 def make_kinetics(root, flat=False):
     """Class names with spaces and commas; one training and one validation video are missing."""
     rows = dict(
-        train=[('tai chi', '-abcdefghi1', 3, 13), ('"air drumming"', 'bbbbbbbbbb_', 10, 20),
-               ('passing, in game', 'cccccccccc2', 120, 130), ('tai chi', 'gone_______', 0, 10)],
-        val=[('passing, in game', 'dddddddddd3', 0, 10), ('air drumming', 'gone2______', 0, 10)])
+        train=[
+            ('tai chi', '-abcdefghi1', 3, 13),
+            ('"air drumming"', 'bbbbbbbbbb_', 10, 20),
+            ('passing, in game', 'cccccccccc2', 120, 130),
+            ('tai chi', 'gone_______', 0, 10),
+        ],
+        val=[('passing, in game', 'dddddddddd3', 0, 10), ('air drumming', 'gone2______', 0, 10)],
+    )
     for split, lines in rows.items():
         (root / 'annotations').mkdir(parents=True, exist_ok=True)
         with open(root / 'annotations' / f'{split}.csv', 'w', newline='') as file:
-            csv.writer(file).writerows([('label', 'youtube_id', 'time_start', 'time_end', 'split'),
-                                        *((*line, split) for line in lines)])
+            csv.writer(file).writerows(
+                [('label', 'youtube_id', 'time_start', 'time_end', 'split'), *((*line, split) for line in lines)]
+            )
         for label, name, start, end in lines:
             if not name.startswith('gone'):
                 folder = '' if flat else label.strip('"')
@@ -57,8 +63,10 @@ def make_kinetics(root, flat=False):
 def make_diving48(root):
     write(root / 'Diving48_vocab.json', [['Back', '15som', '05Twis', 'FREE'], ['Inward', 'Dive', 'NoTwis', 'PIKE']])
     for split, names in (('train', ['a_1', 'a_2', 'b_1']), ('test', ['b_2'])):
-        write(root / f'Diving48_V2_{split}.json',
-              [dict(vid_name=name, label=int(name[0] == 'b'), start_frame=0, end_frame=4) for name in names])
+        write(
+            root / f'Diving48_V2_{split}.json',
+            [dict(vid_name=name, label=int(name[0] == 'b'), start_frame=0, end_frame=4) for name in names],
+        )
         write_videos(root / 'rgb', *(f'{name}.mp4' for name in names))
     return ['Back+15som+05Twis+FREE', 'Inward+Dive+NoTwis+PIKE']
 
@@ -69,8 +77,10 @@ def make_hmdb51(root, folder='hmdb51_org'):
         videos = [f'#{i}_{name}!_clip.avi' for i in range(4)]
         write_videos(root / folder / name, *videos, codec='mpeg4')
         for number, marks in ((1, '1120'), (2, '2210'), (3, '0122')):
-            write(root / 'testTrainMulti_7030_splits' / f'{name}_test_split{number}.txt',
-                  ''.join(f'{video} {mark} \n' for video, mark in zip(videos, marks)) + '\n')
+            write(
+                root / 'testTrainMulti_7030_splits' / f'{name}_test_split{number}.txt',
+                ''.join(f'{video} {mark} \n' for video, mark in zip(videos, marks)) + '\n',
+            )
     return ['brush_hair', 'wave']
 
 
@@ -81,8 +91,9 @@ def make_ucf101(root):
     for number in (1, 2, 3):
         train = [f'{name}/v_{name}_g0{number}_c0{i}.avi' for name in ('ApplyEyeMakeup', 'YoYo') for i in (1, 2)]
         test = [f'{name}/v_{name}_g0{number}_c03.avi' for name in ('ApplyEyeMakeup', 'YoYo')]
-        write(lists / f'trainlist0{number}.txt',
-              ''.join(f'{video} {1 if "YoYo" in video else 2}\r\n' for video in train))
+        write(
+            lists / f'trainlist0{number}.txt', ''.join(f'{video} {1 if "YoYo" in video else 2}\r\n' for video in train)
+        )
         write(lists / f'testlist0{number}.txt', ''.join(f'{video}\r\n' for video in test))
         write_videos(root / 'UCF-101', *train, *test, codec='mpeg4')
     return ['YoYo', 'ApplyEyeMakeup']
@@ -93,11 +104,16 @@ def make_sthv2(root):
     write(root / 'something-something-v2-labels.json', {classes[1]: '1', classes[0]: '0'})
     entries = dict(
         train=[('78687', 'Holding [something] next to [something]'), ('42326', 'Pushing [something]')],
-        validation=[('74225', 'Pushing [something]')])
+        validation=[('74225', 'Pushing [something]')],
+    )
     for split, videos in entries.items():
-        write(root / f'something-something-v2-{split}.json',
-              [dict(id=name, label='holding a cup', template=template, placeholders=['a cup'])
-               for name, template in videos])
+        write(
+            root / f'something-something-v2-{split}.json',
+            [
+                dict(id=name, label='holding a cup', template=template, placeholders=['a cup'])
+                for name, template in videos
+            ],
+        )
         write_videos(root / '20bn-something-something-v2', *(f'{name}.webm' for name, _ in videos), codec='libvpx')
     return classes
 
@@ -107,11 +123,16 @@ def make_charades(root):
     write(root / 'Charades_v1_classes.txt', 'c000 Holding some clothes\nc001 Opening a door\nc002 Someone is eating\n')
     rows = dict(
         train=[('AAAAA', 'c002 11.90 21.20;c000 0.00 12.60'), ('BBBBB', 'c001 0.00 3.00;c001 5.00 8.00')],
-        test=[('CCCCC', ''), ('DDDDD', 'c002 1.00 2.00')])
+        test=[('CCCCC', ''), ('DDDDD', 'c002 1.00 2.00')],
+    )
     for split, lines in rows.items():
         with open(root / f'Charades_v1_{split}.csv', 'w', newline='') as file:
-            csv.writer(file).writerows([('id', 'subject', 'script', 'actions', 'length'),
-                                        *((name, 'S1', 'A person, walking', actions, '4') for name, actions in lines)])
+            csv.writer(file).writerows(
+                [
+                    ('id', 'subject', 'script', 'actions', 'length'),
+                    *((name, 'S1', 'A person, walking', actions, '4') for name, actions in lines),
+                ]
+            )
         write_videos(root / 'Charades_v1_480', *(f'{name}.mp4' for name, _ in lines))
     return ['Holding some clothes', 'Opening a door', 'Someone is eating']
 
@@ -124,7 +145,8 @@ MAKERS = dict(
     hmdb51=make_hmdb51,
     ucf101=make_ucf101,
     sthv2=make_sthv2,
-    charades=make_charades)
+    charades=make_charades,
+)
 
 
 @pytest.fixture
@@ -150,8 +172,15 @@ def read_back(root, name: str, split: str, folder: str, **kwargs) -> dict:
     """What RobustVideoDataset reads: the label, or the classes that are marked, of each file's name."""
     init_default_scope('mmaction')
     dataset = DATASETS.build(
-        dict(type='RobustVideoDataset', ann_file=str(root / f'{name}_{split}_videos.txt'), pipeline=PIPELINE,
-             data_prefix=dict(video=str(root / folder)), test_mode=True, **kwargs))
+        dict(
+            type='RobustVideoDataset',
+            ann_file=str(root / f'{name}_{split}_videos.txt'),
+            pipeline=PIPELINE,
+            data_prefix=dict(video=str(root / folder)),
+            test_mode=True,
+            **kwargs,
+        )
+    )
     labels = {}
     for i in range(len(dataset)):
         data = dataset[i]
@@ -178,7 +207,7 @@ def test_kinetics(prepare, name):
     assert read_back(root, name, 'train_list', 'videos_train') == {
         '-abcdefghi1_000003_000013.mp4': 2,
         'bbbbbbbbbb__000010_000020.mp4': 0,
-        'cccccccccc2_000120_000130.mp4': 1
+        'cccccccccc2_000120_000130.mp4': 1,
     }
     assert read_back(root, name, 'val_list', 'videos_val') == {'dddddddddd3_000000_000010.mp4': 1}
     assert splits['train_list'].missing == ['gone________000000_000010.mp4']
@@ -196,22 +225,28 @@ def test_diving48(prepare):
 def test_hmdb51(prepare, folder):
     root, splits = prepare('hmdb51', folder=folder)
     assert {name: len(split.samples) for name, split in splits.items()} == {
-        'train_split_1': 4, 'val_split_1': 2, 'train_split_2': 2, 'val_split_2': 4, 'train_split_3': 2, 'val_split_3': 4
+        'train_split_1': 4,
+        'val_split_1': 2,
+        'train_split_2': 2,
+        'val_split_2': 4,
+        'train_split_3': 2,
+        'val_split_3': 4,
     }
-    assert read_back(root, 'hmdb51', 'val_split_1', 'videos') == {
-        '#2_brush_hair!_clip.avi': 0, '#2_wave!_clip.avi': 1
-    }
+    assert read_back(root, 'hmdb51', 'val_split_1', 'videos') == {'#2_brush_hair!_clip.avi': 0, '#2_wave!_clip.avi': 1}
 
 
 def test_ucf101(prepare):
     root, splits = prepare('ucf101')
     assert len(splits) == 6
     assert read_back(root, 'ucf101', 'train_split_2', 'videos') == {
-        'v_ApplyEyeMakeup_g02_c01.avi': 1, 'v_ApplyEyeMakeup_g02_c02.avi': 1, 'v_YoYo_g02_c01.avi': 0,
-        'v_YoYo_g02_c02.avi': 0
+        'v_ApplyEyeMakeup_g02_c01.avi': 1,
+        'v_ApplyEyeMakeup_g02_c02.avi': 1,
+        'v_YoYo_g02_c01.avi': 0,
+        'v_YoYo_g02_c02.avi': 0,
     }
     assert read_back(root, 'ucf101', 'val_split_3', 'videos') == {
-        'v_ApplyEyeMakeup_g03_c03.avi': 1, 'v_YoYo_g03_c03.avi': 0
+        'v_ApplyEyeMakeup_g03_c03.avi': 1,
+        'v_YoYo_g03_c03.avi': 0,
     }
 
 
@@ -271,11 +306,14 @@ def test_videos_in_linked_folders_are_found(tmp_path):
     assert index_videos(tmp_path / 'train') == {'a': 'jump/a.mp4'}
 
 
-@pytest.mark.parametrize(('count', 'rounded', 'difference'), [
-    (230_000, True, ''),
-    (220_000, True, ', 20,000 fewer here'),
-    (240_001, False, ', 1 more here'),
-])
+@pytest.mark.parametrize(
+    ('count', 'rounded', 'difference'),
+    [
+        (230_000, True, ''),
+        (220_000, True, ', 20,000 fewer here'),
+        (240_001, False, ', 1 more here'),
+    ],
+)
 def test_counts_beside_those_that_are_published(count, rounded, difference):
     """A rounded one is met within 5 %."""
     said = compare_with_published(count, Published(240_000, 'its paper', rounded))

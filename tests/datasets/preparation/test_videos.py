@@ -44,14 +44,27 @@ def read_all(path) -> np.ndarray:
     return np.array(DecordDecode()(dict(results, frame_inds=np.arange(results['total_frames'])))['imgs'])
 
 
-@pytest.mark.parametrize(('suffix', 'codec'), [('mp4', 'libx264'), ('avi', 'mpeg4'), ('webm', 'libvpx'),
-                                               ('mkv', 'libx264')])
+@pytest.mark.parametrize(
+    ('suffix', 'codec'), [('mp4', 'libx264'), ('avi', 'mpeg4'), ('webm', 'libvpx'), ('mkv', 'libx264')]
+)
 def test_sound_videos_pass(tmp_path, suffix, codec):
     check_video(write_scene(tmp_path / f'a.{suffix}', codec=codec))
 
 
-@pytest.mark.parametrize('kind', ['missing', 'empty', 'text', 'truncated mp4', 'truncated avi', 'truncated webm',
-                                  'damaged mp4', 'damaged avi', 'short mp4'])
+@pytest.mark.parametrize(
+    'kind',
+    [
+        'missing',
+        'empty',
+        'text',
+        'truncated mp4',
+        'truncated avi',
+        'truncated webm',
+        'damaged mp4',
+        'damaged avi',
+        'short mp4',
+    ],
+)
 def test_broken_videos_are_found_with_the_reason(tmp_path, kind):
     kind, _, suffix = kind.partition(' ')
     codec = dict(avi='mpeg4', webm='libvpx').get(suffix, 'libx264')
@@ -68,18 +81,18 @@ def test_broken_videos_are_found_with_the_reason(tmp_path, kind):
         path.write_text('no video')
         expected = 'Invalid data found'
     elif kind == 'truncated':
-        path.write_bytes(content[:len(content) * 2 // 3])
+        path.write_bytes(content[: len(content) * 2 // 3])
     elif kind == 'damaged':  # decord goes over it without a word
         start, size = dict(mp4=(len(content) * 2 // 5, 100), avi=(len(content) * 2 // 3, 300))[suffix]
-        content[start:start + size] = bytes(255 - value for value in content[start:start + size])
+        content[start : start + size] = bytes(255 - value for value in content[start : start + size])
         path.write_bytes(content)
         assert len(read_all(path)) > 40
     elif kind == 'short':  # the header still counts the frames that are gone
         count = content.index(b'stts') + 12
-        path.write_bytes(content[:count] + struct.pack('>I', 48) + content[count + 4:])
+        path.write_bytes(content[:count] + struct.pack('>I', 48) + content[count + 4 :])
         with av.open(str(path)) as container:
             assert container.streams.video[0].frames == 48
-        path.write_bytes(path.read_bytes()[:-len(content) // 4])
+        path.write_bytes(path.read_bytes()[: -len(content) // 4])
     broken = find_broken(check_video, [path], '', workers=1)
     with pytest.raises(VideoError, match=expected):
         check_video(path)
@@ -109,17 +122,25 @@ def test_one_that_crashes_a_decoder_is_broken_and_leaves_nothing(tmp_path, monke
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['0.mp4', '1.mp4', '3.mp4']
 
 
-@pytest.mark.parametrize(('size', 'expected'), [((854, 480), (456, 256)), ((480, 854), (256, 456)),
-                                                ((96, 64), (96, 64)), ((101, 75), (100, 76))])
+@pytest.mark.parametrize(
+    ('size', 'expected'),
+    [((854, 480), (456, 256)), ((480, 854), (256, 456)), ((96, 64), (96, 64)), ((101, 75), (100, 76))],
+)
 def test_the_short_side_is_256_and_no_video_grows(tmp_path, size, expected):
     source = write_scene(tmp_path / 'a.mp4', *size, frames=8, pix_fmt='yuv444p')
     resize_video(source, tmp_path / 'out' / 'b.mp4')
     assert read_all(tmp_path / 'out' / 'b.mp4').shape == (8, *expected[::-1], 3)
 
 
-@pytest.mark.parametrize(('suffix', 'codec', 'pix_fmt'), [('mp4', 'libx264', 'yuv420p'), ('avi', 'mpeg4', 'yuv420p'),
-                                                          ('webm', 'libvpx', 'yuv420p'),
-                                                          ('mp4', 'libx264', 'yuvj420p')])
+@pytest.mark.parametrize(
+    ('suffix', 'codec', 'pix_fmt'),
+    [
+        ('mp4', 'libx264', 'yuv420p'),
+        ('avi', 'mpeg4', 'yuv420p'),
+        ('webm', 'libvpx', 'yuv420p'),
+        ('mp4', 'libx264', 'yuvj420p'),
+    ],
+)
 def test_frames_and_rate_are_kept(tmp_path, suffix, codec, pix_fmt):
     source = write_scene(tmp_path / f'a.{suffix}', codec=codec, pix_fmt=pix_fmt, audio=suffix == 'mp4', g='1')
     target = tmp_path / 'b.mp4'

@@ -73,8 +73,9 @@ def no_videos(monkeypatch):
     monkeypatch.setattr(test_readers, 'write_video', lambda path, *args, **kwargs: path.touch())
 
 
-@pytest.mark.parametrize(('name', 'path', 'content', 'message'),
-                         [(*place, *entry) for place, entries in WRONG.items() for entry in entries])
+@pytest.mark.parametrize(
+    ('name', 'path', 'content', 'message'), [(*place, *entry) for place, entries in WRONG.items() for entry in entries]
+)
 def test_wrong_entries_are_one_line(tmp_path, name, path, content, message):
     MAKERS[name](tmp_path)
     if path.endswith('train.csv') and name == 'kinetics400':
@@ -106,7 +107,6 @@ def test_a_name_that_is_too_long_is_missing(tmp_path):
 
 
 class TestTargets:
-
     @pytest.fixture
     def data(self, tmp_path):
         root = tmp_path / 'data'

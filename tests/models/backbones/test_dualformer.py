@@ -18,7 +18,8 @@ def tiny_model(**kwargs) -> DualFormer:
         clip_size=(8, 64, 64),
         window_size=(2, 4, 4),
         fine_sizes=((2, 4, 4), (2, 4, 4), (2, 2, 2), 'whole'),
-        coarse_sizes=((2, 1, 1), (2, 2, 2), None, None))
+        coarse_sizes=((2, 1, 1), (2, 2, 2), None, None),
+    )
     torch.manual_seed(0)
     return DualFormer(**{**settings, **kwargs})
 
@@ -38,8 +39,9 @@ def test_equals_the_released_model(frames):
         assert reference.error('pooled', output.mean((2, 3, 4))) < tolerance
 
 
-@pytest.mark.parametrize(('arch', 'gflops', 'params'), [('tiny', 60.09, 21.767), ('small', 158.69, 48.908),
-                                                       ('base', 267.96, 86.838)])
+@pytest.mark.parametrize(
+    ('arch', 'gflops', 'params'), [('tiny', 60.09, 21.767), ('small', 158.69, 48.908), ('base', 267.96, 86.838)]
+)
 def test_costs_of_the_paper_on_the_meta_device(arch, gflops, params):
     with torch.device('meta'):
         model = DualFormer(arch)
@@ -48,8 +50,9 @@ def test_costs_of_the_paper_on_the_meta_device(arch, gflops, params):
     assert cost.params / 1e6 == pytest.approx(params, abs=0.0006)
 
 
-@pytest.mark.parametrize(('frames', 'kernels'), [(1, (1, 1, 1)), (16, (2, 2, 2)), (24, (2, 2, 2)), (32, (2, 2, 2)),
-                                                 (64, (4, 4, 4))])
+@pytest.mark.parametrize(
+    ('frames', 'kernels'), [(1, (1, 1, 1)), (16, (2, 2, 2)), (24, (2, 2, 2)), (32, (2, 2, 2)), (64, (4, 4, 4))]
+)
 def test_fine_priors_of_short_clips_are_half_of_the_time_steps(frames, kernels):
     with torch.device('meta'):
         model = DualFormer('tiny', clip_size=(frames, 224, 224))
@@ -76,8 +79,9 @@ def test_stages_after_the_last_output_are_not_built():
     assert all(p.grad is not None for p in part.parameters())
 
 
-@pytest.mark.parametrize('size', [(1, 4, 4), (2, 4, 4), (1, 32, 32), (8, 112, 80), (24, 64, 64), (27, 57, 43),
-                                  (64, 32, 32), (8, 171, 160)])
+@pytest.mark.parametrize(
+    'size', [(1, 4, 4), (2, 4, 4), (1, 32, 32), (8, 112, 80), (24, 64, 64), (27, 57, 43), (64, 32, 32), (8, 171, 160)]
+)
 def test_any_clip_size(size):
     """One set of weights takes every clip of at least one patch."""
     model = tiny_model().eval()
@@ -86,20 +90,23 @@ def test_any_clip_size(size):
     assert output.isfinite().all()
 
 
-@pytest.mark.parametrize('settings', [
-    dict(block_types=('LL', ) * 4),
-    dict(block_types=('GG', ) * 4),
-    dict(fine_sizes=(None, None, (2, 2, 2), 'whole')),
-    dict(coarse_sizes=(None, ) * 4),
-    dict(downsampling='conv'),
-    dict(downsampling='avgpool'),
-    dict(position='relative_bias'),
-    dict(position='none'),
-    dict(temporal_strides=(2, 1, 2)),
-    dict(clip_size=(1, 64, 64)),
-])
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(block_types=('LL',) * 4),
+        dict(block_types=('GG',) * 4),
+        dict(fine_sizes=(None, None, (2, 2, 2), 'whole')),
+        dict(coarse_sizes=(None,) * 4),
+        dict(downsampling='conv'),
+        dict(downsampling='avgpool'),
+        dict(position='relative_bias'),
+        dict(position='none'),
+        dict(temporal_strides=(2, 1, 2)),
+        dict(clip_size=(1, 64, 64)),
+    ],
+)
 def test_ablations_train_at_any_clip_size(settings):
-    model = tiny_model(**settings, drop_path_rate=0.)
+    model = tiny_model(**settings, drop_path_rate=0.0)
     model(torch.randn(2, 3, 8, 64, 64)).square().mean().backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert model.eval()(torch.randn(1, 3, 7, 50, 70)).isfinite().all()
@@ -133,8 +140,10 @@ def test_weights_begin_small():
 
 def test_what_does_not_fill_a_patch_counts_in_the_design():
     """A model for clips of 7 x 61 x 61 has the maps, and so the kernels, of one for 8 x 64 x 64."""
-    shapes = [{name: value.shape for name, value in tiny_model(clip_size=size).state_dict().items()}
-              for size in ((8, 64, 64), (7, 61, 61))]
+    shapes = [
+        {name: value.shape for name, value in tiny_model(clip_size=size).state_dict().items()}
+        for size in ((8, 64, 64), (7, 61, 61))
+    ]
     assert shapes[0] == shapes[1]
 
 
@@ -152,8 +161,9 @@ def test_relative_bias_of_a_small_window_is_that_of_the_same_distances():
     torch.testing.assert_close(full[:, 0, 0, 0, 1, 2, 2], bias.relative_position_bias_table[0, 0, 0])
 
 
-@pytest.mark.parametrize(('arch', 'gflops', 'params'), [('tiny', 2.86, 22.2), ('small', 8.29, 49.6),
-                                                       ('base', 14.61, 87.8)])
+@pytest.mark.parametrize(
+    ('arch', 'gflops', 'params'), [('tiny', 2.86, 22.2), ('small', 8.29, 49.6), ('base', 14.61, 87.8)]
+)
 def test_one_frame_is_the_2d_model(arch, gflops, params):
     """Supplement, Table 1: 4.2, 8.1, 14.7 G and 22, 50, 88 M; the tiny model's 4.2 G is not what its layers cost."""
     with torch.device('meta'):
@@ -172,7 +182,7 @@ def test_clips_of_a_batch_do_not_see_each_other():
 
 
 def test_gradients_reach_every_parameter():
-    model = tiny_model(drop_path_rate=0.)
+    model = tiny_model(drop_path_rate=0.0)
     model(torch.randn(2, 3, 8, 64, 64)).square().mean().backward()
     without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     # A bias that shifts every key alike changes no softmax, so half of a qkv bias has a zero gradient, never all of it.
@@ -183,7 +193,7 @@ def test_checkpointed_equals_plain():
     clips = torch.randn(2, 3, 8, 64, 64, dtype=torch.float64)
     results = []
     for with_cp in (False, True):
-        model, calls = tiny_model(with_cp=with_cp, drop_path_rate=0.).double().train(), []
+        model, calls = tiny_model(with_cp=with_cp, drop_path_rate=0.0).double().train(), []
         model.stages[1].blocks[0].register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         output = model(clips)
         output.square().mean().backward()
@@ -212,9 +222,7 @@ def test_a_frozen_model_has_nothing_to_train():
 
 def test_stochastic_depth_grows_linearly():
     model = tiny_model(drop_path_rate=0.3)
-    rates = [
-        layer.drop_path.drop_prob for stage in model.stages for block in stage.blocks for layer in block.layers
-    ]
+    rates = [layer.drop_path.drop_prob for stage in model.stages for block in stage.blocks for layer in block.layers]
     np.testing.assert_allclose(rates, np.linspace(0, 0.3, 10))
 
 
@@ -241,38 +249,44 @@ def test_a_traced_clip_of_another_shape_is_named_in_numbers():
         torch.jit.trace(tiny_model(), torch.zeros(1, 3, 64, 64))
 
 
-@pytest.mark.parametrize(('settings', 'message'), [
-    (dict(arch='huge'), "arch='huge' .* choose from \\['base', 'small', 'tiny'\\]"),
-    (dict(arch=dict(embed_dims=(8, ), num_blocks=(1, 1), num_heads=(1, ))), 'one number a stage'),
-    (dict(arch=dict(embed_dims=(9, ), num_blocks=(1, ), num_heads=(2, ))), 'multiples of num_heads'),
-    (dict(out_indices=(4, )), 'out_indices=.* 0 to 3'),
-    (dict(out_indices=(3, 1)), 'in ascending order'),
-    (dict(arch=5), 'arch=5 is unknown to DualFormer'),
-    (dict(arch=dict(embed_dims=(8, ), num_blocks=(1, ), num_heads=(0, ))), 'positive numbers'),
-    (dict(drop_path_rate=1.5), 'drop_path_rate=1.5 must be'),
-    (dict(window_size=7), 'window_size=7 must be three positive integers'),
-    (dict(clip_size=(32, 224)), r'clip_size=\(32, 224\) must be three'),
-    (dict(patch_size=(2, 0, 4)), r'patch_size=\(2, 0, 4\) must be three'),
-    (dict(fine_sizes=((8, 7, 7), 'all', None, 'whole')), r"fine_sizes\[1\]='all' must be three"),
-    (dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
-    (dict(coarse_sizes=(None, )), 'coarse_sizes=.* 4 entries'),
-    (dict(temporal_strides=(0, 1, 1)), r'temporal_strides=\(0, 1, 1\) must be positive'),
-    (dict(block_types=('LG', 'LX', 'LG', 'LG')), "block_types=.* must be of 'LG'"),
-    (dict(downsampling='max'), "downsampling='max' must be"),
-    (dict(position='absolute'), "position='absolute' must be"),
-    (dict(fine_sizes=(None, ) * 4), 'leave stage 2 without global priors'),
-])
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(arch='huge'), "arch='huge' .* choose from \\['base', 'small', 'tiny'\\]"),
+        (dict(arch=dict(embed_dims=(8,), num_blocks=(1, 1), num_heads=(1,))), 'one number a stage'),
+        (dict(arch=dict(embed_dims=(9,), num_blocks=(1,), num_heads=(2,))), 'multiples of num_heads'),
+        (dict(out_indices=(4,)), 'out_indices=.* 0 to 3'),
+        (dict(out_indices=(3, 1)), 'in ascending order'),
+        (dict(arch=5), 'arch=5 is unknown to DualFormer'),
+        (dict(arch=dict(embed_dims=(8,), num_blocks=(1,), num_heads=(0,))), 'positive numbers'),
+        (dict(drop_path_rate=1.5), 'drop_path_rate=1.5 must be'),
+        (dict(window_size=7), 'window_size=7 must be three positive integers'),
+        (dict(clip_size=(32, 224)), r'clip_size=\(32, 224\) must be three'),
+        (dict(patch_size=(2, 0, 4)), r'patch_size=\(2, 0, 4\) must be three'),
+        (dict(fine_sizes=((8, 7, 7), 'all', None, 'whole')), r"fine_sizes\[1\]='all' must be three"),
+        (dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
+        (dict(coarse_sizes=(None,)), 'coarse_sizes=.* 4 entries'),
+        (dict(temporal_strides=(0, 1, 1)), r'temporal_strides=\(0, 1, 1\) must be positive'),
+        (dict(block_types=('LG', 'LX', 'LG', 'LG')), "block_types=.* must be of 'LG'"),
+        (dict(downsampling='max'), "downsampling='max' must be"),
+        (dict(position='absolute'), "position='absolute' must be"),
+        (dict(fine_sizes=(None,) * 4), 'leave stage 2 without global priors'),
+    ],
+)
 def test_bad_arguments(settings, message):
     with pytest.raises(UserError, match=message):
         DualFormer(**settings)
 
 
-@pytest.mark.parametrize(('shape', 'message'), [
-    ((1, 3, 8, 3, 64), '8 x 3 x 64; DualFormer takes at least 1 x 4 x 4'),
-    ((1, 3, 0, 64, 64), 'takes at least'),
-    ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
-    ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
-])
+@pytest.mark.parametrize(
+    ('shape', 'message'),
+    [
+        ((1, 3, 8, 3, 64), '8 x 3 x 64; DualFormer takes at least 1 x 4 x 4'),
+        ((1, 3, 0, 64, 64), 'takes at least'),
+        ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
+        ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
+    ],
+)
 def test_bad_clips(shape, message):
     with pytest.raises(UserError, match=message):
         tiny_model()(torch.zeros(shape))

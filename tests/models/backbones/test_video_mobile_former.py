@@ -14,7 +14,7 @@ ARCH = dict(dim=8, num_blocks=(1, 2, 1), expansion=2.25, temporal_strides=(2, 1,
 
 def tiny_model(cls=VideoMobileFormer, **kwargs) -> VideoMobileFormer | Mobile3D:
     """A model of three stages with every kind of block, and norms that do something."""
-    settings = dict(arch=ARCH, out_indices=(2, ))
+    settings = dict(arch=ARCH, out_indices=(2,))
     if cls is VideoMobileFormer:
         settings.update(num_tokens=3, token_dim=16)
     torch.manual_seed(0)
@@ -49,12 +49,11 @@ def straightforward(model: VideoMobileFormer, x: torch.Tensor) -> tuple[torch.Te
         context = torch.cat([x.mean((3, 4)).transpose(1, 2), token[:, None].expand(-1, x.shape[2], -1)], dim=-1)
         hidden = linear(linear(context, f'{name}.fc1').relu(), f'{name}.fc2')
         steps = (2 * (hidden / 6 + 0.5).clamp(0, 1) - 1).transpose(1, 2)[..., None, None]
-        a1, a2 = steps[:, :x.shape[1]] + 1, steps[:, x.shape[1]:]
+        a1, a2 = steps[:, : x.shape[1]] + 1, steps[:, x.shape[1] :]
         return torch.maximum(a1 * x, a2 * x)
 
     x = F.conv3d(x, weights['stem.conv.conv.spatial.weight'], stride=(1, 2, 2), padding=(0, 1, 1))
-    x = F.conv3d(
-        x, weights['stem.conv.conv.temporal.weight'], stride=(2, 1, 1), padding=(2, 0, 0), groups=x.shape[1])
+    x = F.conv3d(x, weights['stem.conv.conv.temporal.weight'], stride=(2, 1, 1), padding=(2, 0, 0), groups=x.shape[1])
     w = {key: weights[f'stem.conv.norm.{key}'] for key in ('running_mean', 'running_var', 'weight', 'bias')}
     x = F.batch_norm(x, **w).relu()
     tokens = weights['tokens'].expand(len(x), -1, -1)
@@ -141,7 +140,7 @@ def test_inference_training_and_tracing_agree(cls, settings):
 def test_gradients_reach_every_parameter(cls, settings):
     model = tiny_model(cls, **settings)
     outputs = model(torch.randn(2, 3, 8, 64, 64))
-    outputs = outputs if isinstance(outputs, tuple) else (outputs, )
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     sum(output.square().mean() for output in outputs).backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
 
@@ -188,7 +187,7 @@ def test_weights_begin_as_convolutions_and_transformers_do():
     model.init_weights()
     for name in ('stages.2.1.mobile.project.conv', 'stages.2.1.mobile.expand.conv', 'stem.conv.conv.spatial'):
         weight = model.get_submodule(name).weight
-        assert weight.std().item() == pytest.approx((2 / weight[0].numel())**0.5, rel=0.15), name
+        assert weight.std().item() == pytest.approx((2 / weight[0].numel()) ** 0.5, rel=0.15), name
     for weight in (model.tokens, model.stages[2][1].former.q.weight):
         assert weight.std().item() == pytest.approx(0.02, rel=0.1)
 
@@ -221,11 +220,14 @@ def test_any_clip_size(size, settings):
     assert features.isfinite().all() and tokens.isfinite().all()
 
 
-@pytest.mark.parametrize(('cls', 'settings', 'reached'), [
-    (VideoMobileFormer, dict(), True),
-    (VideoMobileFormer, dict(tokens_per_frame=True), True),
-    (Mobile3D, dict(), False),
-])
+@pytest.mark.parametrize(
+    ('cls', 'settings', 'reached'),
+    [
+        (VideoMobileFormer, dict(), True),
+        (VideoMobileFormer, dict(tokens_per_frame=True), True),
+        (Mobile3D, dict(), False),
+    ],
+)
 def test_tokens_carry_what_convolutions_of_frames_do_not(cls, settings, reached):
     """The last frame of a long clip changes the features of the first."""
     model = tiny_model(cls, conv_type='2d', **settings).double().eval()
@@ -318,32 +320,41 @@ def test_head_scores_pooled_features_and_the_first_token():
         torch.testing.assert_close(head((x, tokens)), expected)
 
 
-@pytest.mark.parametrize(('cls', 'settings', 'message'), [
-    (VideoMobileFormer, dict(arch='3g'), "arch='3g' .* choose from \\['1g', '2g', '560m', '5g'\\]"),
-    (Mobile3D, dict(arch=dict(dim=8)), 'must give dim, num_blocks, expansion, temporal_strides'),
-    (Mobile3D, dict(arch=dict(ARCH, temporal_strides=(1, 1))), 'temporal strides of the stem and of each stage'),
-    (Mobile3D, dict(arch=dict(ARCH, num_blocks=(1, 0, 1))), 'must have positive numbers only'),
-    (VideoMobileFormer, dict(arch=dict(ARCH, temporal_strides=(0, 1, 1, 1))), 'must have positive numbers only'),
-    (VideoMobileFormer, dict(out_indices=(4, )), 'out_indices=.* 0 to 3'),
-    (Mobile3D, dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
-    (VideoMobileFormer, dict(stem_kernel=4), 'stem_kernel=4 must be an odd number'),
-    (VideoMobileFormer, dict(token_dim=6), 'token_dim=6 must be a multiple of 4'),
-    (VideoMobileFormer, dict(num_tokens=0), 'num_tokens=0 must be at least 1'),
-    (VideoMobileFormer, dict(activation='gelu'), "activation='gelu' must be 'frame_dyrelu'"),
-    (Mobile3D, dict(conv_type='1d'), "conv_type='1d' must be '2d'"),
-    (VideoMobileFormer, dict(arch=dict(ARCH, temporal_strides=(1, 2, 1, 1)), out_indices=(2, ), tokens_per_frame=True),
-     'tokens_per_frame=True needs temporal strides of 1'),
-])
+@pytest.mark.parametrize(
+    ('cls', 'settings', 'message'),
+    [
+        (VideoMobileFormer, dict(arch='3g'), "arch='3g' .* choose from \\['1g', '2g', '560m', '5g'\\]"),
+        (Mobile3D, dict(arch=dict(dim=8)), 'must give dim, num_blocks, expansion, temporal_strides'),
+        (Mobile3D, dict(arch=dict(ARCH, temporal_strides=(1, 1))), 'temporal strides of the stem and of each stage'),
+        (Mobile3D, dict(arch=dict(ARCH, num_blocks=(1, 0, 1))), 'must have positive numbers only'),
+        (VideoMobileFormer, dict(arch=dict(ARCH, temporal_strides=(0, 1, 1, 1))), 'must have positive numbers only'),
+        (VideoMobileFormer, dict(out_indices=(4,)), 'out_indices=.* 0 to 3'),
+        (Mobile3D, dict(frozen_stages=4), 'frozen_stages=4 must lie between -1'),
+        (VideoMobileFormer, dict(stem_kernel=4), 'stem_kernel=4 must be an odd number'),
+        (VideoMobileFormer, dict(token_dim=6), 'token_dim=6 must be a multiple of 4'),
+        (VideoMobileFormer, dict(num_tokens=0), 'num_tokens=0 must be at least 1'),
+        (VideoMobileFormer, dict(activation='gelu'), "activation='gelu' must be 'frame_dyrelu'"),
+        (Mobile3D, dict(conv_type='1d'), "conv_type='1d' must be '2d'"),
+        (
+            VideoMobileFormer,
+            dict(arch=dict(ARCH, temporal_strides=(1, 2, 1, 1)), out_indices=(2,), tokens_per_frame=True),
+            'tokens_per_frame=True needs temporal strides of 1',
+        ),
+    ],
+)
 def test_bad_arguments(cls, settings, message):
     with pytest.raises(UserError, match=message):
         cls(**settings)
 
 
-@pytest.mark.parametrize(('shape', 'message'), [
-    ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
-    ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
-    ((1, 3, 0, 64, 64), 'takes at least 1 x 1 x 1'),
-])
+@pytest.mark.parametrize(
+    ('shape', 'message'),
+    [
+        ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
+        ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
+        ((1, 3, 0, 64, 64), 'takes at least 1 x 1 x 1'),
+    ],
+)
 def test_bad_clips(shape, message):
     with pytest.raises(UserError, match=message):
         tiny_model()(torch.zeros(shape))

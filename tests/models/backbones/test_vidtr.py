@@ -43,8 +43,9 @@ def tiny_model(**kwargs) -> VidTr:
         arch=dict(embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=32),
         clip_size=(8, 32, 32),
         patch_size=(1, 8, 8),
-        drop_rate=0.,
-        attn_drop_rate=0.)
+        drop_rate=0.0,
+        attn_drop_rate=0.0,
+    )
     torch.manual_seed(0)
     return VidTr(**{**settings, **kwargs})
 
@@ -54,10 +55,16 @@ def test_equals_the_released_model(name, arch):
     """tests/data holds what the released implementation computes, in float64, for weights and a clip drawn anew."""
     reference = Reference(name)
     weights = convert_vidtr(reference.weights()).weights
-    model = torch.nn.ModuleDict(
-        dict(
-            backbone=VidTr(arch, act_cfg=dict(type='ReLU')),
-            cls_head=MODELS.build(dict(type='TimeSformerHead', num_classes=400, in_channels=768)))).double().eval()
+    model = (
+        torch.nn.ModuleDict(
+            dict(
+                backbone=VidTr(arch, act_cfg=dict(type='ReLU')),
+                cls_head=MODELS.build(dict(type='TimeSformerHead', num_classes=400, in_channels=768)),
+            )
+        )
+        .double()
+        .eval()
+    )
     model.load_state_dict(weights, strict=True)
     assert sum(p.numel() for p in model.parameters()) == reference.content['params']
     for dtype, tolerance in ((torch.float64, 1e-8), (torch.float32, 1e-3)):
@@ -68,9 +75,16 @@ def test_equals_the_released_model(name, arch):
         assert reference.error('logits', logits) < tolerance
 
 
-@pytest.mark.parametrize(('arch', 'gmacs', 'params'), [('small', 158.2, 87.47), ('medium', 299.5, 88.69),
-                                                      ('large', 583.4, 91.12), ('compact_small', 64.6, 87.16),
-                                                      ('compact_medium', 77.2, 88.36)])
+@pytest.mark.parametrize(
+    ('arch', 'gmacs', 'params'),
+    [
+        ('small', 158.2, 87.47),
+        ('medium', 299.5, 88.69),
+        ('large', 583.4, 91.12),
+        ('compact_small', 64.6, 87.16),
+        ('compact_medium', 77.2, 88.36),
+    ],
+)
 def test_costs_of_the_released_models_on_the_meta_device(arch, gmacs, params):
     with torch.device('meta'):
         model = VidTr(arch)
@@ -121,7 +135,8 @@ def test_positions_in_the_first_layer_or_in_every_layer():
         for layer in model.layers:
             layer.norm1.register_forward_hook(lambda module, args, out, added=added: added.append(-out[0]))
             layer.attn.register_forward_pre_hook(
-                lambda module, args, added=added: added.append(args[0][0] + added.pop()))
+                lambda module, args, added=added: added.append(args[0][0] + added.pop())
+            )
         model(torch.randn(1, 3, 8, 32, 32))
         expected = model.grid_embed.position.flatten(0, 1)
         assert [torch.allclose(x, expected, atol=1e-6) for x in added] == wanted
@@ -137,8 +152,9 @@ def test_separable_attention_by_hand():
     x = torch.randn(1, 3 * 5, 16, dtype=torch.float64)  # (T + 1) x (HW + 1)
     q, k, v = attn.qkv(x).view(3, 5, 3, 2, 8).unbind(2)  # [T+1, HW+1, heads, d]
     for head in range(2):
-        temporal = torch.stack([(q[:, n, head] @ k[:, n, head].T / 8**0.5).softmax(-1) @ v[:, n, head]
-                                for n in range(5)], dim=1)
+        temporal = torch.stack(
+            [(q[:, n, head] @ k[:, n, head].T / 8**0.5).softmax(-1) @ v[:, n, head] for n in range(5)], dim=1
+        )
         spatial = [(q[t, :, head] @ k[t, :, head].T / 8**0.5).softmax(-1) @ temporal[t] for t in range(3)]
         v = v.clone()
         v[:, :, head] = torch.stack(spatial)
@@ -149,7 +165,6 @@ def test_separable_attention_by_hand():
 
 
 class TestPooling:
-
     def tokens(self, frames: int) -> list:
         torch.manual_seed(0)
         return [torch.randn(2, frames, 3, 8, dtype=torch.float64) for _ in range(4)]
@@ -157,7 +172,7 @@ class TestPooling:
     def test_top_k_by_hand(self):
         """Equations 9 to 11 with loops: 4 of 6 frames, in their order, chosen for each clip, place and head."""
         q, k, v, residual = self.tokens(6)
-        pooled = TopKStdPooling(2, 0., before=6, after=4)(q, k, v, residual)
+        pooled = TopKStdPooling(2, 0.0, before=6, after=4)(q, k, v, residual)
         assert [x.shape for x in pooled] == [(2, 4, 3, 8)] * 4
         choices = set()
         for clip in range(2):
@@ -175,15 +190,15 @@ class TestPooling:
 
     @pytest.mark.parametrize(('frames', 'kept'), [(1, 1), (2, 2), (3, 3), (4, 3), (8, 6), (16, 12)])
     def test_other_clips_keep_the_same_share(self, frames, kept):
-        pooled = TopKStdPooling(2, 0., before=8, after=6)(*self.tokens(frames))
+        pooled = TopKStdPooling(2, 0.0, before=8, after=6)(*self.tokens(frames))
         assert all(x.shape[1] == kept and x.isfinite().all() for x in pooled)
 
     @pytest.mark.parametrize('frames', [8, 5, 1])
     def test_halving(self, frames):
         q, k, v, residual = self.tokens(frames)
         attended = TemporalAttention(2)(q, k, v, residual)[2]
-        average = HalvingPooling(2, 0., 8, 'avg')(q, k, v, residual)
-        convolution = HalvingPooling(2, 0., 8, 'conv').double()(q, k, v, residual)
+        average = HalvingPooling(2, 0.0, 8, 'avg')(q, k, v, residual)
+        convolution = HalvingPooling(2, 0.0, 8, 'conv').double()(q, k, v, residual)
         for source, averaged, convolved in zip((q, k, attended, residual), average, convolution):
             torch.testing.assert_close(convolved, source[:, ::2])  # as it begins
             torch.testing.assert_close(averaged[:, 0], source[:, :2].mean(1))
@@ -207,48 +222,48 @@ def test_weights_begin_as_the_released_models_did():
     model.init_weights()
     for module in model.modules():
         if isinstance(module, torch.nn.Linear):
-            bound = (6 / (module.in_features + module.out_features))**0.5
+            bound = (6 / (module.in_features + module.out_features)) ** 0.5
             assert 0.95 * bound < module.weight.abs().max() <= bound
     assert all(tokens.std().item() == pytest.approx(0.02, rel=0.2) for tokens in model.grid_embed.cls_tokens)
 
 
 def test_sinusoids_by_hand():
-    places = torch.tensor([0., 1., 2.])[:, None]
+    places = torch.tensor([0.0, 1.0, 2.0])[:, None]
     expected = torch.cat([places.sin(), (places / 100).sin(), places.cos(), (places / 100).cos()], dim=1)
-    torch.testing.assert_close(sinusoids((3, ), 4), expected)
+    torch.testing.assert_close(sinusoids((3,), 4), expected)
 
 
-@pytest.mark.parametrize('axes', [('THW', ), ('T', 'HW'), ('T', 'H', 'W'), ('HW', )])
+@pytest.mark.parametrize('axes', [('THW',), ('T', 'HW'), ('T', 'H', 'W'), ('HW',)])
 def test_positions_begin_as_places(axes):
     """Cells are alike as they are near on every axis; a class token has no place on its own axis."""
     size = (4, 3, 5)
     embed = GridEmbed(96, axes, size)
-    assert not embed.position[(0, ) * len(axes)].any()
+    assert not embed.position[(0,) * len(axes)].any()
     for axis, length in enumerate(embed.position.shape[:-1]):
         tokens = embed.position.movedim(axis, 0)
         cls, places = tokens[0], tokens[1:]
         offsets = (places - cls).reshape(length - 1, -1, 96)  # what this axis adds is the same whatever the others
         torch.testing.assert_close(offsets, offsets[:, :1].expand_as(offsets))
         assert len(offsets[:, 0].unique(dim=0)) == length - 1  # and tells every place from the others
-    position = GridEmbed(96, ('THW', ), size).position[1:].view(*size, -1)
+    position = GridEmbed(96, ('THW',), size).position[1:].view(*size, -1)
     near, far = ((position[1, 1, 1] - position[t, h, w]).norm() for t, h, w in ((1, 1, 2), (1, 1, 4)))
     assert 0 < near < far
 
 
 def test_embeddings_of_other_clips_are_interpolated():
     """What is linear in time and place stays so, and class tokens are left alone."""
-    time, height, width = torch.meshgrid(torch.arange(4.), torch.arange(6.), torch.arange(2.), indexing='ij')
+    time, height, width = torch.meshgrid(torch.arange(4.0), torch.arange(6.0), torch.arange(2.0), indexing='ij')
     tokens = torch.stack([time, height, width], dim=-1)
-    old, new = ((4, ), (6, 2)), ((7, ), (9, 2))
-    grid = torch.nn.functional.pad(tokens.view(4, 12, 3), (0, 0, 1, 0, 1, 0), value=-1.)
+    old, new = ((4,), (6, 2)), ((7,), (9, 2))
+    grid = torch.nn.functional.pad(tokens.view(4, 12, 3), (0, 0, 1, 0, 1, 0), value=-1.0)
     resized = resize_grid(grid, old, new, (True, True))
     assert resized.shape == (8, 19, 3)
     assert (resized[0] == -1).all() and (resized[:, 0] == -1).all()
     resized = resized[1:, 1:].view(7, 9, 2, 3)
-    torch.testing.assert_close(resized[3, 4, 1], torch.tensor([1.5, 2.5, 1.]))  # the centre stays the centre
+    torch.testing.assert_close(resized[3, 4, 1], torch.tensor([1.5, 2.5, 1.0]))  # the centre stays the centre
     assert tiny_model(clip_size=(7, 30, 33), patch_size=(2, 8, 8)).grid_embed.size == (4, 4, 5)  # of every patch
     joint = torch.nn.functional.pad(tokens.view(48, 3), (0, 0, 1, 0))
-    trilinear = resize_grid(joint, ((4, 6, 2), ), ((7, 9, 2), ), (True, ))[1:].view(7, 9, 2, 3)
+    trilinear = resize_grid(joint, ((4, 6, 2),), ((7, 9, 2),), (True,))[1:].view(7, 9, 2, 3)
     torch.testing.assert_close(trilinear, resized)
 
 
@@ -258,7 +273,7 @@ def test_layers_as_outputs():
     assert first.shape == last.shape == (2, 16)
     torch.testing.assert_close(last.mean(-1), torch.zeros(2), atol=1e-6, rtol=0)  # normalised
     assert (first.mean(-1).abs() > 1e-4).all()
-    part = tiny_model(out_indices=(0, )).eval()
+    part = tiny_model(out_indices=(0,)).eval()
     part.load_state_dict({name: model.state_dict()[name] for name in part.state_dict()})
     torch.manual_seed(1)
     clip = torch.randn(2, 3, 8, 32, 32)
@@ -294,7 +309,7 @@ def test_frozen_layers_stay_frozen_and_in_eval_mode():
 @pytest.mark.parametrize('part', ['attn', 'mlp'])
 def test_attention_and_perceptron_drop_their_output(part):
     """All of it with a rate of 1: what is left of a layer is the other one."""
-    layer, x = tiny_model(drop_rate=1.).layers[0], torch.randn(1, 9 * 17, 16)
+    layer, x = tiny_model(drop_rate=1.0).layers[0], torch.randn(1, 9 * 17, 16)
     getattr(layer, 'drop' if part == 'mlp' else 'mlp').eval()
     y = layer(x, (-1, 17))
     expected = x + layer.mlp(layer.norm2(x)) if part == 'attn' else x + layer.attn(layer.norm1(x), x, (-1, 17))[0]
@@ -357,41 +372,47 @@ def test_separable_attention_makes_no_matrix_of_all_tokens():
         with sdpa_kernel(SDPBackend.MATH), LargestTensor() as largest:
             model(torch.randn(1, 3, 8, 64, 64)).sum().backward()
         sizes[attention] = largest.numel
-    assert sizes['joint'] >= 2 * (8 * 64)**2
-    assert sizes['separable'] < (8 * 64)**2 / 2
+    assert sizes['joint'] >= 2 * (8 * 64) ** 2
+    assert sizes['separable'] < (8 * 64) ** 2 / 2
 
 
-@pytest.mark.parametrize(('settings', 'message'), [
-    (dict(arch='huge'), "arch='huge' .* choose from \\['compact_medium', 'compact_small', 'large',"),
-    (dict(arch=dict(embed_dims=8)), 'must give embed_dims, num_layers, num_heads, feedforward_channels'),
-    (dict(arch=dict(embed_dims=9, num_layers=1, num_heads=2, feedforward_channels=8)), 'multiple of num_heads=2'),
-    (dict(arch=dict(embed_dims=8, num_layers=0, num_heads=2, feedforward_channels=8)), 'positive numbers only'),
-    (dict(patch_size=(1, 16)), r'patch_size=\(1, 16\) must be three positive integers'),
-    (dict(clip_size=(8, 0, 224)), r'clip_size=\(8, 0, 224\) must be three positive integers'),
-    (dict(attention='local'), "attention='local' must be one of"),
-    (dict(pooling='max'), "pooling='max' must be"),
-    (dict(position='last'), "position='last' must be"),
-    (dict(arch='compact_small', position='every'), "position='every' does not fit"),
-    (dict(arch='compact_small', attention='joint'), "attention='joint' has no pooling"),
-    (dict(pool_layers=(1, )), 'one entry for each of pool_layers'),
-    (dict(pool_layers=(2, 1), pool_frames=(4, 2)), 'pool_layers=.* 0 to 11 in their order'),
-    (dict(pool_layers=(1, 2), pool_frames=(4, 4)), 'must shrink: layer 2 has 4 temporal tokens'),
-    (dict(pool_layers=(1, ), pool_frames=(0, )), 'must shrink: layer 1 has 8 temporal tokens'),
-    (dict(arch='compact_small', pooling='avg'), "must halve for pooling='avg': layer 1 has 8"),
-    (dict(out_indices=(12, )), 'out_indices=.* 0 to 11'),
-    (dict(frozen_stages=12), 'frozen_stages=12 must lie between -1'),
-    (dict(clip_size=(8, 8, 224)), 'clip_size=.* at least patch_size'),
-])
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(arch='huge'), "arch='huge' .* choose from \\['compact_medium', 'compact_small', 'large',"),
+        (dict(arch=dict(embed_dims=8)), 'must give embed_dims, num_layers, num_heads, feedforward_channels'),
+        (dict(arch=dict(embed_dims=9, num_layers=1, num_heads=2, feedforward_channels=8)), 'multiple of num_heads=2'),
+        (dict(arch=dict(embed_dims=8, num_layers=0, num_heads=2, feedforward_channels=8)), 'positive numbers only'),
+        (dict(patch_size=(1, 16)), r'patch_size=\(1, 16\) must be three positive integers'),
+        (dict(clip_size=(8, 0, 224)), r'clip_size=\(8, 0, 224\) must be three positive integers'),
+        (dict(attention='local'), "attention='local' must be one of"),
+        (dict(pooling='max'), "pooling='max' must be"),
+        (dict(position='last'), "position='last' must be"),
+        (dict(arch='compact_small', position='every'), "position='every' does not fit"),
+        (dict(arch='compact_small', attention='joint'), "attention='joint' has no pooling"),
+        (dict(pool_layers=(1,)), 'one entry for each of pool_layers'),
+        (dict(pool_layers=(2, 1), pool_frames=(4, 2)), 'pool_layers=.* 0 to 11 in their order'),
+        (dict(pool_layers=(1, 2), pool_frames=(4, 4)), 'must shrink: layer 2 has 4 temporal tokens'),
+        (dict(pool_layers=(1,), pool_frames=(0,)), 'must shrink: layer 1 has 8 temporal tokens'),
+        (dict(arch='compact_small', pooling='avg'), "must halve for pooling='avg': layer 1 has 8"),
+        (dict(out_indices=(12,)), 'out_indices=.* 0 to 11'),
+        (dict(frozen_stages=12), 'frozen_stages=12 must lie between -1'),
+        (dict(clip_size=(8, 8, 224)), 'clip_size=.* at least patch_size'),
+    ],
+)
 def test_bad_arguments(settings, message):
     with torch.device('meta'), pytest.raises(UserError, match=message):
         VidTr(**settings)
 
 
-@pytest.mark.parametrize(('shape', 'message'), [
-    ((1, 3, 8, 7, 64), '8 x 7 x 64; VidTr takes at least 1 x 8 x 8'),
-    ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
-    ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
-])
+@pytest.mark.parametrize(
+    ('shape', 'message'),
+    [
+        ((1, 3, 8, 7, 64), '8 x 7 x 64; VidTr takes at least 1 x 8 x 8'),
+        ((1, 1, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
+        ((3, 8, 64, 64), r'takes \[batch, 3, frames, height, width\]'),
+    ],
+)
 def test_bad_clips(shape, message):
     with pytest.raises(UserError, match=message):
         tiny_model()(torch.zeros(shape))

@@ -8,7 +8,7 @@ from mmdualformer.models import TokenLabelHead
 
 def build(**kwargs) -> TokenLabelHead:
     torch.manual_seed(0)
-    settings = dict(num_classes=6, in_channels=4, dropout_ratio=0., num_token_labels=2)
+    settings = dict(num_classes=6, in_channels=4, dropout_ratio=0.0, num_token_labels=2)
     return TokenLabelHead(**{**settings, **kwargs}).double()
 
 
@@ -40,8 +40,9 @@ def test_losses_are_the_released_ones():
 def test_a_longer_map_of_the_teacher_is_averaged():
     head = build()
     logits = torch.randn(1, 6, 4, 3, 3)
-    torch.testing.assert_close(head.token_targets(logits, (2, 3, 3)),
-                               head.token_targets(logits.unflatten(2, (2, 2)).mean(3), (2, 3, 3)))
+    torch.testing.assert_close(
+        head.token_targets(logits, (2, 3, 3)), head.token_targets(logits.unflatten(2, (2, 2)).mean(3), (2, 3, 3))
+    )
 
 
 def test_predictions_do_not_use_the_token_branch():
@@ -54,8 +55,8 @@ def test_predictions_do_not_use_the_token_branch():
 
 def test_five_labels_of_a_token_are_kept_and_both_losses_count_alike():
     head = TokenLabelHead(num_classes=8, in_channels=4)
-    targets = head.token_targets(torch.arange(8.).view(1, 8, 1, 1, 1), (1, 1, 1))
-    torch.testing.assert_close(targets[0], torch.tensor([0., 0., 0., 3., 4., 5., 6., 7.]).softmax(0))
+    targets = head.token_targets(torch.arange(8.0).view(1, 8, 1, 1, 1), (1, 1, 1))
+    torch.testing.assert_close(targets[0], torch.tensor([0.0, 0.0, 0.0, 3.0, 4.0, 5.0, 6.0, 7.0]).softmax(0))
     assert head.gamma == 0.5
 
 

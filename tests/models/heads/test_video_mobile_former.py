@@ -4,7 +4,7 @@ from mmdualformer.models import VideoMobileFormerHead
 
 
 def test_dropout_comes_before_the_classifier():
-    head = VideoMobileFormerHead(3, 4, token_dim=8, hidden_dim=16, dropout_ratio=1.)
+    head = VideoMobileFormerHead(3, 4, token_dim=8, hidden_dim=16, dropout_ratio=1.0)
     feats = torch.randn(2, 4, 2, 3, 3), torch.randn(2, 6, 8)
     torch.testing.assert_close(head(feats), head.fc_cls.bias.expand(2, -1))
     assert not torch.allclose(head.eval()(feats), head.fc_cls.bias)

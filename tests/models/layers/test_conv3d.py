@@ -13,9 +13,18 @@ def clip(*shape: int, channels_last: bool = True) -> torch.Tensor:
 
 
 @pytest.mark.parametrize('channels_last', [True, False])
-@pytest.mark.parametrize(('kernel', 'stride'), [((3, 3, 3), (1, 1, 1)), ((3, 3, 3), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)),
-                                                ((1, 3, 3), (1, 2, 2)), ((5, 1, 1), (1, 1, 1)), ((5, 1, 1), (4, 1, 1)),
-                                                ((1, 3, 5), (1, 1, 2))])
+@pytest.mark.parametrize(
+    ('kernel', 'stride'),
+    [
+        ((3, 3, 3), (1, 1, 1)),
+        ((3, 3, 3), (1, 2, 2)),
+        ((3, 3, 3), (2, 2, 2)),
+        ((1, 3, 3), (1, 2, 2)),
+        ((5, 1, 1), (1, 1, 1)),
+        ((5, 1, 1), (4, 1, 1)),
+        ((1, 3, 5), (1, 1, 2)),
+    ],
+)
 @pytest.mark.parametrize('size', [(5, 8, 7), (1, 1, 1), (2, 7, 4)])
 def test_depthwise_equals_conv3d_and_its_gradients(kernel, stride, size, channels_last):
     conv = DepthwiseConv3d(6, kernel, stride).double()
@@ -52,8 +61,9 @@ def test_pointwise_equals_conv3d(stride, channels_last):
     torch.testing.assert_close(conv(x), F.conv3d(x, conv.weight, stride=stride))
 
 
-@pytest.mark.parametrize(('channels', 'groups', 'kernel', 'stride'), [(3, 1, (5, 3, 3), (4, 2, 2)),
-                                                                     (8, 8, (3, 3, 3), (1, 2, 2))])
+@pytest.mark.parametrize(
+    ('channels', 'groups', 'kernel', 'stride'), [(3, 1, (5, 3, 3), (4, 2, 2)), (8, 8, (3, 3, 3), (1, 2, 2))]
+)
 def test_factorized_equals_its_two_convolutions(channels, groups, kernel, stride):
     conv = FactorizedConv3d(channels, 8, kernel, stride, groups).double()
     results = []
@@ -66,9 +76,10 @@ def test_factorized_equals_its_two_convolutions(channels, groups, kernel, stride
     assert [name for name, _ in conv.named_parameters()] == ['spatial.weight', 'temporal.weight']
 
 
-@pytest.mark.parametrize('conv', [
-    PointwiseConv3d(8, 8), DepthwiseConv3d(8, (3, 3, 3), (1, 2, 2)), FactorizedConv3d(8, 8, (3, 3, 3), (2, 1, 1))
-])
+@pytest.mark.parametrize(
+    'conv',
+    [PointwiseConv3d(8, 8), DepthwiseConv3d(8, (3, 3, 3), (1, 2, 2)), FactorizedConv3d(8, 8, (3, 3, 3), (2, 1, 1))],
+)
 def test_norm_is_folded_in_inference_only(conv):
     module = ConvNorm3d(conv).double()
     for _ in range(3):

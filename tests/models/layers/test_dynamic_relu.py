@@ -15,7 +15,7 @@ def straightforward(act: DynamicReLU, x: torch.Tensor, token: torch.Tensor, exci
         if act.frame_level:
             context = torch.cat([frame.mean((2, 3)), context], dim=1)
         steps = 2 * torch.clamp(act.fc2(act.fc1(context).relu()) / 6 + 0.5, 0, 1) - 1
-        a1, a2 = steps[:, :frame.shape[1], None, None] + 1, steps[:, frame.shape[1]:, None, None]
+        a1, a2 = steps[:, : frame.shape[1], None, None] + 1, steps[:, frame.shape[1] :, None, None]
         frames.append(torch.where(a1 * frame > a2 * frame, a1 * frame, a2 * frame))
     return torch.stack(frames, dim=2)
 

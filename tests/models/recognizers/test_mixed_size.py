@@ -36,7 +36,7 @@ def test_a_clip_scores_the_same_alone_and_in_a_batch_of_mixed_sizes():
     together = model.test_step(batch(SIZES))
     for i, sample in enumerate(together):
         data = batch(SIZES)
-        alone, = model.test_step({key: values[i:i + 1] for key, values in data.items()})
+        (alone,) = model.test_step({key: values[i : i + 1] for key, values in data.items()})
         torch.testing.assert_close(sample.pred_score, alone.pred_score, rtol=1e-10, atol=1e-12)
         assert torch.equal(sample.gt_label, alone.gt_label)
     assert len({sample.pred_score[0].item() for sample in together}) == len(SIZES)
@@ -48,7 +48,7 @@ def test_the_loss_of_a_mixed_batch_is_the_mean_over_its_clips():
     together = model(**data, mode='loss')
     alone = []
     for i in range(4):
-        one = model.data_preprocessor({key: values[i:i + 1] for key, values in batch(SIZES[:2] + SIZES[3:]).items()})
+        one = model.data_preprocessor({key: values[i : i + 1] for key, values in batch(SIZES[:2] + SIZES[3:]).items()})
         alone.append(model(**one, mode='loss'))
     for name in ('loss_cls', 'top1_acc'):
         mean = sum(losses[name] for losses in alone) / 4
@@ -70,7 +70,7 @@ def test_a_head_for_features_predicts_those_of_each_clip():
     model.cls_head = FeatureHead(average_clips='score').double()
     together = model.test_step(batch(SIZES))
     for i, feature in enumerate(together):
-        alone, = model.test_step({key: values[i:i + 1] for key, values in batch(SIZES).items()})
+        (alone,) = model.test_step({key: values[i : i + 1] for key, values in batch(SIZES).items()})
         torch.testing.assert_close(feature, alone)
     assert len(together) == len(SIZES)
 
@@ -98,7 +98,7 @@ def test_a_batch_of_one_size_is_one_tensor():
 def test_blending_needs_one_size():
     model = build(blending=dict(type='MixupBlending', num_classes=8))
     model.data_preprocessor(batch(SIZES), training=False)
-    for training, labels in ((False, (1, )), (True, (8, ))):
+    for training, labels in ((False, (1,)), (True, (8,))):
         data = model.data_preprocessor(batch(SIZES[:1] * 2), training=training)
         assert data['data_samples'][0].gt_label.shape == labels
     with pytest.raises(UserError, match=r'blending needs clips of one size, not of 1 x 40 x 20, 12 x 32 x 48'):

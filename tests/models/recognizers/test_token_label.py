@@ -20,7 +20,7 @@ def teacher(tmp_path) -> dict:
     """A teacher of the quick start's size with other means, and a checkpoint of it."""
     init_default_scope('mmaction')
     cfg = Config.fromfile(CONFIG)
-    cfg.model.data_preprocessor.update(mean=[100., 90., 80.], std=[50., 60., 70.])
+    cfg.model.data_preprocessor.update(mean=[100.0, 90.0, 80.0], std=[50.0, 60.0, 70.0])
     path = tmp_path / 'teacher.py'
     cfg.dump(path)
     torch.manual_seed(0)
@@ -56,8 +56,9 @@ def test_the_teacher_classifies_every_token_of_what_it_would_see_itself(teacher)
     for sample, expected, tokens in zip(data['data_samples'], reference.cls_head(maps), maps):
         logits = sample.token_logits
         torch.testing.assert_close(logits.mean((1, 2, 3)), expected, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(logits[:, 2, 0, 1], reference.cls_head.fc_cls(tokens[:, 2, 0, 1]), rtol=1e-4,
-                                   atol=1e-5)
+        torch.testing.assert_close(
+            logits[:, 2, 0, 1], reference.cls_head.fc_cls(tokens[:, 2, 0, 1]), rtol=1e-4, atol=1e-5
+        )
     assert not reference.training
 
 
@@ -110,9 +111,11 @@ def test_clips_of_other_sizes_and_precision(teacher):
 
 
 def test_a_teacher_that_cannot_be_loaded_is_one_line_before_training(teacher):
-    for change, message in ((dict(checkpoint='no.pth'), r"model\.teacher\.checkpoint: checkpoint 'no\.pth' does not"),
-                            (dict(config='no.py'), r"model\.teacher\.config='no\.py' does not exist"),
-                            (dict(config=str(REPO / 'configs/dualformer_t_k400.py')), 'of another architecture')):
+    for change, message in (
+        (dict(checkpoint='no.pth'), r"model\.teacher\.checkpoint: checkpoint 'no\.pth' does not"),
+        (dict(config='no.py'), r"model\.teacher\.config='no\.py' does not exist"),
+        (dict(config=str(REPO / 'configs/dualformer_t_k400.py')), 'of another architecture'),
+    ):
         with pytest.raises(UserError, match=message) as error:
             build({**teacher, **change})
         assert '\n' not in str(error.value)

@@ -5,8 +5,22 @@ from tests.helpers import REPO, assert_one_line
 
 def test_files_before_and_after_resizing_and_a_model(fork_tool, motion_root):
     videos = sorted(motion_root.glob('videos_train/*.mp4'))[:2]
-    result = fork_tool('tools/analysis/benchmark_data.py', '--videos', *videos, '--rounds', 1, '--clips', 4, '--model',
-                       REPO / 'configs/dualformer_micro_motion.py', '--workers', 1, '--sampling', '8x8', '10 x 32x2')
+    result = fork_tool(
+        'tools/analysis/benchmark_data.py',
+        '--videos',
+        *videos,
+        '--rounds',
+        1,
+        '--clips',
+        4,
+        '--model',
+        REPO / 'configs/dualformer_micro_motion.py',
+        '--workers',
+        1,
+        '--sampling',
+        '8x8',
+        '10 x 32x2',
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     for kind in ('as given', 'resized'):
         assert re.search(rf'{kind}: \d\.\d+ MB \(x\d\.\d+\)\n', result.stdout)

@@ -17,10 +17,13 @@ def test_a_table_as_csv(fork_tool):
     assert {row['verdict'] for row in rows} == {'not run'}
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (('--table', '1'), "--table '1' needs --paper, one of dualformer, vmf, vidtr"),
-    (('--paper', 'vmf', '--table', '13'), "table '13' of vmf must be one of 1, 2, 3"),
-    (('--paper', 'vmf', '--results', 'nowhere'), "--results 'nowhere' is no folder"),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('--table', '1'), "--table '1' needs --paper, one of dualformer, vmf, vidtr"),
+        (('--paper', 'vmf', '--table', '13'), "table '13' of vmf must be one of 1, 2, 3"),
+        (('--paper', 'vmf', '--results', 'nowhere'), "--results 'nowhere' is no folder"),
+    ],
+)
 def test_mistakes_are_one_line(fork_tool, arguments, message):
     assert_one_line(fork_tool(TOOL, *arguments), message)

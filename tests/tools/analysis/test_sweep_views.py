@@ -16,8 +16,18 @@ def test_views_of_one_checkpoint(fork_tool, data_options, tmp_path):
     step = 'test_dataloader.dataset.pipeline.'
     options = [*data_options, f'{step}1.clip_len=9', f'{step}3.scale=(48,32)', f'{step}3.keep_ratio=False']
     torch.save(dict(state_dict=init_recognizer(str(CONFIG), device='cpu').state_dict()), tmp_path / 'model.pth')
-    command = ('tools/analysis/sweep_views.py', CONFIG, 'model.pth', '--work-dir', tmp_path / 'work', '--clips', 1, 2,
-               '--cfg-options', *options)
+    command = (
+        'tools/analysis/sweep_views.py',
+        CONFIG,
+        'model.pth',
+        '--work-dir',
+        tmp_path / 'work',
+        '--clips',
+        1,
+        2,
+        '--cfg-options',
+        *options,
+    )
     result = fork_tool(*command)
     assert result.returncode == 0, result.stdout + result.stderr
     with open(tmp_path / 'work' / 'views.csv') as file:
@@ -28,8 +38,7 @@ def test_views_of_one_checkpoint(fork_tool, data_options, tmp_path):
     assert all(0 <= float(row['top1']) <= float(row['top5']) <= 1 for row in rows)
 
     # one crop of one clip is what the config's own test gives
-    result = fork_tool('tools/test.py', CONFIG, 'model.pth', '--work-dir', tmp_path / 'test', '--cfg-options',
-                       *options)
+    result = fork_tool('tools/test.py', CONFIG, 'model.pth', '--work-dir', tmp_path / 'test', '--cfg-options', *options)
     assert f'acc/top1: {float(rows[0]["top1"]):.4f}' in result.stdout + result.stderr
 
 
@@ -45,6 +54,9 @@ def test_views_are_set_in_the_pipeline(crops, step):
 def test_a_pipeline_without_views_is_refused(fork_tool, data_options, tmp_path):
     torch.save({}, tmp_path / 'model.pth')
     command = ('tools/analysis/sweep_views.py', CONFIG, 'model.pth', '--cfg-options', *data_options)
-    assert_one_line(fork_tool(*command, 'test_dataloader.dataset.pipeline.4.type=Resize'), 'must have SampleFrames and',
-                    'CenterCrop, ThreeCrop')
+    assert_one_line(
+        fork_tool(*command, 'test_dataloader.dataset.pipeline.4.type=Resize'),
+        'must have SampleFrames and',
+        'CenterCrop, ThreeCrop',
+    )
     assert_one_line(fork_tool(*command[:3], '--clips', 0), '--clips 0 must be at least 1')
