@@ -1,19 +1,22 @@
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from statistics import median
+from typing import TypeVar
+
+Name = TypeVar('Name', bound=Hashable)
 
 
-def median_times(calls: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
+def median_times(calls: Mapping[Name, Callable[[], object]], runs: int) -> dict[Name, float]:
     """Time functions side by side: in turn, so that what else the machine does meets them alike.
 
     Args:
-        calls (dict): Name -> what to time.
+        calls (mapping): Name -> what to time.
         runs (int): Timed calls of each, after one that is not.
 
     Returns:
         dict: Name -> median in milliseconds.
     """
-    times = {name: [] for name in calls}
+    times: dict[Name, list[float]] = {name: [] for name in calls}
     for run in range(runs + 1):
         for name, call in calls.items():
             start = time.perf_counter()

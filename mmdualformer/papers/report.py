@@ -6,7 +6,9 @@ import io
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from .tables import METRICS, UNITS, Cell, load_paper
+from .comparison import Cell
+from .published import UNITS, load_paper, paper_name
+from .results import METRICS
 
 COLUMNS = (
     'row',
@@ -81,11 +83,10 @@ def _by_table(cells: Sequence[Cell], write: Callable[[str, Sequence[str], list[d
     """Write each table with the columns that say anything in it."""
     texts = []
     for (paper, table), group in groupby(cells, key=lambda cell: (cell.row.paper, cell.row.table)):
-        content = load_paper(paper)
-        title = next(entry['title'] for entry in content['tables'] if entry['table'] == table)
+        title = next(entry['title'] for entry in load_paper(paper)['tables'] if entry['table'] == table)
         lines = [cell_texts(cell) for cell in group]
         columns = [column for column in COLUMNS if column == 'ours' or any(line[column] for line in lines)]
-        texts.append(write(f'{content["title"].partition(":")[0]}, Table {table}: {title}', columns, lines))
+        texts.append(write(f'{paper_name(paper)}, Table {table}: {title}', columns, lines))
     return '\n'.join(texts)
 
 

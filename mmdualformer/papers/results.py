@@ -11,6 +11,9 @@ from mmengine.hub import get_config
 from mmdualformer import cli
 from mmdualformer.errors import UserError
 
+# number of a table -> what MMAction2's metrics call it
+METRICS = {'top1': 'acc/top1', 'top5': 'acc/top5', 'map': 'acc/mean_average_precision'}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -37,7 +40,7 @@ def find_results(folder: Path) -> tuple[dict[str, Result], list[str]]:
         folder (Path): Searched with all its folders.
 
     Returns:
-        tuple: Name of the config, as :func:`~mmdualformer.papers.tables.read_config` takes it -> its latest result;
+        tuple: Name of the config, as :func:`~mmdualformer.papers.leaves.named_config` takes it -> its latest result;
         and a line for each test that was left out, which says why.
 
     Raises:

@@ -1,0 +1,50 @@
+"""Our configs by name, and what they train on."""
+
+import functools
+import re
+
+from mmengine.config import Config
+from mmengine.hub import get_config
+
+DATASETS = {  # folder in data/ -> name
+    'kinetics400': 'Kinetics-400',
+    'kinetics600': 'Kinetics-600',
+    'kinetics700': 'Kinetics-700',
+    'diving48': 'Diving-48',
+    'hmdb51': 'HMDB-51',
+    'ucf101': 'UCF-101',
+    'sthv2': 'Something-Something V2',
+    'charades': 'Charades',
+    'imagenet': 'ImageNet-1K',
+    'imagenet21k': 'ImageNet-21K',
+    'motion': 'Motion',
+}
+
+
+def named_config(name: str) -> Config:
+    """Read one of our configs by its name, such as ``ablations/dualformer_t_k400_conv``.
+
+    Raises:
+        FileNotFoundError: There is none of that name.
+    """
+    return get_config(f'mmdualformer::{name}.py')
+
+
+@functools.cache
+def is_config(name: str) -> bool:
+    """Whether there is a config of a name."""
+    try:
+        named_config(name)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def data_folder(cfg: Config) -> str:
+    """Name of the folder in ``data/`` that a config trains on."""
+    return re.findall(r"'data/(\w+)", repr(cfg.train_dataloader.dataset.to_dict()))[0]
+
+
+def dataset_of(cfg: Config) -> str:
+    """What a config trains on, as the papers call it."""
+    return DATASETS[data_folder(cfg)]
