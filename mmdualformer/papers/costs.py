@@ -50,3 +50,9 @@ def model_cost(config: str, counted: str) -> ModelCost:
         flops = count_flops(model, shape) if count_flops else cost.flops
         _COUNTED[key] = ModelCost(flops / 1e9, cost.macs / 1e9, cost.params / 1e6)
     return _COUNTED[key]
+
+
+def comparable_gflops(config: str, counted: str) -> float:
+    """GFLOPs of a view that can be compared between families: multiply-adds where a paper has its own convention."""
+    family, cost = family_of(config), model_cost(config, counted)
+    return cost.macs if family and family.count_flops else cost.gflops

@@ -40,6 +40,23 @@ def is_config(name: str) -> bool:
     return True
 
 
+def views_of(cfg: Config) -> tuple[int, int]:
+    """Clips of a video, and crops of a clip, in a config's test."""
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    clips = next((step.num_clips for step in pipeline if 'num_clips' in step), 1)
+    return clips, 3 if any(step.type == 'ThreeCrop' for step in pipeline) else 1
+
+
+def input_of(cfg: Config) -> str:
+    """Frames of a test clip, and every how many frames of the video one is taken; nothing for images."""
+    for step in cfg.test_dataloader.dataset.pipeline:
+        if 'frame_interval' in step:
+            return f'{step.clip_len}x{step.frame_interval}'
+        if step.type == 'UniformSample':
+            return f'{step.clip_len} of the video'
+    return ''
+
+
 def data_folder(cfg: Config) -> str:
     """Name of the folder in ``data/`` that a config trains on."""
     return re.findall(r"'data/(\w+)", repr(cfg.train_dataloader.dataset.to_dict()))[0]

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from .costs import model_cost
+from .costs import comparable_gflops, model_cost
 from .families import FAMILIES, Family
 from .leaves import dataset_of, named_config
 from .published import Row, load_paper, rows_of_configs
@@ -30,12 +30,7 @@ def write_metafiles(root: Path) -> dict[Path, str]:
         paper = dict(Title=content['title'], URL=content['url'])
         collection = dict(Name=family.name, README=f'docs/{family.page}.md', Paper=paper)
         rows = rows_of_configs(family.key)
-        configs = sorted(path.stem for path in (root / 'configs').glob('*.py') if family.has_config(path.stem))
-        models = [
-            _model(family, config, content['counted'], rows.get(config))
-            for config in configs
-            if not config.endswith('_motion')  # the quick start's, of no paper
-        ]
+        models = [_model(family, config, content['counted'], rows.get(config)) for config in family.leaves(root)]
         files[Path(f'configs/{family.page}.metafile.yml')] = _to_yaml(dict(Collections=[collection], Models=models))
     return {Path('model-index.yml'): _to_yaml(dict(Import=[path.as_posix() for path in files])), **files}
 
@@ -48,8 +43,7 @@ def _model(family: Family, config: str, counted: str, row: Row | None) -> dict:
     arch = cfg.model.backbone.get('arch')
     metadata = {
         'Architecture': f'{cfg.model.backbone.type} {arch}' if isinstance(arch, str) else cfg.model.backbone.type,
-        # of a view; a convention of the paper's own leaves out much of what the multiply-adds are
-        'FLOPs': f'{cost.macs if family.count_flops else cost.gflops:.4g}G',
+        'FLOPs': f'{comparable_gflops(config, counted):.4g}G',  # of a view
         'Parameters': f'{cost.params:.4g}M',
         'Training Data': data,
         'Epochs': cfg.train_cfg.max_epochs,

@@ -6,7 +6,7 @@ from itertools import groupby
 from .comparison import Cell, compare
 from .families import FAMILIES
 from .published import UNITS, Row, load_paper, load_rows, paper_name
-from .report import cell_texts, markdown_table
+from .report import cell_texts, config_link, markdown_table
 from .twins import TOKEN_LABELLED, has_twins, without_token_labels
 
 SETTINGS = ('data', 'pretraining', 'input', 'views')
@@ -116,7 +116,7 @@ def _twins(rows: Sequence[Row]) -> str:
 
 
 def _line(row: Row, cells: Sequence[Cell]) -> dict[str, str]:
-    config = f'[`{row.config.rpartition("/")[2]}`](../configs/{row.config}.py)'
+    config = config_link(row.config, '../')
     line = dict(zip(('row', *SETTINGS, 'config'), (row.row, row.data, row.pretrain, row.input, row.views, config)))
     for cell in sorted(cells, key=lambda cell: list(UNITS).index(cell.name)):
         texts = cell_texts(cell)

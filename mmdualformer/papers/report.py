@@ -47,18 +47,24 @@ def cell_texts(cell: Cell) -> dict[str, str]:
         config,
         unit,
         f'{cell.published:g}',
-        _rounded(cell.here),
+        rounded(cell.here),
         difference,
-        _rounded(cell.macs),
+        rounded(cell.macs),
         cell.verdict,
     )
     return dict(zip(COLUMNS, texts))
 
 
-def _rounded(number: float | None) -> str:
+def rounded(number: float | None) -> str:
+    """Write a cost of ours, or nothing."""
     if number is None:
         return ''
     return f'{number:.3f}' if number < 10 else f'{number:.1f}'
+
+
+def config_link(config: str, root: str = '') -> str:
+    """Link to a config, from a page from which ``root`` leads to the repository's root."""
+    return f'[`{config.rpartition("/")[2]}`]({root}configs/{config}.py)'
 
 
 def markdown_table(columns: Sequence[str], lines: Sequence[dict[str, str]]) -> str:
