@@ -1,6 +1,6 @@
 """Write the files and tables that are made from the configs and the papers' tables.
 
-These are model-index.yml, the families' metafiles, docs/reproduction.md, and the tables of README.md and docs/ that stand
+These are model-index.yml, the metafiles, docs/reproduction.md, and the tables of README.md and docs/ that stand
 between markers.
 """
 
@@ -15,9 +15,13 @@ from mmdualformer.papers.page import write_page
 ROOT = Path(__file__).parents[1]
 
 
+def generate() -> dict[Path, str]:
+    """Path within the repository -> text."""
+    return {**write_metafiles(ROOT), Path('docs/reproduction.md'): write_page(), **write_blocks(ROOT)}
+
+
 def main() -> None:
-    files = {**write_metafiles(ROOT), Path('docs/reproduction.md'): write_page(), **write_blocks(ROOT)}
-    for path, text in files.items():
+    for path, text in generate().items():
         (ROOT / path).write_text(text, encoding='utf-8')
         print(path)
 

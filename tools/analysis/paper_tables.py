@@ -20,7 +20,7 @@ from mmdualformer.papers.twins import with_token_labels, without_token_labels
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('--paper', choices=[*FAMILIES, QUICKSTART], help='only this paper')
     parser.add_argument('--table', help='only this table of the paper, such as 1, 5a or S1')
     parser.add_argument('--results', type=Path, metavar='DIR', help='folder with work dirs of tests')
@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help='results of ablations whose rows all have token labels, or all have none; by default one row has them',
     )
-    parser.add_argument('--format', choices=FORMATS, default='md', help='Markdown, csv or HTML (default: %(default)s)')
+    parser.add_argument('--format', choices=FORMATS, default='md', help='Markdown, csv or HTML')
     return parser.parse_args()
 
 

@@ -1,0 +1,28 @@
+"""Our configs by name."""
+
+import pytest
+
+from mmdualformer.papers.families import FAMILIES
+from mmdualformer.papers.leaves import input_of, is_config, named_config, views_of
+from mmdualformer.papers.published import load_rows
+
+
+@pytest.mark.parametrize('paper', FAMILIES)
+def test_views_and_inputs_are_those_that_the_papers_print(paper):
+    rows = [row for row in load_rows(paper) if row.config and row.views and row.data != 'ImageNet-1K']
+    assert len(rows) > 10
+    for row in rows:
+        cfg = named_config(row.config)
+        clips, crops = views_of(cfg)
+        assert f'{clips}x{crops}' == row.views, row.config
+        frames = row.input.split(' ')[0]
+        assert input_of(cfg) in (frames, f'{frames} of the video', '64 of the video') or not frames, row.config
+
+
+def test_images_have_no_input():
+    cfg = named_config('dualformer_t_in1k')
+    assert input_of(cfg) == '' and views_of(cfg) == (1, 1)
+
+
+def test_a_config_is_there_or_not():
+    assert is_config('baselines/i3d_r50_8x8_k400') and not is_config('i3d_r50_8x8_k400')
