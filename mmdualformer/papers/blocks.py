@@ -5,7 +5,8 @@ A page has them between ``<!-- generated: NAME -->`` and ``<!-- end generated --
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
@@ -57,26 +58,24 @@ def _block(writers: Mapping[str, Callable[[str], str]], up: str, block: re.Match
 def _writers(root: Path) -> dict[str, Callable[[str], str]]:
     """Name of a block -> what writes it for a page from which a path leads to the root."""
     writers: dict[str, Callable[[str], str]] = {'models': _models}
-    for key, family in FAMILIES.items():
-        leaves = _sorted(family, family.leaves(root))
-        images = [name for name in leaves if 'imagenet' in data_folder(named_config(name))]
-        clips = [name for name in leaves if name not in images]
-        baselines = list(dict.fromkeys(row.config for row in load_rows(key) if row.is_baseline))
-        for kind, configs in (('', clips), (' images', images), (' baselines', baselines)):
-            if configs:
-                writers[f'costs {key}{kind}'] = partial(_costs, key, configs)
+    for family in FAMILIES.values():
+        for kind in ('', 'images', 'baselines'):
+            writers[f'costs {family.key} {kind}'.rstrip()] = partial(_costs, root, family, kind)
     return writers
 
 
-def _sorted(family: Family, configs: Sequence[str]) -> list[str]:
-    """Configs in the order of their patterns, data sets and costs."""
+def _configs(root: Path, family: Family, kind: str) -> list[str]:
+    """Configs of a table, in the order of their patterns, data sets and costs; baselines in the paper's."""
+    if kind == 'baselines':
+        return list(dict.fromkeys(row.config for row in load_rows(family.key) if row.is_baseline))
+    folders = {config: data_folder(named_config(config)) for config in family.leaves(root)}
 
     def place(config: str) -> tuple:
-        pattern = next(i for i, pattern in enumerate(family.configs) if Path(config).match(pattern))
-        data = list(DATASETS).index(data_folder(named_config(config)))
+        pattern = next(i for i, pattern in enumerate(family.configs) if fnmatch(config, pattern))
+        data = list(DATASETS).index(folders[config])
         return pattern, data, model_cost(config, load_paper(family.key)['counted']).macs, config
 
-    return sorted(configs, key=place)
+    return sorted((config for config in folders if ('imagenet' in folders[config]) is (kind == 'images')), key=place)
 
 
 def _models(up: str) -> str:
@@ -97,8 +96,13 @@ def _models(up: str) -> str:
     return markdown_table(list(lines[0]), lines)
 
 
-def _costs(paper: str, configs: Sequence[str], up: str) -> str:
+def _costs(root: Path, family: Family, kind: str, up: str) -> str:
     """What configs cost and reach, beside what the paper prints; columns that say nothing are left out."""
+    paper, configs = family.key, _configs(root, family, kind)
+    if not configs:
+        raise UserError(
+            f'{START}costs {paper} {kind} --> must not be on a page: {family.name} has no {kind or "configs"}'
+        )
     printed: dict[str, dict[str, Row]] = {config: {} for config in configs}  # config -> number -> its first row
     for row in load_rows(paper):
         if row.config in printed and not row.partner:

@@ -2,10 +2,12 @@
 
 import functools
 import re
+from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.hub import get_config
 
+CONFIGS = Path(__file__).parents[1] / '.mim/configs'  # where ``mmdualformer::`` looks
 DATASETS = {  # folder in data/ -> name
     'kinetics400': 'Kinetics-400',
     'kinetics600': 'Kinetics-600',
@@ -38,6 +40,12 @@ def is_config(name: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def names_of(stem: str) -> list[str]:
+    """Names of the configs that are called ``stem``, in whatever folder; those of released weights are in no table."""
+    paths = (path.relative_to(CONFIGS) for path in sorted(CONFIGS.rglob(f'{stem}.py')))
+    return [path.with_suffix('').as_posix() for path in paths if path.parts[0] not in ('_base_', 'released')]
 
 
 def views_of(cfg: Config) -> tuple[int, int]:

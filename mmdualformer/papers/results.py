@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.hub import get_config
 
 from mmdualformer.configs import read_config
 from mmdualformer.errors import UserError
+
+from .leaves import named_config, names_of
 
 # number of a table -> what MMAction2's metrics call it
 METRICS = {'top1': 'acc/top1', 'top5': 'acc/top5', 'map': 'acc/mean_average_precision'}
@@ -96,12 +97,8 @@ def _config_of(log: Path) -> str:
     run = read_config(str(log.parent / 'vis_data' / 'config.py'))
     reason = f'{log.parents[1]} holds no config of mmdualformer'
     for path in log.parents[1].glob('*.py'):
-        for name in (path.stem, f'ablations/{path.stem}', f'baselines/{path.stem}'):
-            try:
-                config = get_config(f'mmdualformer::{name}.py')
-            except FileNotFoundError:
-                continue
-            if _tested(config) == _tested(run):
+        for name in names_of(path.stem):
+            if _tested(named_config(name)) == _tested(run):
                 return name
             reason = f'it tests another model, or other clips or views, than {name}'
     raise ValueError(reason)

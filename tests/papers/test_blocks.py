@@ -61,7 +61,7 @@ def test_clips_images_and_baselines_have_tables_of_their_own(root):
     assert not {'dualformer_t_k400', 'vidtr_s_k400'} & set(table)
     names = list(table)
     assert names.index('vmf_560m_k400') < names.index('vmf_560m_k600') < names.index('mobile3d_1g_k400')
-    assert table['dualformer_t_in1k'] == ['ImageNet-1K', '2.893 x 1', '4.2', '22.2 M', '22 M', '81.9']
+    assert table['dualformer_t_in1k'] == ['ImageNet-1K', '2.863 x 1', '4.2', '22.2 M', '22 M', '81.9']
     assert table['vmf_1g_k400'] == [
         'Kinetics-400', '64 of the video', '1.428 x 1', '1.43', '4.7 M', '4.7 M', '67.4 / 87.4',
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def test_clips_images_and_baselines_have_tables_of_their_own(root):
 def test_models_of_all_families_in_one_table(root):
     table = write(root, PAGE.format('models'))
     vidtr = '| [VidTr](../../docs/vidtr.md) | [`vidtr_s_k400`](../../configs/vidtr_s_k400.py) |'
-    assert f'{vidtr} 87.1 M | 158.2 x 30 | 77.7 % |' in table
+    assert f'{vidtr} 87.2 M | 158.2 x 30 | 77.7 % |' in table
     assert '| 60.1 x 4 | 79.0 % |' in table and '| 4.7 M | 0.553 x 1 | 62.6 % |' in table
 
 
@@ -79,6 +79,7 @@ def test_models_of_all_families_in_one_table(root):
     [
         (PAGE.format('costs resnet'), r'page.md: <!-- generated: costs resnet --> must name one of models, costs dual'),
         (PAGE.format('models').replace('<!-- end', '<!-- no end'), "page.md must have '<!-- end generated -->' after"),
+        (PAGE.format('costs vidtr images'), 'VidTr has no images'),
         (PAGE.format('models') * 2 + '<!-- end generated -->', 'nowhere else'),
         (PAGE.format('models').replace('| old |', '<!-- generated: models -->'), 'nowhere else'),
     ],
