@@ -121,10 +121,11 @@ def _cost_line(
     cfg = named_config(config)
     cost = model_cost(config, counted)
     clips, crops = views_of(cfg)
+    has_views = clips * crops > 1
     gflops = params = accuracies = ''
     if 'gflops' in printed:
         row = printed['gflops']
-        gflops = f'{row.published["gflops"]:g}' + ' a view' * (row.gflops_of == 'view')
+        gflops = f'{row.published["gflops"]:g}' + ' a view' * (has_views and row.gflops_of == 'view')
     if 'params' in printed:
         params = f'{printed["params"].published["params"]:g} M'
     if best:
@@ -134,6 +135,7 @@ def _cost_line(
         'config': config_link(config, up),
         'data': dataset_of(cfg),
         'input': input_of(cfg),
+        'views': f'{clips}x{crops}' if has_views else '',
         'GFLOPs x views': f'{rounded(cost.gflops)} x {clips * crops}',
         "paper's GFLOPs": gflops,
         'true multiply-adds, G': rounded(cost.macs) if FAMILIES[paper].count_flops else '',

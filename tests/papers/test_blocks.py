@@ -45,6 +45,7 @@ def test_a_block_is_replaced_and_nothing_else(root):
     assert cells == {
         'data': 'Kinetics-400',
         'input': '8x8',
+        'views': '10x3',
         'GFLOPs x views': '89.7 x 30',
         "paper's GFLOPs": '89 a view',
         'true multiply-adds, G': '158.2',
