@@ -21,6 +21,7 @@ def generate() -> dict[Path, str]:
 
 
 def main() -> None:
+    cli.ArgumentParser(description=__doc__).parse_args()
     for path, text in generate().items():
         (ROOT / path).write_text(text, encoding='utf-8')
         print(path)
