@@ -15,7 +15,7 @@ HEAD = """# Reproduction
 
 <!-- Written by tools/write_generated.py; a test compares. -->
 
-The result and ablation tables of the three papers, with what the configs of this repository cost and, where it was run,
+The result and ablation tables of the papers, with what the configs of this repository cost and, where it was run,
 what they reach.
 
 ## What was verified here
