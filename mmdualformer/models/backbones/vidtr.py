@@ -397,10 +397,9 @@ class VidTr(VideoBackbone):
         if list(pool_layers) != sorted(set(pool_layers) & set(range(num_layers))):
             raise UserError(f'{layers} must name layers of 0 to {num_layers - 1} in their order')
         for layer, kept in zip(pool_layers, pool_frames):
+            has = f'layer {layer} has {frames} temporal tokens for clip_size and patch_size'
             if not 0 < kept < frames:
-                raise UserError(f'{tokens} must shrink: layer {layer} has {frames} temporal tokens')
+                raise UserError(f'{tokens} must shrink: {has}')
             if pooling != 'topk_std' and kept != -(-frames // 2):
-                raise UserError(
-                    f'{tokens} must halve for pooling={pooling!r}: layer {layer} has {frames} temporal tokens'
-                )
+                raise UserError(f'{tokens} must halve for pooling={pooling!r}: {has}')
             frames = kept
