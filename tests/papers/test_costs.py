@@ -11,7 +11,13 @@ from mmdualformer.papers.leaves import named_config, views_of
 from mmdualformer.papers.published import load_paper, load_rows
 from tests.helpers import REPO, config_text
 
-COUNTED = {row.config: row.counted for paper in FAMILIES for row in load_rows(paper) if row.config}
+COUNTED = {
+    config: row.counted
+    for paper in FAMILIES
+    for row in load_rows(paper)
+    for config in (row.config, row.partner)
+    if config
+}
 # what a config's comment says that its model costs: GFLOPs, a view's or a video's, multiply-adds and parameters
 HERE = re.compile(
     r"\b[Hh]ere:? (?P<gflops>\d+\.\d+)(?: in the paper's convention, (?P<macs>\d+\.\d+) multiply-adds)?"
