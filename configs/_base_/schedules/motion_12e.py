@@ -1,5 +1,5 @@
 # Schedule and runtime of the quick start's motion clips, for a batch of 16.
-_base_ = 'default_runtime.py'
+_base_ = '../default_runtime.py'
 
 optim_wrapper = dict(
     type='AmpOptimWrapper',
@@ -8,10 +8,9 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0),
 )
 
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=1, end=12, convert_to_iter_based=True),
-]
+warmup = dict(type='LinearLR', start_factor=0.05, by_epoch=True, begin=0, end=1, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=1, end=12, convert_to_iter_based=True)
+param_scheduler = [warmup, cosine]
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_begin=1, val_interval=1)
 val_cfg = dict(type='ValLoop')

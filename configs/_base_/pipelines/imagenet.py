@@ -1,10 +1,6 @@
-# ImageNet-1K (ILSVRC 2012), data/imagenet/{train,val}/CLASS/*.JPEG, with the augmentation of DeiT (arXiv:2012.12877,
-# Table 9), without the repeated augmentation (supplement A.2). DeiT's code has a colour jitter of 0.4 too, which it
-# leaves out where there is RandAugment, so it is not here.
-dataset_type = 'ImageFolderDataset'
-data_root = 'data/imagenet/train'
-data_root_val = 'data/imagenet/val'
-
+# Images as clips of one frame, with the augmentation of DeiT (arXiv:2012.12877, Table 9), without the repeated
+# augmentation (supplement A.2). DeiT's code has a colour jitter of 0.4 too, which it leaves out where there is
+# RandAugment, so it is not here.
 train_pipeline = [
     dict(type='ImageDecode'),
     dict(type='BuildPseudoClip', clip_len=1),
@@ -38,14 +34,14 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type=dataset_type, data_prefix=dict(img=data_root), pipeline=train_pipeline),
+    dataset=dict(type='ImageFolderDataset', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=128,
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type=dataset_type, data_prefix=dict(img=data_root_val), pipeline=val_pipeline, test_mode=True),
+    dataset=dict(type='ImageFolderDataset', pipeline=val_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader
 
