@@ -228,7 +228,7 @@ class TestBadInput:
 
     def test_missing_data(self, fork_tool):
         result = fork_tool('tools/train.py', REPO / 'configs/dualformer_t_k400.py')
-        assert_one_line(result, 'kinetics400_train_list_videos.txt', 'configs/_base_/datasets/k400.py')
+        assert_one_line(result, 'kinetics400_train_list_videos.txt', 'configs/_base_/data/k400.py')
 
     def test_label_outside_the_classes(self, fork_tool, data_options):
         result = fork_tool('tools/train.py', CONFIG, '--cfg-options', *data_options, 'model.cls_head.num_classes=5')
