@@ -300,6 +300,7 @@ class TestBadInput:
             'would change nothing',
             'train_dataloader.dataset.pipeline',
         )
+        assert_one_line(fork_tool(*train, 'motion.num_classes=9'), 'motion.num_classes would change nothing')
         assert_one_line(fork_tool(*train, 'train_dataloader.batch_size=0'), 'train_dataloader.batch_size=0 must be')
         assert_one_line(fork_tool(*train, 'optim_wrapper.type=Other', '--amp'), '--amp takes an OptimWrapper')
         assert_one_line(fork_tool(*train, 'auto_scale_lr=None', '--auto-scale-lr'), 'base_batch_size')
