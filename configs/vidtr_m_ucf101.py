@@ -1,4 +1,4 @@
-# Table 6, VidTr-M on UCF-101, split 1, from Kinetics-400. Paper: 96.6 %.
+# Table 6, VidTr-M on UCF-101, split 1, from Kinetics-400, as vidtr_m_hmdb51.py. Paper: 96.6 %.
 _base_ = ['vidtr_m_hmdb51.py', '_base_/data/ucf101.py']
 
 model = dict(cls_head=dict(num_classes=_base_.ucf101.num_classes))

@@ -1,6 +1,5 @@
 # DualFormer-T on Kinetics-400 as released: sampling and recipe of the authors' config, which docs/dualformer.md sets
-# beside the paper's text.
-# It has 3 epochs of warm-up.
+# beside the paper's text. It has 3 epochs of warm-up.
 _base_ = [
     '../_base_/models/dualformer_t.py',
     '../_base_/data/k400.py',
