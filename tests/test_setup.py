@@ -68,7 +68,7 @@ def test_the_wheel_carries_configs_and_tools(tmp_path):
     assert 'mmdualformer = mmdualformer.__main__:main' in scripts
     for name in (
         'configs/dualformer_t_k400.py',
-        'configs/_base_/datasets/k400.py',
+        'configs/_base_/data/k400.py',
         'tools/train.py',
         'tools/dist_train.sh',
         'model-index.yml',

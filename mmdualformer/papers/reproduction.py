@@ -39,7 +39,7 @@ IMAGE_MODELS = {
     'ViT-L': ('checkpoints/vit_l.pth', 'vit_large_patch16_224_in21k.pth'),
     'T2T-ViT': ('checkpoints/t2t_vit_19.pth', 'T2T_ViT_19.pth'),
 }
-OF_PATCH_32 = 'ablations/vidtr_s_k400_patch_1x32x32'  # its kernels are those of ViT-B/32, not of ViT-B/16
+OF_PATCH_32 = 'ablations/vidtr/vidtr_s_k400_patch_1x32x32'  # its kernels are those of ViT-B/32, not of ViT-B/16
 # what the 2D DualFormer has too: an ablation that sets one of these starts from an image model that has it as well
 IMAGE_ARGUMENTS = ('block_types', 'fine_sizes', 'coarse_sizes', 'downsampling', 'position', 'mlp_ratio', 'mlp_rank')
 WITHOUT_LIST = ('imagenet', 'imagenet21k')  # read from folders

@@ -11,6 +11,9 @@ from mmengine.hub import get_config
 from mmdualformer.configs import read_config
 from mmdualformer.errors import UserError
 
+# of configs/, where a tested config may be; those of the released weights are in no table
+FOLDERS = ('', 'ablations/dualformer/', 'ablations/video_mobile_former/', 'ablations/vidtr/', 'baselines/')
+
 
 @dataclass(frozen=True)
 class Result:
@@ -93,7 +96,8 @@ def _config_of(log: Path) -> str:
     run = read_config(str(log.parent / 'vis_data' / 'config.py'))
     reason = f'{log.parents[1]} holds no config of mmdualformer'
     for path in log.parents[1].glob('*.py'):
-        for name in (path.stem, f'ablations/{path.stem}', f'baselines/{path.stem}'):
+        for folder in FOLDERS:
+            name = folder + path.stem
             try:
                 config = get_config(f'mmdualformer::{name}.py')
             except FileNotFoundError:

@@ -236,7 +236,7 @@ def _has_config(name: str) -> bool:
 
 
 def read_config(name: str) -> Config:
-    """Read one of our configs by its name, such as ``ablations/dualformer_t_k400_conv``."""
+    """Read one of our configs by its name, such as ``ablations/dualformer/dualformer_t_k400_conv``."""
     return get_config(f'mmdualformer::{name}.py')
 
 
