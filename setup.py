@@ -32,6 +32,7 @@ REQUIREMENTS = [
     'numpy',
     'psutil',
     'pyyaml',
+    'rich',
     'matplotlib',
     'opencv-python',
     'pillow',
@@ -42,21 +43,21 @@ REQUIREMENTS = [
 # No requirement, as there may be a full mmcv: the two own the same files, and pip would overwrite one by the other.
 MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
 EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
-TYPE_CHECKER_REQUIREMENTS = ['mypy']
+TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 
 
 def link_outside(markdown: str) -> str:
     """Turn links to files of the repository into links that work outside of it."""
 
     def replace(match: re.Match) -> str:
-        image, target = match.group('image', 'target')
+        before, target = match.groups()
         if not target or not (ROOT / target).exists():
             return match[0]
-        address = RAW if image else f'{URL}/{"tree" if (ROOT / target).is_dir() else "blob"}/main'
-        return f'{match["before"]}{address}/{target}'
+        if before != '](':  # an image: the file, not its page
+            return f'{before}{RAW}/{target}'
+        return f'{before}{URL}/{"tree" if (ROOT / target).is_dir() else "blob"}/main/{target}'
 
-    # [text](target), ![text](target), and src="target" of an <img>
-    return re.sub(r'(?P<before>(?P<image>!)?\[[^][]*\]\(|(?P<source>src="))(?P<target>[^)"#:\s]*)', replace, markdown)
+    return re.sub(r'(!\[[^][]*\]\(|src="|\]\()([^)"#:\s]*)', replace, markdown)
 
 
 class BuildWithMim(build_py):
