@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections import Counter
 from email.parser import Parser
 from pathlib import Path
 
@@ -166,6 +167,23 @@ def test_the_wheel_carries_configs_and_tools(wheel, source):
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
     assert 'mmdualformer/stale.py' not in names
     assert not (source / 'mmdualformer' / '.mim').exists()  # the checkout stays as it was
+
+
+def test_openmim_finds_in_the_wheel_what_it_searches(wheel):
+    """``mim search`` reads the metafiles; ``mim train`` wants one file of a config's name in the whole package.
+
+    It refuses the configs that ``released/`` has again, unless they are named by their whole path.
+    """
+    names = [name.removeprefix('mmdualformer/') for name in wheel.namelist()]
+    files = Counter(name.rpartition('/')[2] for name in names)
+    metafiles = yaml.safe_load(wheel.read('mmdualformer/.mim/model-index.yml'))['Import']
+    models = [
+        model for name in metafiles for model in yaml.safe_load(wheel.read(f'mmdualformer/.mim/{name}'))['Models']
+    ]
+    assert len(metafiles) >= 3 and len(models) >= 50
+    for model in models:
+        assert f'.mim/{model["Config"]}' in names
+        assert files[f'{model["Name"]}.py'] == 1 or f'.mim/configs/released/{model["Name"]}.py' in names
 
 
 @pytest.mark.parametrize('may_link', [True, False])
