@@ -7,7 +7,8 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
-from mmdualformer.analysis import count_cost, count_vidtr_paper_macs
+from mmdualformer.analysis import count_cost
+from mmdualformer.papers.conventions import count_vidtr
 from tests.helpers import REPO, build_backbone, config_text
 
 # config: paper's GFLOPs a view, what its convention gives here, and the true multiply-adds, both in 1e9
@@ -49,7 +50,7 @@ def test_costs_in_truth_and_in_the_papers_convention(name):
     backbone = build_backbone(cfg)
     shape = (1, 3, cfg.test_pipeline[1].clip_len, 224, 224)
     assert backbone.grid_embed.size[0] * backbone.patch_embed.kernel_size[0] == shape[2]
-    assert count_vidtr_paper_macs(backbone, shape) / 1e9 == pytest.approx(convention, abs=0.06)
+    assert count_vidtr(backbone, shape) / 1e9 == pytest.approx(convention, abs=0.06)
     assert count_cost(backbone, shape).macs / 1e9 == pytest.approx(macs, abs=0.06)
     if paper:
         assert convention == pytest.approx(paper, rel=0.035)  # the paper seems to cut off what follows the point
@@ -66,7 +67,7 @@ def test_the_documented_costs_are_these():
 
 def test_the_convention_misses_attention_and_class_tokens_by_hand():
     cfg = Config.fromfile(REPO / 'configs/vidtr_s_k400.py')
-    assert count_vidtr_paper_macs(build_backbone(cfg), (2, 3, 8, 224, 224)) == 2 * 8 * 196 * (
+    assert count_vidtr(build_backbone(cfg), (2, 3, 8, 224, 224)) == 2 * 8 * 196 * (
         16 * 16 * 3 * 768 + 12 * 2 * 768 * 3072
     )
 

@@ -10,8 +10,10 @@ from shlex import quote
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.errors import UserError
-from mmdualformer.papers import reproduction
-from mmdualformer.papers.tables import PAPERS, QUICKSTART, find_rows, with_token_labels, without_token_labels
+from mmdualformer.papers.families import FAMILIES
+from mmdualformer.papers.published import QUICKSTART, find_rows
+from mmdualformer.papers.reproduction import Machine, chain, run_steps
+from mmdualformer.papers.twins import with_token_labels, without_token_labels
 
 SELECTORS = ('data', 'pretrain', 'views')  # what tells rows of one name from each other
 
@@ -39,8 +41,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     paper, _, table = args.table.partition('/')
-    if paper not in (*PAPERS, QUICKSTART) or not table:
-        raise UserError(f'--table {args.table!r} must be {", ".join(PAPERS)} or {QUICKSTART}, a slash and a table')
+    if paper not in (*FAMILIES, QUICKSTART) or not table:
+        raise UserError(f'--table {args.table!r} must be {", ".join(FAMILIES)} or {QUICKSTART}, a slash and a table')
     rows = find_rows(paper, table, args.row, args.data, args.pretrain, args.views)
     if args.token_labels is not None:
         rows = (with_token_labels if args.token_labels else without_token_labels)(rows)
@@ -52,15 +54,15 @@ def main() -> None:
     if args.run and args.launcher == 'slurm' and not args.partition:
         raise UserError('--launcher slurm needs --partition')
 
-    machine = reproduction.Machine(args.gpus, args.launcher, args.partition or 'PARTITION')
+    machine = Machine(args.gpus, args.launcher, args.partition or 'PARTITION')
     if args.run and args.launcher == 'pytorch' and machine.nodes > 1:
         raise UserError(
             f'--run with --gpus {args.gpus} takes --launcher slurm, which starts processes on '
             f'{machine.nodes} machines; without --run this prints what to run on each'
         )
-    steps = reproduction.chain(rows[0], machine, args.cfg_options)
+    steps = chain(rows[0], machine, args.cfg_options)
     if args.run:
-        reproduction.run(steps)
+        run_steps(steps)
         return
     print(f'# {args.table}, {args.row}: {choices[0]}')
     for choice in choices[1:]:

@@ -1,5 +1,5 @@
 from .classes import compare_classes
-from .cost import Cost, count_cost, count_vidtr_paper_macs, split_cost
+from .cost import Cost, count_cost, split_cost
 from .ensemble import average_scores, evaluate_scores, load_predictions
 from .memory import PeakMemory
 from .scorer import as_scorer, build_scorer, clip_shape
@@ -14,7 +14,6 @@ __all__ = [
     'clip_shape',
     'compare_classes',
     'count_cost',
-    'count_vidtr_paper_macs',
     'evaluate_scores',
     'load_predictions',
     'median_times',

@@ -7,8 +7,6 @@ import torch
 import torch.nn as nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmdualformer.models import VidTr
-
 # What fvcore's counter, which the papers use, adds for an element that a normalisation puts out.
 _NORM_COST = {nn.LayerNorm: 5, nn.BatchNorm1d: 2, nn.BatchNorm2d: 2, nn.BatchNorm3d: 2}
 
@@ -82,43 +80,3 @@ def split_cost(model: nn.Module, shape: Sequence[int], kinds: Sequence[type[nn.M
         )
         for kind in kinds
     }
-
-
-def count_vidtr_paper_macs(model: VidTr, shape: Sequence[int]) -> int:
-    """Count a VidTr as its paper does: the patch projection and the perceptrons of patches.
-
-    Its Tables 2, 3 and 5 are met by this count, which has neither the attention's projections and products nor class
-    tokens; the true cost, :func:`count_cost`, is nearly twice as high.
-
-    Args:
-        model (VidTr): On any device; it stays as it is.
-        shape (sequence): Shape of the input, batch included.
-
-    Returns:
-        int: Multiply-adds of the whole input.
-    """
-    model = copy.deepcopy(model).to('meta').eval().requires_grad_(False)
-    macs = class_tokens = 0
-
-    def count_patches(module: nn.Module, _, output: torch.Tensor) -> None:
-        nonlocal macs, class_tokens
-        tokens = output.numel() // output.shape[-1]
-        macs += tokens * module.weight.numel()
-        class_tokens -= tokens
-
-    def count_class_tokens(module: nn.Module, _, output: tuple[torch.Tensor, torch.Tensor]) -> None:
-        nonlocal class_tokens
-        class_tokens += output[0].numel() // output[0].shape[-1]
-
-    def count_perceptron(module: nn.Module, _, output: torch.Tensor) -> None:
-        nonlocal macs
-        tokens = output.numel() // output.shape[-1] - class_tokens
-        macs += tokens * (module.fc1.weight.numel() + module.fc2.weight.numel())
-
-    model.patch_embed.register_forward_hook(count_patches)
-    model.grid_embed.register_forward_hook(count_class_tokens)
-    for layer in model.layers:
-        layer.mlp.register_forward_hook(count_perceptron)
-    with torch.no_grad():
-        model(torch.empty(*shape, device='meta'))
-    return macs

@@ -14,9 +14,10 @@ from matplotlib.transforms import Bbox
 
 from mmdualformer.errors import UserError
 
-from .tables import Row, load_paper, load_rows
+from .families import Family
+from .published import Row, load_rows
 
-FIGURES = {'dualformer': '1', 'vmf': '3'}  # paper -> the table that its Figure 1 draws
+DATA = 'Kinetics-400'
 HIGHLIGHT, REST = '#b2182b', '#4d4d4d'
 # where a label stands beside its point: to the right, up (in points), and its alignment
 PLACES = (
@@ -45,12 +46,12 @@ def _label(row: Row, rows: Sequence[Row]) -> str:
     return f'{row.row}, {row.views} views' if all(other.views for other in namesakes) else f'{row.row}, {row.input}'
 
 
-def _annotate(axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> None:
+def _annotate(figure: Figure, axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> None:
     """Write a label beside each (x, y, label, colour): at the first of a few places where it covers nothing."""
-    renderer = FigureCanvasAgg(axes.figure).get_renderer()
-    axes.figure.draw(renderer)  # lays it out
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)  # lays it out
     marks = axes.transData.transform([point[:2] for point in points])
-    taken = []
+    taken: list[Bbox] = []
 
     def is_free(box: Bbox, own: int) -> bool:
         others, box = np.delete(marks, own, axis=0), box.padded(3)
@@ -72,24 +73,26 @@ def _annotate(axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> No
         taken.append(text.get_window_extent(renderer))
 
 
-def _plot(axes: Axes, rows: Sequence[Row], number: str, family: str) -> None:
+def _plot(figure: Figure, axes: Axes, rows: Sequence[Row], number: str, family: str) -> None:
     """Draw accuracy against one of the rows' numbers; the rows of ours are those of the family."""
     others = [row for row in rows if not row.config or row.is_baseline]
     ours = sorted(
         (row for row in rows if row.config and not row.is_baseline),
         key=lambda row: (row.published[number], row.published['top1']),
     )
-    for group, style in (
-        (others, dict(color=REST, linestyle='', marker='o', markersize=4, label='other models')),
-        (ours, dict(color=HIGHLIGHT, marker='o', markersize=6, label=family)),
+    for group, line, size, color, label in (
+        (others, '', 4, REST, 'other models'),
+        (ours, '-', 6, HIGHLIGHT, family),
     ):
-        axes.plot([row.published[number] for row in group], [row.published['top1'] for row in group], **style)
-    axes.set(xscale='log', ylabel='top-1 accuracy on Kinetics-400, %')
+        points = [row.published[number] for row in group], [row.published['top1'] for row in group]
+        axes.plot(*points, color=color, linestyle=line, marker='o', markersize=size, label=label)
+    axes.set(xscale='log', ylabel=f'top-1 accuracy on {DATA}, %')
     axes.margins(x=0.12, y=0.08)
     axes.grid(color='#e5e5e5')
     axes.set_axisbelow(True)
     axes.legend(loc='lower right')
     _annotate(
+        figure,
         axes,
         [
             (row.published[number], row.published['top1'], _label(row, rows), color)
@@ -99,40 +102,27 @@ def _plot(axes: Axes, rows: Sequence[Row], number: str, family: str) -> None:
     )
 
 
-def plot_accuracy(paper: str) -> Figure:
-    """Figure 1 of DualFormer or of Video Mobile-Former: Kinetics-400 accuracy against the GFLOPs of a video.
+def plot_accuracy(family: Family) -> Figure:
+    """A paper's figure of accuracy on Kinetics-400 against cost, a part for each number of the cost.
 
     Args:
-        paper (str): A key of ``FIGURES``.
+        family (Family): One of ``FAMILIES``.
 
     Returns:
-        Figure: All numbers are the paper's.
+        Figure: All numbers are the paper's; a model without one of them has no point in that part.
     """
-    rows = [row for row in load_rows(paper, FIGURES[paper]) if row.data == 'Kinetics-400']
-    title = load_paper(paper)['title'].partition(':')[0]
-    figure = Figure(figsize=(8, 5.5), layout='constrained')
-    axes = figure.subplots()
-    axes.set(
-        xlabel='GFLOPs of a video, all views',
-        title=f'{title}: accuracy and cost, as its Table {FIGURES[paper]} prints them',
-    )
-    _plot(axes, rows, 'gflops', title)
-    return figure
-
-
-def plot_latency() -> Figure:
-    """Figure 2 of VidTr: Kinetics-400 accuracy against the GFLOPs and against the latency of a view.
-
-    Returns:
-        Figure: All numbers are those of the paper's Tables 2 and 3; a model without a latency has no second point.
-    """
-    rows = [row for table in ('2', '3') for row in load_rows('vidtr', table)]
-    figure = Figure(figsize=(14, 6), layout='constrained')
-    figure.suptitle('VidTr: accuracy, cost and latency, as its Tables 2 and 3 print them')
-    numbers = {'gflops': 'GFLOPs of a view', 'latency': 'latency of a view, ms'}
-    for axes, (number, label) in zip(figure.subplots(1, 2), numbers.items()):
-        axes.set(xlabel=label)
-        _plot(axes, [row for row in rows if number in row.published], number, 'VidTr')
+    tables, numbers = family.figure.tables, family.figure.numbers
+    rows = [row for table in tables for row in load_rows(family.key, table) if row.data == DATA]
+    labels = {
+        'gflops': 'GFLOPs of a video, all views' if rows[0].gflops_of == 'video' else 'GFLOPs of a view',
+        'latency': 'latency of a view, ms',
+    }
+    printed = f'its Table {tables[0]} prints' if len(tables) == 1 else f'its Tables {" and ".join(tables)} print'
+    figure = Figure(figsize=(8, 5.5) if len(numbers) == 1 else (7 * len(numbers), 6), layout='constrained')
+    figure.suptitle(f'{family.name}: accuracy and cost, as {printed} them')
+    for number, axes in zip(numbers, figure.subplots(1, len(numbers), squeeze=False)[0]):
+        axes.set(xlabel=labels[number])
+        _plot(figure, axes, [row for row in rows if number in row.published], number, family.name)
     return figure
 
 

@@ -10,8 +10,9 @@ from torch import nn
 
 from mmdualformer.analysis import build_scorer, clip_shape, median_times
 
+from .leaves import named_config
+from .published import UNITS, Row
 from .report import markdown_table
-from .tables import UNITS, Row, read_config
 
 LATENCIES = ('latency', 'gpu_latency', 'cpu_latency')
 
@@ -35,7 +36,8 @@ def measure_latencies(rows: Sequence[Row], device: torch.device, runs: int) -> d
     Returns:
         dict: Index of the row -> median in milliseconds.
     """
-    models, calls = {}, {}
+    models: dict[str, tuple[nn.Module, torch.Tensor]] = {}
+    calls = {}
     for i, row in enumerate(rows):
         of_row = []
         for cfg in _configs(row):
@@ -66,7 +68,7 @@ def latency_table(rows: Sequence[Row], times: dict[int, float], where: str) -> s
 
 def _configs(row: Row) -> list[Config]:
     if row.config:
-        return [read_config(config) for config in (row.config, row.partner) if config]
+        return [named_config(config) for config in (row.config, row.partner) if config]
     cfg = get_config(f'mmaction::recognition/{row.mmaction}.py') if row.mmaction else None
     return [cfg] if cfg is not None and cfg.model.type != 'Recognizer2D' else []
 

@@ -3,19 +3,11 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from .report import cell_texts, markdown_table
-from .tables import (
-    PAPERS,
-    TOKEN_LABELLED,
-    UNITS,
-    Cell,
-    Row,
-    compare,
-    has_twins,
-    load_paper,
-    load_rows,
-    without_token_labels,
-)
+from .comparison import Cell, compare
+from .families import FAMILIES
+from .published import UNITS, Row, load_paper, load_rows, paper_name
+from .report import cell_texts, config_link, markdown_table
+from .twins import TOKEN_LABELLED, has_twins, without_token_labels
 
 SETTINGS = ('data', 'pretraining', 'input', 'views')
 UNRESOLVED = 'unresolved'  # how the reason of a number begins that no reading of the model gives
@@ -23,7 +15,7 @@ HEAD = """# Reproduction
 
 <!-- Written by tools/write_generated.py; a test compares. -->
 
-The result and ablation tables of the three papers, with what the configs of this repository cost and, where it was run,
+The result and ablation tables of the papers, with what the configs of this repository cost and, where it was run,
 what they reach.
 
 ## What was verified here
@@ -61,7 +53,7 @@ A number of ours is taken from a test's log only if the test ran the model, the 
 
 def write_page() -> str:
     """Write the page; costs are counted, accuracies are left empty."""
-    rows = [row for paper in PAPERS for row in load_rows(paper) if row.config]
+    rows = [row for paper in FAMILIES for row in load_rows(paper) if row.config]
     cells = compare(rows)
     verdicts = [cell.verdict for cell in cells if cell.here is not None]
     met = verdicts.count('met')
@@ -80,17 +72,18 @@ def write_page() -> str:
 
 def _unresolved(cells: Sequence[Cell]) -> str:
     """Name the numbers that recounting did not explain."""
-    tables = {}
+    tables: dict[str, list[str]] = {}
     for cell in cells:
         if cell.row.reason.get(cell.name, '').startswith(UNRESOLVED):
-            title = load_paper(cell.row.paper)['title'].partition(':')[0]
-            tables.setdefault(f'{title}, Table {cell.row.table}', []).append(f'{cell.published:g}')
+            table = f'{paper_name(cell.row.paper)}, Table {cell.row.table}'
+            tables.setdefault(table, []).append(f'{cell.published:g}')
     return '; '.join(f'{" and ".join(numbers)} ({table})' for table, numbers in tables.items())
 
 
 def _table(cells: Sequence[Cell]) -> str:
     """A line a row, each number of the paper's beside ours where there is one, and the reasons of differences."""
-    lines, reasons = [], {}
+    lines = []
+    reasons: dict[tuple[str, str], dict[str, None]] = {}
     for _, group in groupby(cells, key=lambda cell: id(cell.row)):
         of_row = list(group)
         lines.append(_line(of_row[0].row, of_row))
@@ -123,7 +116,7 @@ def _twins(rows: Sequence[Row]) -> str:
 
 
 def _line(row: Row, cells: Sequence[Cell]) -> dict[str, str]:
-    config = f'[`{row.config.rpartition("/")[2]}`](../configs/{row.config}.py)'
+    config = config_link(row.config, '../')
     line = dict(zip(('row', *SETTINGS, 'config'), (row.row, row.data, row.pretrain, row.input, row.views, config)))
     for cell in sorted(cells, key=lambda cell: list(UNITS).index(cell.name)):
         texts = cell_texts(cell)
@@ -131,6 +124,6 @@ def _line(row: Row, cells: Sequence[Cell]) -> dict[str, str]:
         of_view = ' a view' if cell.name == 'gflops' and row.gflops_of == 'view' else ''
         line[unit] = texts['paper'] + of_view
         line[f'{unit}, here'] = texts['ours']
-        if row.paper == 'vidtr' and texts['multiply-adds, G']:
+        if FAMILIES[row.paper].count_flops and texts['multiply-adds, G']:
             line['multiply-adds, G, here'] = texts['multiply-adds, G']
     return line

@@ -6,7 +6,9 @@ import io
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from .tables import METRICS, UNITS, Cell, load_paper
+from .comparison import Cell
+from .published import UNITS, load_paper, paper_name
+from .results import METRICS
 
 COLUMNS = (
     'row',
@@ -45,18 +47,24 @@ def cell_texts(cell: Cell) -> dict[str, str]:
         config,
         unit,
         f'{cell.published:g}',
-        _rounded(cell.here),
+        rounded(cell.here),
         difference,
-        _rounded(cell.macs),
+        rounded(cell.macs),
         cell.verdict,
     )
     return dict(zip(COLUMNS, texts))
 
 
-def _rounded(number: float | None) -> str:
+def rounded(number: float | None) -> str:
+    """Write a cost of ours, or nothing."""
     if number is None:
         return ''
     return f'{number:.3f}' if number < 10 else f'{number:.1f}'
+
+
+def config_link(config: str, root: str = '') -> str:
+    """Link to a config, from a page from which ``root`` leads to the repository's root."""
+    return f'[`{config.rpartition("/")[2]}`]({root}configs/{config}.py)'
 
 
 def markdown_table(columns: Sequence[str], lines: Sequence[dict[str, str]]) -> str:
@@ -81,11 +89,10 @@ def _by_table(cells: Sequence[Cell], write: Callable[[str, Sequence[str], list[d
     """Write each table with the columns that say anything in it."""
     texts = []
     for (paper, table), group in groupby(cells, key=lambda cell: (cell.row.paper, cell.row.table)):
-        content = load_paper(paper)
-        title = next(entry['title'] for entry in content['tables'] if entry['table'] == table)
+        title = next(entry['title'] for entry in load_paper(paper)['tables'] if entry['table'] == table)
         lines = [cell_texts(cell) for cell in group]
         columns = [column for column in COLUMNS if column == 'ours' or any(line[column] for line in lines)]
-        texts.append(write(f'{content["title"].partition(":")[0]}, Table {table}: {title}', columns, lines))
+        texts.append(write(f'{paper_name(paper)}, Table {table}: {title}', columns, lines))
     return '\n'.join(texts)
 
 

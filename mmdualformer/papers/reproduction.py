@@ -13,35 +13,12 @@ from mmengine.config import Config
 
 from mmdualformer.configs import merge_options, parse_options
 from mmdualformer.errors import UserError
-from mmdualformer.papers.tables import (
-    PAPERS,
-    TOKEN_LABELLED,
-    Row,
-    data_folder,
-    has_twins,
-    load_paper,
-    load_rows,
-    read_config,
-)
 
-# checkpoint that a config starts from -> the config that makes it, where it is not of the same name
-MAKERS = {
-    'dualformer_t_k400': 'dualformer_t_k400_tokenlabel',  # as the paper trains T and S on Kinetics-400 (Appendix A.3)
-    'dualformer_s_k400': 'dualformer_s_k400_tokenlabel',
-    'dualformer_b_k400': 'dualformer_b_k400_in1k',
-    'i3d_r50_8x8_k400': 'baselines/i3d_r50_8x8_k400',
-}
-# what the paper starts from, where the config starts from random weights -> the checkpoint, and timm's file of it
-IMAGE_MODELS = {
-    'ImageNet-1K': ('checkpoints/dualformer_t_in1k.pth', None),  # all ablations are of DualFormer-T
-    'ViT-B': ('checkpoints/vit_b.pth', 'vit_base_patch16_224_in21k.pth'),
-    'ViT-B/32': ('checkpoints/vit_b_32.pth', 'vit_base_patch32_224_in21k.pth'),
-    'ViT-L': ('checkpoints/vit_l.pth', 'vit_large_patch16_224_in21k.pth'),
-    'T2T-ViT': ('checkpoints/t2t_vit_19.pth', 'T2T_ViT_19.pth'),
-}
-OF_PATCH_32 = 'ablations/vidtr/vidtr_s_k400_patch_1x32x32'  # its kernels are those of ViT-B/32, not of ViT-B/16
-# what the 2D DualFormer has too: an ablation that sets one of these starts from an image model that has it as well
-IMAGE_ARGUMENTS = ('block_types', 'fine_sizes', 'coarse_sizes', 'downsampling', 'position', 'mlp_ratio', 'mlp_rank')
+from .families import FAMILIES
+from .leaves import data_folder, named_config
+from .published import Row, load_paper, load_rows
+from .twins import TOKEN_LABELLED, has_twins
+
 WITHOUT_LIST = ('imagenet', 'imagenet21k')  # read from folders
 # configs that differ from another in nothing but their test: the end of their names
 TESTS_OF_ANOTHER = ('_4x3',)
@@ -111,11 +88,11 @@ def chain(row: Row, machine: Machine, options: Sequence[str] = ()) -> list[Step]
         list[Step]: Data check, pretraining, training, test, cell. Checkpoints that are there are not made again.
     """
     steps = []
-    for config, pretrain in ((row.config, row.pretrain), (row.partner, '')):
+    for config, of_config in ((row.config, row), (row.partner, None)):
         if not config:
             continue
         trained = _trained_as(config)
-        steps += _train(trained, pretrain, machine, options)
+        steps += _train(trained, of_config, machine, options)
         command = machine.command('test', config, _last_checkpoint(trained, _read(trained, options)))
         dump = f' --dump {_predictions(config)}' if row.partner else ''
         steps.append(Step(f'test {config}: {row.views or "1x1"} views', command + dump + _cfg_options(options)))
@@ -137,7 +114,7 @@ def chain(row: Row, machine: Machine, options: Sequence[str] = ()) -> list[Step]
     return list(dict.fromkeys(steps))
 
 
-def run(steps: Sequence[Step]) -> None:
+def run_steps(steps: Sequence[Step]) -> None:
     """Run steps one after another, with the Python that this runs in.
 
     Raises:
@@ -153,8 +130,8 @@ def run(steps: Sequence[Step]) -> None:
             raise UserError(f'step {number} of {len(steps)}, {step.title!r}, ended with status {status}')
 
 
-def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str]) -> list[Step]:
-    """Steps up to the last checkpoint of a config, in the order of what needs what."""
+def _train(config: str, row: Row | None, machine: Machine, options: Sequence[str]) -> list[Step]:
+    """Steps to the last checkpoint of a config, in the order of what needs what; ``row`` says what it starts from."""
     cfg = _read(config, options)
     own_options = list(options)
     steps = _check_data(cfg)
@@ -163,26 +140,28 @@ def _train(config: str, pretrain: str, machine: Machine, options: Sequence[str])
         cfg.load_from,
         cfg.model.get('teacher', {}).get('checkpoint'),
     ]
-    pretrain = 'ViT-B/32' if config == OF_PATCH_32 else pretrain
-    if not any(checkpoints[:2]) and pretrain in IMAGE_MODELS:
-        checkpoint, released = IMAGE_MODELS[pretrain]
-        variant = {name: cfg.model.backbone[name] for name in IMAGE_ARGUMENTS if name in cfg.model.backbone}
+    image_model = _image_model(row) if row and not any(checkpoints[:2]) else None
+    if row and image_model:
+        variant = {
+            name: cfg.model.backbone[name] for name in image_model.get('arguments', ()) if name in cfg.model.backbone
+        }
+        checkpoint = image_model.get('checkpoint') or f'checkpoints/{image_model["config"]}.pth'
         if variant:
             name = Path(config).name.removesuffix(TOKEN_LABELLED).replace('_k400_', '_in1k_')
             checkpoint = f'checkpoints/{name}.pth'
-            steps += _train_image_variant(Path(checkpoint), variant, machine, options)
-        elif released is None:
+            steps += _train_image_variant(Path(checkpoint), image_model['config'], variant, machine, options)
+        elif 'config' in image_model:
             checkpoints.append(checkpoint)
         elif not Path(checkpoint).exists():
+            released = image_model['released']
             steps.append(
                 Step(
-                    f'pretraining: convert {released}, {pretrain} as its authors released it',
+                    f'pretraining: convert {released}, {row.image_model or row.pretrain} as its authors released it',
                     f'python tools/convert_checkpoint.py vit {released} {checkpoint}',
                 )
             )
         own_options += ['model.backbone.init_cfg.type=Inflated', f'model.backbone.init_cfg.checkpoint={checkpoint}']
-        of_time_alone = variant.get('fine_sizes', ('whole',))[-1] not in ('whole', None)
-        own_options += ['model.backbone.init_cfg.strict=False'] * of_time_alone  # images lack what reduces time alone
+        own_options += ['model.backbone.init_cfg.strict=False'] * row.partly_inflated
     for checkpoint in filter(None, checkpoints):
         steps += _make_checkpoint(checkpoint, machine, options)
     return [*steps, _train_step(config, cfg, machine, own_options)]
@@ -197,13 +176,17 @@ def _train_step(config: str, cfg: Config, machine: Machine, options: Sequence[st
     return Step(f'train {config}: {cfg.train_cfg.max_epochs} epochs{_hours(config, machine)}', command)
 
 
+def _image_model(row: Row) -> dict | None:
+    """The image model that the paper starts a row from; see ``published.py``."""
+    return load_paper(row.paper).get('image_models', {}).get(row.image_model or row.pretrain)
+
+
 def _train_image_variant(
-    checkpoint: Path, variant: Mapping[str, object], machine: Machine, options: Sequence[str]
+    checkpoint: Path, config: str, variant: Mapping[str, object], machine: Machine, options: Sequence[str]
 ) -> list[Step]:
-    """Steps to an image model with the backbone arguments of an ablation; none if it is there."""
+    """Steps to the image model of a config with the backbone arguments of an ablation; none if it is there."""
     if checkpoint.exists():
         return []
-    config = Path(IMAGE_MODELS['ImageNet-1K'][0]).stem
     cfg = _read(config, options)
     folder = f'work_dirs/{checkpoint.stem}'
     values = {name: str(value).replace(' ', '').replace("'", '') for name, value in variant.items()}
@@ -219,11 +202,11 @@ def _make_checkpoint(checkpoint: str, machine: Machine, options: Sequence[str]) 
     """Steps to a checkpoint that a config starts from; none if it is there."""
     if Path(checkpoint).exists():
         return []
-    maker = MAKERS.get(Path(checkpoint).stem, Path(checkpoint).stem)
+    maker = _makers().get(Path(checkpoint).stem, Path(checkpoint).stem)
     row = next((row for row in _all_rows() if row.config == maker), None)
     trained = _last_checkpoint(maker, _read(maker, options))
     return [
-        *_train(maker, row.pretrain if row else '', machine, options),
+        *_train(maker, row, machine, options),
         _keep(maker, trained, Path(checkpoint)),
     ]
 
@@ -266,17 +249,23 @@ def _check_data(cfg: Config) -> list[Step]:
 
 
 def _hours(config: str, machine: Machine) -> str:
-    row = next((row for row in _all_rows() if row.config == config and row.gpu_hours), None)
-    if row is None:
-        return ''
-    return (
-        f'; the authors took about {row.gpu_hours} {load_paper(row.paper)["gpu"]} hours, '
-        f'{row.gpu_hours / machine.gpus:.0f} on {machine.gpus}'
-    )
+    for row in _all_rows():
+        if row.config == config and row.gpu_hours:
+            gpu = load_paper(row.paper)['gpu']
+            on_all = f'{row.gpu_hours / machine.gpus:.0f} on {machine.gpus}'
+            return f'; the authors took about {row.gpu_hours} {gpu} hours, {on_all}'
+    return ''
 
 
 def _all_rows() -> list[Row]:
-    return [row for paper in PAPERS for row in load_rows(paper)]
+    return [row for paper in FAMILIES for row in load_rows(paper)]
+
+
+def _makers() -> dict[str, str]:
+    """Checkpoint -> the config that makes it, where it is not of the same name."""
+    return {
+        checkpoint: config for paper in FAMILIES for checkpoint, config in load_paper(paper).get('makers', {}).items()
+    }
 
 
 def _read(config: str, options: Sequence[str]) -> Config:
@@ -285,7 +274,7 @@ def _read(config: str, options: Sequence[str]) -> Config:
 
 @functools.cache
 def _read_once(config: str, options: tuple[str, ...]) -> Config:
-    cfg = read_config(config)
+    cfg = named_config(config)
     merge_options(cfg, parse_options(options), f'configs/{config}.py')
     return cfg
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.hub import get_config
 
 from mmdualformer.configs import read_config
 from mmdualformer.errors import UserError
 
-# of configs/, where a tested config may be; those of the released weights are in no table
-FOLDERS = ('', 'ablations/dualformer/', 'ablations/video_mobile_former/', 'ablations/vidtr/', 'baselines/')
+from .leaves import named_config, names_of
+
+# number of a table -> what MMAction2's metrics call it
+METRICS = {'top1': 'acc/top1', 'top5': 'acc/top5', 'map': 'acc/mean_average_precision'}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def find_results(folder: Path) -> tuple[dict[str, Result], list[str]]:
         folder (Path): Searched with all its folders.
 
     Returns:
-        tuple: Name of the config, as :func:`~mmdualformer.papers.tables.read_config` takes it -> its latest result;
+        tuple: Name of the config, as :func:`~mmdualformer.papers.leaves.named_config` takes it -> its latest result;
         and a line for each test that was left out, which says why.
 
     Raises:
@@ -96,13 +97,8 @@ def _config_of(log: Path) -> str:
     run = read_config(str(log.parent / 'vis_data' / 'config.py'))
     reason = f'{log.parents[1]} holds no config of mmdualformer'
     for path in log.parents[1].glob('*.py'):
-        for folder in FOLDERS:
-            name = folder + path.stem
-            try:
-                config = get_config(f'mmdualformer::{name}.py')
-            except FileNotFoundError:
-                continue
-            if _tested(config) == _tested(run):
+        for name in names_of(path.stem):
+            if _tested(named_config(name)) == _tested(run):
                 return name
             reason = f'it tests another model, or other clips or views, than {name}'
     raise ValueError(reason)

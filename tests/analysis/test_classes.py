@@ -7,7 +7,7 @@ import torch
 
 from mmdualformer.analysis import compare_classes
 from mmdualformer.errors import UserError
-from mmdualformer.papers.tables import load_paper
+from mmdualformer.papers.published import load_paper
 from tests.helpers import assert_one_line
 
 

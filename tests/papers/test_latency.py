@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from mmdualformer.papers import latency, tables
+from mmdualformer.papers import latency
 from mmdualformer.papers.latency import latency_table, measure_latencies
+from mmdualformer.papers.published import load_rows
 from tests.helpers import assert_one_line
 
 TOOL = 'tools/analysis/benchmark_latency.py'
@@ -35,7 +36,7 @@ def timed(monkeypatch):
 
 
 def test_a_view_of_every_model_that_there_is(timed):
-    rows = tables.load_rows('vidtr', '2')
+    rows = load_rows('vidtr', '2')
     times = measure_latencies(rows, torch.device('cpu'), 1)
     measured = {rows[i].row: time for i, time in times.items()}
     assert measured.keys() == {row.row for row in rows if row.config or row.mmaction}
@@ -44,7 +45,7 @@ def test_a_view_of_every_model_that_there_is(timed):
 
 
 def test_table_12_has_64_frames_for_all(timed):
-    rows = tables.load_rows('vmf', '12')
+    rows = load_rows('vmf', '12')
     times = measure_latencies(rows, torch.device('cpu'), 1)
     assert {rows[i].row: time for i, time in times.items()} == {
         **{f'Video-Mobile-Former-{size}': 64 for size in ('560M', '1G', '2G', '5G')},
@@ -57,7 +58,7 @@ def test_table_12_has_64_frames_for_all(timed):
 
 
 def test_images_are_no_clips(timed):
-    rows = [row for row in tables.load_rows('vidtr', '3') if row.row == 'TSM']
+    rows = [row for row in load_rows('vidtr', '3') if row.row == 'TSM']
     assert rows[0].mmaction and measure_latencies(rows, torch.device('cpu'), 1) == {} and not timed
 
 

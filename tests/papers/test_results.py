@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from mmdualformer.errors import UserError
-from mmdualformer.papers import tables
+from mmdualformer.papers.comparison import compare
+from mmdualformer.papers.leaves import named_config
+from mmdualformer.papers.published import load_rows
 from mmdualformer.papers.results import find_results
 
 
@@ -15,7 +17,7 @@ def log_test(tmp_path):
     """Leave what a test with MMEngine leaves in ``tmp_path/work/NAME``."""
 
     def log(config: str, timestamp: str, top1: float, change=lambda cfg: None) -> Path:
-        cfg = tables.read_config(config)
+        cfg = named_config(config)
         change(cfg)
         work_dir = tmp_path / 'work' / config.replace('/', '_')
         run = work_dir / timestamp
@@ -37,8 +39,8 @@ def test_the_latest_test_fills_the_cells(log_test, tmp_path):
     assert results.keys() == {'dualformer_s_k400_in1k', 'ablations/dualformer/dualformer_t_k400_no_peg'}
     assert results['dualformer_s_k400_in1k'].log == latest and left_out == []
 
-    rows = [row for row in tables.load_rows('dualformer', '9') if row.row.startswith('DualFormer-S')]
-    verdicts = {(cell.row.config, cell.name): (cell.here, cell.verdict) for cell in tables.compare(rows, results)}
+    rows = [row for row in load_rows('dualformer', '9') if row.row.startswith('DualFormer-S')]
+    verdicts = {(cell.row.config, cell.name): (cell.here, cell.verdict) for cell in compare(rows, results)}
     assert verdicts == {
         ('dualformer_s_k400_in1k', 'top1'): (pytest.approx(80.1), 'met'),
         ('dualformer_s_k400_in1k', 'top5'): (pytest.approx(90), 'lower'),
@@ -87,8 +89,8 @@ def test_ensembles_count_if_they_average_what_was_tested(log_test, tmp_path):
     path.write_text(json.dumps(averaged))
     results, left_out = find_results(tmp_path)
     assert left_out == [] and results[path.stem].log == path
-    rows = [row for row in tables.load_rows('vidtr', '2') if row.row in ('VidTr-S', 'En-VidTr-S')]
-    here = {(cell.row.row, cell.name): cell.here for cell in tables.compare(rows, results)}
+    rows = [row for row in load_rows('vidtr', '2') if row.row in ('VidTr-S', 'En-VidTr-S')]
+    here = {(cell.row.row, cell.name): cell.here for cell in compare(rows, results)}
     assert (here['VidTr-S', 'top1'], here['En-VidTr-S', 'top1']) == pytest.approx((77.7, 79))
     assert here['En-VidTr-S', 'gflops'] == pytest.approx(89.71 + 41.57, abs=0.01)
 

@@ -15,13 +15,17 @@ from mmdualformer import cli
 from mmdualformer.checkpoints.inflate import inflate
 from mmdualformer.checks import check_datasets, check_model
 from mmdualformer.datasets.preparation import READERS, VIDEOS
-from mmdualformer.papers import reproduction, tables
+from mmdualformer.papers import reproduction
+from mmdualformer.papers.families import FAMILIES
+from mmdualformer.papers.leaves import named_config
+from mmdualformer.papers.published import Row, find_rows, load_rows
+from mmdualformer.papers.twins import with_token_labels, without_token_labels
 from tests.helpers import REPO, assert_one_line, build_backbone
 
-OURS = [row for paper in tables.PAPERS for row in tables.load_rows(paper) if row.config]
+OURS = [row for paper in FAMILIES for row in load_rows(paper) if row.config]
 
 
-def commands(row: tables.Row, **machine) -> list[str]:
+def commands(row: Row, **machine) -> list[str]:
     return [step.command for step in reproduction.chain(row, reproduction.Machine(**machine))]
 
 
@@ -148,12 +152,12 @@ class DryRun:
 
 
 @pytest.mark.parametrize('machine', MACHINES.values(), ids=MACHINES)
-@pytest.mark.parametrize('paper', tables.PAPERS)
+@pytest.mark.parametrize('paper', FAMILIES)
 def test_every_chain_is_complete(paper, machine, tmp_path, monkeypatch):
     """Each command is one that its tool takes, and each file it names is there or was made by one before it."""
     rows = [row for row in OURS if row.paper == paper]
     if not machine:
-        for twins in (tables.with_token_labels(rows), tables.without_token_labels(rows)):
+        for twins in (with_token_labels(rows), without_token_labels(rows)):
             rows += [twin for row, twin in zip(rows, twins) if twin != row]
     for i, row in enumerate(rows):
         folder = tmp_path / str(i)
@@ -168,9 +172,9 @@ def test_every_chain_is_complete(paper, machine, tmp_path, monkeypatch):
 
 
 def test_rows_of_one_name_are_told_apart():
-    for paper in tables.PAPERS:
+    for paper in FAMILIES:
         for row in (row for row in OURS if row.paper == paper):
-            assert len(tables.find_rows(paper, row.table, row.row, row.data, row.pretrain, row.views)) == 1, row
+            assert len(find_rows(paper, row.table, row.row, row.data, row.pretrain, row.views)) == 1, row
 
 
 @pytest.mark.parametrize('data', ['diving48', 'hmdb51', 'ucf101'])
@@ -180,7 +184,7 @@ def test_twelve_views_test_the_model_of_four(data, tmp_path, monkeypatch):
     (row,) = (row for row in OURS if row.config == f'dualformer_s_{data}_4x3')
     trained = [command for command in commands(row) if f'train.sh configs/dualformer_s_{data}' in command]
     assert len(trained) == 1 and f'configs/dualformer_s_{data}.py' in trained[0]
-    ours, theirs = (tables.read_config(f'dualformer_s_{data}{end}').to_dict() for end in ('_4x3', ''))
+    ours, theirs = (named_config(f'dualformer_s_{data}{end}').to_dict() for end in ('_4x3', ''))
     changed = {key for key in ours if ours[key] != theirs[key]}
     assert changed == {'test_pipeline', 'test_dataloader'}
 
@@ -189,7 +193,7 @@ def test_ablations_have_twins_with_token_labels(tmp_path, monkeypatch):
     """Tables 3 to 7, whose default row has them: the twin starts from the same image model, and has a teacher."""
     monkeypatch.chdir(tmp_path)
     rows = [row for row in OURS if row.paper == 'dualformer' and row.config.startswith('ablations/')]
-    twins = tables.with_token_labels(rows)
+    twins = with_token_labels(rows)
     assert len(rows) == 19 and all(twin.config == f'{row.config}_tokenlabel' for row, twin in zip(rows, twins))
     for row, twin in zip(rows, twins):
         started = [
@@ -197,18 +201,18 @@ def test_ablations_have_twins_with_token_labels(tmp_path, monkeypatch):
         ]
         assert started[0] == started[1]
         assert any('checkpoints/dualformer_b_k400.pth' in command for command in commands(twin))
-        ours, theirs = (tables.read_config(each.config).to_dict() for each in (twin, row))
+        ours, theirs = (named_config(each.config).to_dict() for each in (twin, row))
         assert {key for key in ours if ours[key] != theirs[key]} == {'model'}
         assert ours['model']['backbone'] == theirs['model']['backbone']
-    assert tables.with_token_labels([OURS[0]]) == [OURS[0]]
+    assert with_token_labels([OURS[0]]) == [OURS[0]]
 
 
 @pytest.mark.parametrize('table', '34567')
 def test_a_default_row_has_a_twin_without_token_labels(table, tmp_path, monkeypatch):
     """So that all rows of Tables 3 to 7 can be had without; those of Tables 1 and 9 stay."""
     monkeypatch.chdir(tmp_path)
-    rows = tables.load_rows('dualformer', table)
-    changed = [(row, twin) for row, twin in zip(rows, tables.without_token_labels(rows)) if row != twin]
+    rows = load_rows('dualformer', table)
+    changed = [(row, twin) for row, twin in zip(rows, without_token_labels(rows)) if row != twin]
     ((row, twin),) = changed
     assert (row.config, twin.config) == ('dualformer_t_k400_tokenlabel', 'dualformer_t_k400')
     assert commands(row)[-1].endswith('--results work_dirs')
@@ -216,13 +220,13 @@ def test_a_default_row_has_a_twin_without_token_labels(table, tmp_path, monkeypa
     assert not any('tokenlabel' in command for command in commands(twin))
     assert 'Inflated' in commands(twin)[-3] and 'dualformer_t_in1k.pth' in commands(twin)[-3]
     for other in '19':
-        rows = tables.load_rows('dualformer', other)
-        assert tables.without_token_labels(rows) == rows
+        rows = load_rows('dualformer', other)
+        assert without_token_labels(rows) == rows
 
 
 def test_ensembles_are_averaged_and_broken_videos_are_no_end(run_tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (row,) = tables.find_rows('vidtr', '6', 'En-VidTr-L', 'Charades')
+    (row,) = find_rows('vidtr', '6', 'En-VidTr-L', 'Charades')
     assert commands(row)[-2] == (
         'python tools/analysis/ensemble.py work_dirs/vidtr_l_charades/predictions.pkl '
         'work_dirs/i3d_r50_8x16_charades/predictions.pkl --out work_dirs/vidtr_l_charades+i3d_r50_8x16_charades.json'
@@ -232,7 +236,7 @@ def test_ensembles_are_averaged_and_broken_videos_are_no_end(run_tool, tmp_path,
         reproduction.Step('check', 'exit 3', reports=True),
         reproduction.Step('train', 'echo trained > trained'),
     ]
-    reproduction.run(steps)
+    reproduction.run_steps(steps)
     assert (tmp_path / 'trained').is_file()
 
 
@@ -275,7 +279,7 @@ def test_ablations_start_from_image_models_that_fit(row, tmp_path, monkeypatch):
 
 def test_patches_of_another_size_start_from_a_vit_that_has_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (row,) = tables.find_rows('vidtr', '5a', 'Square (1x32^2)')
+    (row,) = find_rows('vidtr', '5a', 'Square (1x32^2)')
     convert, train = commands(row)[2:4]
     assert convert.endswith('vit vit_base_patch32_224_in21k.pth checkpoints/vit_b_32.pth')
     assert train.endswith('model.backbone.init_cfg.checkpoint=checkpoints/vit_b_32.pth')
@@ -301,7 +305,7 @@ def test_the_chain_of_table_1(fork_tool):
 def test_small_data_sets_start_from_a_token_labelled_student(tmp_path, monkeypatch):
     """Appendix A.3: so the paper trains DualFormer-S on Kinetics-400."""
     monkeypatch.chdir(tmp_path)
-    (row,) = tables.find_rows('dualformer', '2', 'DualFormer-S', 'HMDB-51')[:1]
+    (row,) = find_rows('dualformer', '2', 'DualFormer-S', 'HMDB-51')[:1]
     trained = [command.split()[2] for command in commands(row) if 'dist_train.sh' in command]
     assert trained == [
         f'configs/dualformer_{name}.py' for name in ('s_in1k', 'b_in1k', 'b_k400_in1k', 's_k400_tokenlabel', 's_hmdb51')
@@ -312,7 +316,7 @@ def test_slurm_other_numbers_of_gpus_and_checkpoints_that_are_there(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'checkpoints').mkdir()
     (tmp_path / 'checkpoints/vidtr_l_k400.pth').touch()
-    (row,) = tables.find_rows('vidtr', '6', 'VidTr-L', 'UCF-101')
+    (row,) = find_rows('vidtr', '6', 'VidTr-L', 'UCF-101')
     assert commands(row, gpus=64, launcher='slurm', partition='gpu') == [
         'python tools/data/prepare.py ucf101 --root data/ucf101',
         'python tools/data/prepare.py ucf101 --root data/ucf101 --check',

@@ -11,13 +11,14 @@ import torch
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.errors import UserError
-from mmdualformer.papers import tables
+from mmdualformer.papers.families import FAMILIES
 from mmdualformer.papers.latency import LATENCIES, device_name, latency_table, measure_latencies
+from mmdualformer.papers.published import load_rows
 
 
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
-    parser.add_argument('--paper', required=True, choices=tables.PAPERS, help='paper of the table')
+    parser.add_argument('--paper', required=True, choices=FAMILIES, help='paper of the table')
     parser.add_argument('--table', required=True, help="such as '2'")
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='only these rows')
     cli.add_device_argument(parser)
@@ -28,7 +29,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    rows = [row for row in tables.load_rows(args.paper, args.table) if row.published.keys() & set(LATENCIES)]
+    rows = [row for row in load_rows(args.paper, args.table) if row.published.keys() & set(LATENCIES)]
     if not rows:
         raise UserError(
             f'--table {args.table!r} of {args.paper} has no latencies; those that have are '
@@ -48,8 +49,8 @@ def main() -> None:
 def _tables_with_latencies() -> list[str]:
     return [
         f'{row.paper}/{row.table}'
-        for paper in tables.PAPERS
-        for row in tables.load_rows(paper)
+        for paper in FAMILIES
+        for row in load_rows(paper)
         if row.published.keys() & set(LATENCIES)
     ]
 

@@ -11,7 +11,7 @@ from mmdualformer import cli
 from mmdualformer.analysis import compare_classes, load_predictions
 from mmdualformer.checks import check_file
 from mmdualformer.errors import UserError
-from mmdualformer.papers.tables import load_paper
+from mmdualformer.papers.published import load_paper
 
 
 def parse_args() -> argparse.Namespace:

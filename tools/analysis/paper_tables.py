@@ -11,14 +11,17 @@ from pathlib import Path
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.errors import UserError
-from mmdualformer.papers import tables
+from mmdualformer.papers.comparison import compare
+from mmdualformer.papers.families import FAMILIES
+from mmdualformer.papers.published import QUICKSTART, load_rows
 from mmdualformer.papers.report import FORMATS
 from mmdualformer.papers.results import find_results
+from mmdualformer.papers.twins import with_token_labels, without_token_labels
 
 
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
-    parser.add_argument('--paper', choices=[*tables.PAPERS, tables.QUICKSTART], help='only this paper')
+    parser.add_argument('--paper', choices=[*FAMILIES, QUICKSTART], help='only this paper')
     parser.add_argument('--table', help='only this table of the paper, such as 1, 5a or S1')
     parser.add_argument('--results', type=Path, metavar='DIR', help='folder with work dirs of tests')
     parser.add_argument(
@@ -33,16 +36,14 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     if args.table and not args.paper:
-        raise UserError(f'--table {args.table!r} needs --paper, one of {", ".join(tables.PAPERS)}')
+        raise UserError(f'--table {args.table!r} needs --paper, one of {", ".join(FAMILIES)}')
     results, left_out = find_results(args.results) if args.results else ({}, [])
     for line in left_out:
         print(f'left out: {line}', file=sys.stderr)
-    rows = [
-        row for paper in ([args.paper] if args.paper else tables.PAPERS) for row in tables.load_rows(paper, args.table)
-    ]
+    rows = [row for paper in ([args.paper] if args.paper else FAMILIES) for row in load_rows(paper, args.table)]
     if args.token_labels is not None:
-        rows = (tables.with_token_labels if args.token_labels else tables.without_token_labels)(rows)
-    print(FORMATS[args.format](tables.compare(rows, results)), end='')
+        rows = (with_token_labels if args.token_labels else without_token_labels)(rows)
+    print(FORMATS[args.format](compare(rows, results)), end='')
     for config in dict.fromkeys(row.config for row in rows if row.config in results):
         print(f'{config}: {results[config].log}', file=sys.stderr)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.errors import UserError
-from mmdualformer.papers.figures import FIGURES, plot_accuracy, plot_latency, plot_views, save
+from mmdualformer.papers.families import FAMILIES
+from mmdualformer.papers.figures import plot_accuracy, plot_views, save
 
 
 def named_file(text: str) -> tuple[str, Path]:
@@ -35,8 +36,7 @@ def main() -> None:
     args = parse_args()
     if args.out.is_file():
         raise UserError(f'--out {str(args.out)!r} is a file; it must be a folder')
-    figures = {f'{paper}_accuracy': plot_accuracy(paper) for paper in FIGURES}
-    figures['vidtr_accuracy'] = plot_latency()
+    figures = {f'{family.key}_accuracy': plot_accuracy(family) for family in FAMILIES.values()}
     if args.views:
         figures['views'] = plot_views(dict(args.views))
     for name, figure in figures.items():
