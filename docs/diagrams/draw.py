@@ -119,6 +119,50 @@ def residual(draw: Drawing, x: float, y: float, branch: list[tuple[str, str]]) -
     return total
 
 
+def draw_families() -> str:
+    """What attends to what, a panel for each family."""
+    draw = Drawing(1000, 330, 'What attends to what in DualFormer, Video Mobile-Former and VidTr')
+    draw.panel(20, 20, 308, 290, 'DualFormer', 'local windows, then global priors')
+    grid(draw, 44, 92, 8, 8, 15, lambda row, column: (row // 4 + column // 4) % 2)
+    grid(draw, 204, 84, 4, 4, 15, lambda row, column: 2)
+    grid(draw, 211, 172, 2, 2, 23, lambda row, column: 2)
+    draw.arrow((166, 128), (200, 115))
+    draw.arrow((166, 176), (205, 194))
+    draw.text(276, 118, 'fine', 12, 'start', 'faint')
+    draw.text(268, 199, 'coarse', 12, 'start', 'faint')
+    draw.box(44, 244, 120, 46, 'LW-MSA\nwithin a window', 'attention')
+    draw.box(190, 244, 120, 46, 'GP-MSA\nto the priors', 'attention')
+    draw.arrow((164, 267), (190, 267))
+
+    draw.panel(346, 20, 308, 290, 'Video Mobile-Former', 'convolutions and six tokens, side by side')
+    for y, words, kind in ((92, 'Mobile\nthe map of the clip', 'conv'), (222, 'Former\nsix global tokens', 'token')):
+        draw.arrow((362, y + 32), (412, y + 32))
+        draw.box(412, y, 176, 64, words, kind)
+        draw.arrow((588, y + 32), (638, y + 32))
+    draw.arrow((386, 124), (386, 188), (460, 188), (460, 222))
+    draw.arrow((504, 222), (504, 156))
+    bridge = draw.plus(614, 124)
+    draw.arrow((614, 254), bridge.bottom)
+    draw.text(452, 180, 'local to global', 12, style='faint')
+    draw.text(510, 192, 'dynamic', 12, 'start', 'faint')
+    draw.text(510, 206, 'ReLU', 12, 'start', 'faint')
+    draw.text(608, 192, 'global', 12, 'end', 'faint')
+    draw.text(608, 206, 'to local', 12, 'end', 'faint')
+
+    draw.panel(672, 20, 308, 290, 'VidTr', 'along time, then over space')
+    grid(draw, 706, 92, 8, 6, 16, lambda row, column: 0 if column == 2 else 3)
+    draw.arrow((692, 96), (692, 216))
+    draw.text(700, 232, 'time', 12, style='faint')
+    grid(draw, 856, 92, 8, 6, 16, lambda row, column: 1 if row == 3 else 3)
+    draw.arrow((806, 156), (852, 156))
+    draw.text(904, 236, 'space', 12, style='faint')
+    draw.arrow((860, 222), (948, 222))
+    draw.box(696, 248, 118, 46, 'MSA_t\nat each place', 'attention')
+    draw.box(846, 248, 118, 46, 'MSA_s\nin each frame', 'mlp')
+    draw.arrow((814, 271), (846, 271))
+    return draw.finish()
+
+
 def draw_dualformer() -> str:
     """The stages, a block, and its two kinds of attention."""
     draw = Drawing(1000, 850, 'DualFormer: four stages of blocks; a block attends within windows, then globally')
@@ -400,6 +444,7 @@ def draw_clip() -> str:
 
 
 DIAGRAMS = {
+    'families': draw_families,
     'dualformer': draw_dualformer,
     'video_mobile_former': draw_video_mobile_former,
     'vidtr': draw_vidtr,
