@@ -41,6 +41,7 @@ REQUIREMENTS = [
     'setuptools>=77.0.3,<82',  # mmengine imports pkg_resources, which 82 removed; torch 2.13 needs 77
 ]
 EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
+DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 
 
 def mmcv_requirements():
@@ -107,8 +108,9 @@ setup(
     python_requires='>=3.10,<3.14',
     install_requires=REQUIREMENTS + mmcv_requirements(),
     extras_require={
+        'docs': DOCS_REQUIREMENTS,
         'export': EXPORT_REQUIREMENTS,
-        'test': ['pytest', 'pytest-xdist', 'ruff', *EXPORT_REQUIREMENTS],
+        'test': ['pytest', 'pytest-xdist', 'ruff', *DOCS_REQUIREMENTS, *EXPORT_REQUIREMENTS],
     },
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,

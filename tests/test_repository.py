@@ -15,7 +15,7 @@ from tests.helpers import REPO
 PACKED = {  # folder -> endings of its files that the source distribution holds
     '.github': ('.md', '.yml'),
     'configs': ('.py', '.yml'),
-    'docs': ('.md', '.png'),
+    'docs': ('.md', '.rst', '.py', '.png'),
     'tests': ('.py', '.json', '.csv'),
     'tools': ('.py', '.sh'),
 }
@@ -77,7 +77,17 @@ def test_files_that_are_named_exist(page):
 def test_the_source_distribution_holds_tests_and_docs(tmp_path):
     source = tmp_path / 'source'
     unwanted = shutil.ignore_patterns(
-        '.git', '.mim', '.venv*', '*.egg-info', 'build', 'data', 'dist', 'work_dirs', '__pycache__', '.*_cache'
+        '.git',
+        '.mim',
+        '.venv*',
+        '*.egg-info',
+        '_build',
+        'build',
+        'data',
+        'dist',
+        'work_dirs',
+        '__pycache__',
+        '.*_cache',
     )
     shutil.copytree(
         REPO,
