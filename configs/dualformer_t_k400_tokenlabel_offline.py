@@ -1,5 +1,5 @@
 # As dualformer_t_k400_tokenlabel.py, without the teacher: its labels are on disk. Written once by
-#   python tools/write_token_labels.py configs/dualformer_t_k400_tokenlabel.py data/kinetics400/token_labels
+#   python tools/write_token_labels.py configs/dualformer_t_k400_tokenlabel.py --out data/kinetics400/token_labels
 _base_ = 'dualformer_t_k400_tokenlabel.py'
 
 model = dict(teacher=None)

@@ -124,7 +124,7 @@ def quickstart(arguments: list[str]) -> None:
     processes = max(count for count in (1, 2, 4, 8) if count <= (torch.cuda.device_count() or 2))
     several = ('--gpus', processes, '--work-dir', work)
     if not (data / 'label_map.txt').exists():
-        run('make-motion-clips', '--root', data)
+        run('make-motion-clips', '--out', data)
     trained = work / 'trained'
     if not trained.exists():
         run('train', config, *several, '--resume', '--cfg-options', f'train_dataloader.batch_size={16 // processes}')

@@ -1,50 +1,142 @@
-"""What the command-line tools share: arguments, the config, and errors in one line."""
+"""What the command-line tools share: their arguments, and errors in one line."""
 
 import argparse
 import errno
-import inspect
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+import torch
+import torch.nn as nn
+from mmengine.config import Config
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from mmdualformer import compat
-from mmdualformer.errors import UserError
+from mmdualformer.checkpoints import load_recognizer
+from mmdualformer.configs import parse_options, read_config
+from mmdualformer.errors import UserError, describe
 
-# What a runner reads of a config: its arguments, and what it looks up itself.
-RUNNER_KEYS = {
-    *inspect.signature(Runner).parameters,
-    'activation_checkpointing',
-    'compile',
-    'detect_anomalous_params',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'runner_type',
-    'sync_bn',
-}
 # Variables of OpenMMLab's configs, which runs do not read; inference reads test_pipeline.
 VARIABLES = re.compile('(train|val|test)_pipeline|data_root.*|ann_file.*|dataset_type')
 
 # Why files cannot be written that are no fault of a tool.
 UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS)
 
+OPTIONS = '--cfg-options'
+SETTING = re.compile(r'[^\s/=]+=.*', re.DOTALL)
 
-class Options(DictAction):
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the description, and says each option's default that its help does not say."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        has_none = action.default is False or action.default in (None, {}, argparse.SUPPRESS)
+        if has_none or not action.help or 'default' in action.help:
+            return action.help
+        default = ' '.join(map(str, action.default)) if isinstance(action.default, list) else '%(default)s'
+        return f'{action.help} (default: {default})'
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """An argparse parser whose options may stand anywhere on the line, and whose errors are one line.
+
+    After ``--`` everything is a file, also what begins with a dash.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, formatter_class=_HelpFormatter, **kwargs)
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
+        """Parse the command line."""
+        args = list(sys.argv[1:] if args is None else args)
+        end = args.index('--') if '--' in args else len(args)
+        files = [f'./{name}' if name.startswith('-') else name for name in args[end + 1 :]]
+        return self.parse_intermixed_args(_end_settings(args[:end]) + files, namespace)
+
+    def error(self, message: str) -> None:
+        """End with one line and exit status 2."""
+        message = re.sub(r'^argument (-\S+): ', r'\1 ', message)
+        self.exit(2, f'error: {message}; see {self.prog} --help\n')
+
+
+def _end_settings(args: list[str]) -> list[str]:
+    """Repeat ``--cfg-options`` before each further ``key=value`` that follows it, so that it takes nothing else."""
+    ended: list[str] = []
+    for argument in args:
+        follows = ended[-2:-1] == [OPTIONS] or (ended and ended[-1].startswith(f'{OPTIONS}='))
+        ended += [OPTIONS, argument] if follows and SETTING.fullmatch(argument) else [argument]
+    return ended
+
+
+class _Options(argparse.Action):
     """``--cfg-options``, of which one that is not ``key=value`` is a usage error."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
-        """Add the options to the namespace."""
-        for value in values:
-            if '=' not in value:
-                parser.error(f'{option_string} {value!r} must be key=value')
-        super().__call__(parser, namespace, values, option_string)
+        """Add a setting to the namespace."""
+        try:
+            setattr(namespace, self.dest, {**getattr(namespace, self.dest), **parse_options([values])})
+        except UserError as error:
+            parser.error(str(error))
+
+
+class _ModelFiles(argparse.Action):
+    """``[CONFIG] CHECKPOINT`` and the inputs that follow, as ``config``, ``checkpoint`` and ``self.dest``."""
+
+    def __init__(self, *args, least: int = 0, most: float = 0, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.least, self.most = least, most
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Tell the files apart."""
+        namespace.config = values.pop(0) if values[0].endswith('.py') else None
+        if not values:
+            parser.error('a checkpoint is needed')
+        namespace.checkpoint, *inputs = values
+        if len(inputs) < self.least:
+            parser.error(f'a checkpoint and at least {self.least} {self.dest} are needed')
+        if len(inputs) > self.most:
+            parser.error(f'{inputs[int(self.most)]!r} is one file too many')
+        setattr(namespace, self.dest, inputs)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser, dest: str = 'inputs', least: int = 0, most: float = 0) -> None:
+    """Add ``[CONFIG] CHECKPOINT INPUT...`` and ``--cfg-options``.
+
+    Args:
+        parser (ArgumentParser): Gets ``config``, which is None where it is not given, ``checkpoint`` and ``dest``.
+        dest (str): Name of the inputs, such as ``'videos'``. Defaults to ``'inputs'``.
+        least (int): Inputs that must be given. Defaults to 0.
+        most (float): Inputs that may be given, infinitely many too. Defaults to 0.
+    """
+    inputs = f' {dest.removesuffix("s").upper()}{"..." * (most > 1)}' if most else ''
+    parser.usage = f'%(prog)s [options] [CONFIG] CHECKPOINT{inputs}'
+    parser.add_argument(
+        dest,
+        nargs='+',
+        metavar='[CONFIG] CHECKPOINT' + inputs,
+        action=_ModelFiles,
+        least=least,
+        most=most,
+        help="a checkpoint, or 'none' for random weights, before it the config (.py) where the checkpoint does not "
+        f'describe its model itself{", and " + dest if most else ""}',
+    )
+    add_options_argument(parser)
+
+
+def load_model(args: argparse.Namespace) -> nn.Module:
+    """Load the recognizer that :func:`add_model_arguments` was given, in eval mode, on ``--device`` or else the CPU.
+
+    Raises:
+        UserError: The config or the checkpoint cannot be used, or the checkpoint needs a config.
+    """
+    if args.cfg_options and not args.config:
+        raise UserError(f'{OPTIONS} needs a config: the checkpoint describes its model itself')
+    if args.checkpoint == 'none' and not args.config:
+        raise UserError("the checkpoint 'none' needs a config before it")
+    cfg = read_config(args.config, args.cfg_options) if args.config else None
+    return load_recognizer(args.checkpoint, getattr(args, 'device', 'cpu'), cfg)
 
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,23 +150,59 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
 def add_options_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options``."""
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=Options,
-        help='settings to override, as key=value; a list is key="[a,b]" or key=a,b, without white space',
+        OPTIONS,
+        action=_Options,
+        default={},
+        metavar='KEY=VALUE ...',
+        help='settings to override; a list is key="[a,b]" or key=a,b, without white space',
     )
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``, a GPU where there is one."""
+    parser.add_argument(
+        '--device',
+        type=_device,
+        default='cuda:0' if torch.cuda.is_available() else 'cpu',
+        help="what to run on, such as 'cpu' or 'cuda:1'",
+    )
+
+
+def add_workers_argument(parser: argparse.ArgumentParser, default: int, least: int = 1) -> None:
+    """Add ``--workers``; where 0 is allowed, it means the tool's own process."""
+    parser.add_argument('--workers', type=at_least(least), default=default, help='processes that read videos')
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Type of an argument that is a whole number of at least ``least``."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f'{text} must be at least {least}')
+        return value
+
+    return number
+
+
+def _device(text: str) -> str:
+    try:
+        torch.empty(0, device=text)
+    except (RuntimeError, AssertionError) as error:
+        raise argparse.ArgumentTypeError(f'{text!r} cannot be used here: {str(error).splitlines()[0]}') from None
+    return text
 
 
 def load_config(args: argparse.Namespace) -> Config:
     """Load ``args.config`` with ``args.cfg_options``, the launcher and the work dir in place.
 
     Raises:
-        UserError: See :func:`read_config`; or an option sets what a run does not read.
+        UserError: See :func:`~mmdualformer.configs.read_config`; or an option sets what a run does not read.
     """
-    for key in args.cfg_options or {}:
+    for key in args.cfg_options:
         if VARIABLES.fullmatch(key.partition('.')[0]):
             raise UserError(
-                f'--cfg-options {key} would change nothing: {args.config} has put it into the data '
+                f'{OPTIONS} {key} would change nothing: {args.config} has put it into the data '
                 'already; set it there, in keys such as train_dataloader.dataset.pipeline'
             )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -85,64 +213,6 @@ def load_config(args: argparse.Namespace) -> Config:
     if cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
     return cfg
-
-
-def read_config(path: str, options: dict | None = None) -> Config:
-    """Read a config, and merge ``--cfg-options`` into it.
-
-    Raises:
-        UserError: The file does not exist, is no config or has no model, or an option does not fit.
-    """
-    if not Path(path).is_file():
-        raise UserError(f'config {path!r} does not exist (looked in {Path.cwd()})')
-    try:
-        cfg = Config.fromfile(path)
-    except SyntaxError as error:
-        raise UserError(f'config {path!r} line {error.lineno}: {error.msg}') from None
-    except Exception as error:  # it is a program: anything can go wrong in it
-        raise UserError(f'config {path!r}: {type(error).__name__}: {_last_line(error)}') from None
-    if 'model' not in cfg:
-        raise UserError(f'config {path!r} has no model; choose one such as configs/dualformer_t_k400.py')
-    merge_options(cfg, options or {}, path)
-    return cfg
-
-
-def merge_options(cfg: Config, options: dict, path: str) -> None:
-    """Merge ``--cfg-options`` into the config that ``path`` names.
-
-    Raises:
-        UserError: An option does not fit, or nothing would read it.
-    """
-    for key, value in options.items():
-        root = key.partition('.')[0]
-        if root not in cfg and root not in RUNNER_KEYS:
-            raise UserError(f'--cfg-options {key}={value} does not fit {path}: nothing reads {root!r}')
-        try:
-            cfg.merge_from_dict({key: value})
-        except (AttributeError, KeyError, TypeError) as error:
-            raise UserError(f'--cfg-options {key}={value} does not fit {path}: {error}') from None
-
-
-def build_runner(cfg: Config) -> Runner:
-    """Build the runner of a config.
-
-    Raises:
-        UserError: Something in the config has an unknown type or argument.
-    """
-    try:
-        return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    except (KeyError, TypeError) as error:
-        message = _last_line(error)
-        if re.search('unexpected keyword argument|required positional argument|is not in the .* registry', message):
-            raise UserError(message.partition('. Please check')[0]) from None
-        raise
-
-
-def _last_line(error: Exception) -> str:
-    """What an error says; of one from a data loader's worker, without the traceback that it carries."""
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    lines = text.strip().splitlines() or ['']
-    return lines[-1].rpartition(f'{UserError.__name__}: ')[2]
 
 
 def run(main: Callable[[], None]) -> None:
@@ -156,7 +226,9 @@ def run(main: Callable[[], None]) -> None:
     except (UserError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in UNWRITABLE:
             raise
-        message = _last_line(error)
+        message = describe(error)
+        if isinstance(error, OSError) and error.filename:
+            message += f': {error.filename!r}'
         if os.environ.get('TORCHELASTIC_ERROR_FILE'):
             get_error_handler().record_exception(UserError(message))
         else:

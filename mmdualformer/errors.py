@@ -7,3 +7,10 @@ class UserError(ValueError):
     The message is one line that names the argument, its value and what would be valid. The tools print it without a
     traceback and exit with status 1; in Python it is an ordinary ``ValueError``.
     """
+
+
+def describe(error: BaseException) -> str:
+    """Say in one line what an error says; of one from a data loader's worker, without the traceback that it carries."""
+    text = error.args[0] if isinstance(error, KeyError) and error.args else getattr(error, 'strerror', None) or error
+    lines = str(text).strip().splitlines() or [type(error).__name__]
+    return lines[-1].rpartition(f'{UserError.__name__}: ')[2]

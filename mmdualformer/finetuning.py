@@ -9,10 +9,10 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
-from mmdualformer.checks import check_checkpoint
 from mmdualformer.datasets.annotations import read_names
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
+from mmdualformer.weights import check_checkpoint
 
 LARGEST_BATCH = 64
 
@@ -26,7 +26,8 @@ def check_finetuning(cfg: Config, name: str, checkpoint: str | None) -> None:
         checkpoint (str, optional): Weights to start from.
 
     Raises:
-        UserError: The config is for several labels a video, or for images; or see :func:`check_checkpoint`.
+        UserError: The config is for several labels a video, or for images; or the weights do not fit, see
+            :func:`~mmdualformer.weights.check_checkpoint`.
     """
     if cfg.model.get('cls_head', {}).get('multi_class'):
         raise UserError(

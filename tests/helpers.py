@@ -23,10 +23,13 @@ class Malicious:
         return self.call
 
 
-def assert_one_line(result, *parts: str) -> None:
-    """A tool's process failed with one line of error, which has ``parts`` in it, and nothing like a traceback."""
+def assert_one_line(result, *parts: str, status: int = 1) -> None:
+    """A tool's process failed with one line of error, which has ``parts`` in it, and nothing like a traceback.
+
+    ``status`` is 2 where the command line is wrong, whatever the files.
+    """
     output = result.stdout + result.stderr
-    assert result.returncode == 1, output
+    assert result.returncode == status, output
     assert 'Traceback' not in output, output
     errors = [line for line in output.splitlines() if line.startswith('error: ')]
     assert len(errors) == 1, output

@@ -2,11 +2,9 @@ import types
 from pathlib import Path
 
 import pytest
-import torch
-import torch.nn as nn
 from mmengine.config import Config
 
-from mmdualformer.checks import check_checkpoint, check_classes, check_datasets, check_file, check_model
+from mmdualformer.checks import check_classes, check_datasets, check_file, check_model
 from mmdualformer.errors import UserError
 from tests.helpers import REPO
 
@@ -49,6 +47,19 @@ def test_a_missing_data_root_is_named_as_such(cfg):
     cfg.train_dataloader.dataset.data_root = '/nowhere'
     with pytest.raises(UserError, match=r"train_dataloader\.dataset\.data_root='/nowhere', set in --cfg-options"):
         check_datasets(cfg, LOADERS, {'train_dataloader.dataset.data_root': '/nowhere'})
+
+
+def test_who_set_a_path_is_told_apart(cfg):
+    """Both loaders have the same value, and the command line set one of them."""
+    for loader in LOADERS:
+        cfg[loader].dataset.data_root = 'data/nowhere'
+    options = {'val_dataloader.dataset.data_root': 'data/nowhere'}
+    with pytest.raises(UserError, match=r"train_dataloader\.dataset\.data_root='data/nowhere', set in \S+\.py,"):
+        check_datasets(cfg, LOADERS, options)
+    with pytest.raises(UserError, match=r"val_dataloader\.dataset\.data_root='data/nowhere', set in --cfg-options,"):
+        check_datasets(cfg, LOADERS[1:], options)
+    with pytest.raises(UserError, match=r"val_dataloader\.dataset\.data_root='data/nowhere', set in --cfg-options,"):
+        check_datasets(cfg, LOADERS[1:], {'val_dataloader.dataset': dict(cfg.val_dataloader.dataset)})
 
 
 def test_other_lists_and_loaders_are_left_to_their_classes(cfg, tmp_path):
@@ -125,13 +136,13 @@ def test_files_elsewhere_on_the_network_are_not_looked_for():
         check_file('checkpoint', 'model.pth')
 
 
-def test_classes_that_only_one_side_names_are_left_alone(tmp_path):
-    torch.save(dict(meta=dict(dataset_meta=dict(classes=['ant', 'bee', 'cat']))), tmp_path / 'a.pth')
+def test_classes_that_only_one_side_names_are_left_alone():
+    checkpoint = dict(meta=dict(dataset_meta=dict(classes=['ant', 'bee', 'cat'])))
     dataset = types.SimpleNamespace(metainfo=dict(classes=['ant', 'wasp', 'cat']))
-    check_classes(dataset, str(tmp_path / 'a.pth'))
+    check_classes(dataset, checkpoint, 'a.pth')
     dataset.metainfo['classes'] = ['bee', 'wasp', 'cat']
     with pytest.raises(UserError, match=r"class 'bee' as label 0, .* as label 1"):
-        check_classes(dataset, str(tmp_path / 'a.pth'))
+        check_classes(dataset, checkpoint, 'a.pth')
 
 
 def test_names_of_other_classes(cfg, tmp_path):
@@ -159,55 +170,6 @@ def test_datasets_under_wrappers_are_checked(cfg):
     )
     with pytest.raises(UserError, match=r"train_dataloader\.dataset\.dataset\.datasets\.1\.ann_file='no'"):
         check_datasets(cfg, LOADERS)
-
-
-class TestCheckpoint:
-    def save(self, path: Path, state_dict: dict) -> str:
-        torch.save(dict(state_dict=state_dict), path)
-        return str(path)
-
-    def test_a_fitting_one_passes_and_may_hold_more(self, tmp_path):
-        model = nn.Sequential(nn.Linear(2, 3))
-        check_checkpoint(model, self.save(tmp_path / 'a.pth', dict(model.state_dict(), teacher=torch.ones(1))))
-        parallel = {f'module.{name}': value for name, value in model.state_dict().items()}
-        check_checkpoint(model, self.save(tmp_path / 'b.pth', parallel))
-
-    def test_other_architectures_are_refused(self, tmp_path):
-        path = self.save(tmp_path / 'a.pth', nn.Sequential(nn.Linear(2, 3)).state_dict())
-        with pytest.raises(UserError, match=r'1 have other shapes, first 0\.weight: \(3, 2\) in the file, \(3, 5\)'):
-            check_checkpoint(nn.Sequential(nn.Linear(5, 3)), path)
-        with pytest.raises(UserError, match=r'2 of 4 tensors are missing, first 1\.weight'):
-            check_checkpoint(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3)), path)
-        path = self.save(tmp_path / 'b.pth', {'weight': torch.ones(3, 2), 'bias': 5})
-        with pytest.raises(UserError, match='1 of 2 tensors are missing, first bias'):
-            check_checkpoint(nn.Linear(2, 3), path)
-
-    def test_a_new_head_is_allowed_where_only_the_backbone_must_fit(self, tmp_path):
-        model = nn.ModuleDict(dict(backbone=nn.Linear(2, 3), cls_head=nn.Linear(3, 4)))
-        path = self.save(tmp_path / 'a.pth', model.state_dict())
-        model['cls_head'] = nn.Linear(3, 7)
-        check_checkpoint(model, path, prefix='backbone.')
-        with pytest.raises(UserError, match='cls_head'):
-            check_checkpoint(model, path)
-
-    def test_files_without_weights_or_state_of_training(self, tmp_path):
-        model = nn.Linear(1, 1)
-        torch.save(dict(meta=None, state_dict=model.state_dict()), tmp_path / 'bare.pth')
-        check_checkpoint(model, str(tmp_path / 'bare.pth'))
-        torch.save(dict(state_dict=None), tmp_path / 'none.pth')
-        with pytest.raises(UserError, match='holds a NoneType, not weights by name'):
-            check_checkpoint(model, str(tmp_path / 'none.pth'))
-        path = self.save(tmp_path / 'weights.pth', model.state_dict())
-        with pytest.raises(UserError, match=r'no state of training to go on from; .* load_from='):
-            check_checkpoint(model, path, resume=True)
-
-    def test_missing_and_broken_files(self, tmp_path):
-        with pytest.raises(UserError, match='does not exist'):
-            check_checkpoint(nn.Linear(1, 1), str(tmp_path / 'no.pth'))
-        (tmp_path / 'text.pth').write_text('not a checkpoint')
-        with pytest.raises(UserError, match='cannot be loaded') as error:
-            check_checkpoint(nn.Linear(1, 1), str(tmp_path / 'text.pth'))
-        assert '\n' not in str(error.value)
 
 
 class TestImageFolder:

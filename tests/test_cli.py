@@ -14,7 +14,7 @@ def test_what_cannot_be_written_is_one_line(number, capsys):
 
     with pytest.raises(SystemExit, match='1'):
         cli.run(main)
-    assert capsys.readouterr().err == f"error: [Errno {number}] {os.strerror(number)}: 'work_dirs/epoch_1.pth'\n"
+    assert capsys.readouterr().err == f"error: {os.strerror(number)}: 'work_dirs/epoch_1.pth'\n"
 
 
 def test_other_errors_of_the_system_are_not():
@@ -28,7 +28,7 @@ def test_other_errors_of_the_system_are_not():
 def test_a_folder_below_a_file(fork_tool, tmp_path):
     (tmp_path / 'file').write_text('')
     assert_one_line(
-        fork_tool('tools/data/make_motion_clips.py', '--root', 'file/motion', '--train', 8, '--val', 8),
+        fork_tool('tools/data/make_motion_clips.py', '--out', 'file/motion', '--train', 8, '--val', 8),
         'Not a directory',
         'file/motion',
     )

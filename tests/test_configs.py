@@ -15,7 +15,7 @@ from mmengine.registry import init_default_scope
 
 from mmdualformer.analysis import count_cost
 from mmdualformer.checkpoints.inflate import inflate
-from mmdualformer.checks import check_checkpoint
+from mmdualformer.weights import check_checkpoint
 from tests.helpers import REPO, build_backbone, config_text
 
 CONFIGS = sorted(str(path.relative_to(REPO / 'configs')) for path in (REPO / 'configs').glob('[!_]*/*.py')) + sorted(

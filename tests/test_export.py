@@ -66,7 +66,7 @@ model = dict(
 
 def test_tool_exports_and_checks(run_tool, fork_tool, tmp_path):
     (tmp_path / 'smaller.py').write_text(SMALLER)
-    result = run_tool('tools/export_onnx.py', 'smaller.py', 'none', 'out/smaller.onnx', '--runs', 1)
+    result = run_tool('tools/export_onnx.py', 'smaller.py', 'none', '--out', 'out/smaller.onnx', '--runs', 1)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / 'out/smaller.onnx').is_file()
     assert 'clip 1 x 3 x 18 x 32 x 32' in result.stdout and 'logits differ by' in result.stdout
@@ -74,9 +74,9 @@ def test_tool_exports_and_checks(run_tool, fork_tool, tmp_path):
     properties = {entry.key: json.loads(entry.value) for entry in metadata}
     assert properties['mean'] == [123.675, 116.28, 103.53] and len(properties['std']) == 3
     assert dict(type='CenterCrop', crop_size=32) in properties['test_pipeline']
-    export = ('tools/export_onnx.py', 'smaller.py', 'none', 'x.onnx')
-    assert_one_line(fork_tool(*export, '--size', 0), '--size 0 must be at least 1')
-    assert_one_line(fork_tool(*export, '--frames', -1), '--frames -1 must be at least 1')
-    assert_one_line(fork_tool('tools/export_onnx.py', 'smaller.py', 'none', 'out'), "output 'out' is a folder")
+    export = ('tools/export_onnx.py', 'smaller.py', 'none')
+    assert_one_line(fork_tool(*export, '--size', 0), '--size 0 must be at least 1', status=2)
+    assert_one_line(fork_tool(*export, '--frames', -1), '--frames -1 must be at least 1', status=2)
+    assert_one_line(fork_tool('tools/export_onnx.py', 'smaller.py', 'none', '--out', 'out'), "--out 'out' is a folder")
     assert_one_line(fork_tool(*export, '--cfg-options', 'model.type.x=1'), '--cfg-options model.type.x=1 does not fit')
-    assert_one_line(run_tool('tools/export_onnx.py', 'none.py', 'none', 'x.onnx'), "config 'none.py' does not exist")
+    assert_one_line(run_tool('tools/export_onnx.py', 'none.py', 'none'), "config 'none.py' does not exist")

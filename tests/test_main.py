@@ -93,7 +93,7 @@ def test_a_tool_gets_its_arguments_and_gives_its_exit_status(command, site_packa
 
 
 def test_a_tools_error_is_its_own(command):
-    assert_one_line(command('benchmark-data', '--videos', 'a.mp4'), '--videos a.mp4 does not exist')
+    assert_one_line(command('benchmark-data', '--videos', 'a.mp4'), "--videos 'a.mp4' does not exist")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_quickstart_of_an_installed_package_works_in_the_current_folder(command,
     work, best = 'work_dirs/quickstart', 'work_dirs/quickstart/best_acc_top1_epoch_3.pth'
     calls = (tmp_path / 'calls.txt').read_text().splitlines()
     assert calls == [
-        'make_motion_clips 1 --root data/motion',
+        'make_motion_clips 1 --out data/motion',
         f'train 2 --launcher pytorch {config} --work-dir {work} --resume --cfg-options train_dataloader.batch_size=8',
         f'test 2 --launcher pytorch {config} {best} --work-dir {work}',
         f'recognize 1 {best} data/motion/videos_val/1.mp4',

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import load_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.analysis import build_scorer, clip_shape, median_times
-from mmdualformer.checks import check_checkpoint
+from mmdualformer.analysis import as_scorer, clip_shape, median_times
 from mmdualformer.errors import UserError
 from mmdualformer.export import check_installed, export_onnx, load_onnx
 
@@ -19,15 +17,23 @@ TOLERANCE = 1e-4
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help="checkpoint file, or 'none' for an untrained model")
-    parser.add_argument('output', type=Path, help='ONNX file; it takes normalised clips and puts out logits')
-    parser.add_argument('--frames', type=int, help="frames of a clip (default: the test pipeline's)")
-    parser.add_argument('--size', type=int, help="height and width of a clip (default: the test pipeline's)")
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help='threads of the comparison')
-    parser.add_argument('--runs', type=int, default=5, help='timed runs of each (default: 5)')
-    cli.add_options_argument(parser)
+    parser = cli.ArgumentParser(description=__doc__)
+    cli.add_model_arguments(parser)
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('model.onnx'),
+        metavar='FILE.onnx',
+        help='file to write; it takes normalised clips and puts out logits',
+    )
+    parser.add_argument('--frames', type=cli.at_least(1), help="frames of a clip (default: the test pipeline's)")
+    parser.add_argument(
+        '--size', type=cli.at_least(1), help="height and width of a clip (default: the test pipeline's)"
+    )
+    parser.add_argument(
+        '--threads', type=cli.at_least(1), default=torch.get_num_threads(), help='threads of the comparison'
+    )
+    parser.add_argument('--runs', type=cli.at_least(1), default=5, help='timed runs of each')
     return parser.parse_args()
 
 
@@ -44,36 +50,29 @@ def describe_input(cfg: Config) -> dict[str, str]:
 def main() -> None:
     args = parse_args()
     check_installed()
-    cfg = cli.read_config(args.config, args.cfg_options)
-    model = build_scorer(cfg)
-    if args.checkpoint != 'none':
-        check_checkpoint(model, args.checkpoint)
-        load_checkpoint(model, args.checkpoint, map_location='cpu')
-
-    for name, value in (('--frames', args.frames), ('--size', args.size)):
-        if value is not None and value < 1:
-            raise UserError(f'{name} {value} must be at least 1')
-    if args.output.is_dir():
-        raise UserError(f'output {str(args.output)!r} is a folder; it must be a file, such as model.onnx')
+    if args.out.is_dir():
+        raise UserError(f'--out {str(args.out)!r} is a folder; it must be a file, such as model.onnx')
+    recognizer = cli.load_model(args)
+    cfg, model = recognizer.cfg, as_scorer(recognizer)
     batch, channels, frames, *size = clip_shape(cfg)
     shape = (batch, channels, args.frames or frames, *([args.size] * 2 if args.size else size))
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    export_onnx(model, shape, args.output, describe_input(cfg))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    export_onnx(model, shape, args.out, describe_input(cfg))
 
     torch.set_num_threads(args.threads)
     clip = torch.randn(shape)
-    session = load_onnx(args.output, args.threads)
+    session = load_onnx(args.out, args.threads)
     with torch.inference_mode():
         difference = (session(clip) - model(clip)).abs().max().item()
         times = median_times({'PyTorch': lambda: model(clip), 'ONNX Runtime': lambda: session(clip)}, args.runs)
     print(
-        f'{args.output}: clip {" x ".join(map(str, shape))}, {args.output.stat().st_size / 2**20:.1f} MiB; logits '
+        f'{args.out}: clip {" x ".join(map(str, shape))}, {args.out.stat().st_size / 2**20:.1f} MiB; logits '
         f'differ by {difference:.1e} at most; '
         + ', '.join(f'{name} {milliseconds:.1f} ms' for name, milliseconds in times.items())
         + f' ({args.threads} threads)'
     )
     if not difference <= TOLERANCE:
-        raise UserError(f'the logits of {str(args.output)!r} differ by {difference:.1e}, more than {TOLERANCE:.0e}')
+        raise UserError(f'the logits of {str(args.out)!r} differ by {difference:.1e}, more than {TOLERANCE:.0e}')
 
 
 if __name__ == '__main__':

@@ -14,6 +14,7 @@ from mmengine.runner import find_latest_checkpoint
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_file
+from mmdualformer.configs import merge_options, read_config
 from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
@@ -21,24 +22,26 @@ from mmdualformer.video.files import describe_left_out
 
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'
+PROCESSES = max(torch.cuda.device_count(), 1)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('folder', type=Path, help='folder with one sub-folder a class, or a csv of path,label lines')
-    parser.add_argument('--model', default='dualformer_t', help='a model, such as dualformer_t, or a config file')
+    parser.add_argument('--model', default='dualformer_t', help='a model, or a config file')
     parser.add_argument('--checkpoint', help='weights to start from; without, training starts from random ones')
-    parser.add_argument('--epochs', type=int, default=16, help='epochs to train (default: 16)')
-    parser.add_argument('--batch-size', type=int, help='clips of a process (default: what fits)')
-    parser.add_argument('--val-share', type=float, default=0.2, help='share of each class to test on (default: 0.2)')
+    parser.add_argument('--epochs', type=cli.at_least(1), default=16, help='epochs to train')
+    parser.add_argument('--batch-size', type=cli.at_least(1), help='clips of a process (default: what fits)')
+    parser.add_argument('--val-share', type=float, default=0.2, help='share of each class to test on')
     parser.add_argument(
         '--damaged',
         choices=('use', 'refuse'),
         default='use',
-        help='read damaged videos as far as they can be read, or leave them out (default: use)',
+        help='read damaged videos as far as they can be read, or leave them out',
     )
     parser.add_argument('--work-dir', type=Path, help='where everything goes (default: work_dirs/fit_FOLDER)')
-    parser.add_argument('--cfg-options', nargs='+', action=cli.Options, default={}, help='settings to override')
+    cli.add_workers_argument(parser, default=min((os.cpu_count() or 1) // PROCESSES, 8), least=0)
+    cli.add_options_argument(parser)
     return parser.parse_args()
 
 
@@ -72,7 +75,7 @@ def prepare_data(args: argparse.Namespace) -> int:
     found = own_videos.find_videos(args.folder)
     if found.left_out:
         print(describe_left_out(found.left_out))
-    found, unreadable, damaged = own_videos.leave_out_unreadable(found, os.cpu_count() or 1, args.damaged)
+    found, unreadable, damaged = own_videos.leave_out_unreadable(found, args.workers or 1, args.damaged)
     for line in unreadable:
         print(f'left out, as it cannot be read: {line}')
     for line in damaged:
@@ -97,7 +100,7 @@ def prepare_data(args: argparse.Namespace) -> int:
     return len(train)
 
 
-def run(tool: str, *arguments: object, processes: int) -> None:
+def run_tool(tool: str, *arguments: object, processes: int) -> None:
     """Run a tool in one process or in several."""
     command = [sys.executable, str(TOOLS / tool), *map(str, arguments)]
     if processes > 1:
@@ -124,15 +127,10 @@ def run(tool: str, *arguments: object, processes: int) -> None:
 def main() -> None:
     args = parse_args()
     args.work_dir = args.work_dir or default_work_dir(args.folder)
-    for name, value, good in (
-        ('--epochs', args.epochs, args.epochs >= 1),
-        ('--val-share', args.val_share, 0 < args.val_share < 1),
-        ('--batch-size', args.batch_size, args.batch_size is None or args.batch_size >= 1),
-    ):
-        if not good:
-            raise UserError(f'{name} {value} is out of range; see --help')
-    config = cli.read_config(find_config(args.model))
-    cli.merge_options(config, args.cfg_options, args.model)
+    if not 0 < args.val_share < 1:
+        raise UserError(f'--val-share {args.val_share} must be between 0 and 1')
+    config = read_config(find_config(args.model))
+    merge_options(config, args.cfg_options, args.model)
     if args.checkpoint:
         check_file('--checkpoint', args.checkpoint)
     else:
@@ -140,23 +138,21 @@ def main() -> None:
     check_finetuning(config, args.model, args.checkpoint)
     count = prepare_data(args)
 
-    processes = max(torch.cuda.device_count(), 1)
-    num_workers = min((os.cpu_count() or 1) // processes, 8)
-    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, num_workers, args.damaged)
-    cli.merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
-    batch = args.batch_size or find_batch_size(cfg, limit=count // processes)
-    set_batch(cfg, batch, count, processes)
+    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, args.workers, args.damaged)
+    merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
+    batch = args.batch_size or find_batch_size(cfg, limit=count // PROCESSES)
+    set_batch(cfg, batch, count, PROCESSES)
     cfg.work_dir = str(args.work_dir)
     cfg.dump(args.work_dir / 'config.py')
     print(cfg.pretty_text)
     print(
-        f'training {args.model} on {processes} processes of {batch} clips; the config above is '
+        f'training {args.model} on {PROCESSES} processes of {batch} clips; the config above is '
         f'{args.work_dir / "config.py"}'
     )
 
-    run('train.py', args.work_dir / 'config.py', processes=processes)
+    run_tool('train.py', args.work_dir / 'config.py', processes=PROCESSES)
     best = find_best(args.work_dir)
-    run('test.py', args.work_dir / 'config.py', best, processes=processes)
+    run_tool('test.py', args.work_dir / 'config.py', best, processes=PROCESSES)
     print(f'{best} holds the model and the names of its classes:\npython tools/recognize.py {shlex.quote(best)} VIDEO')
 
 

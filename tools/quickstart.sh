@@ -32,7 +32,7 @@ step "2/5 data: eight classes of motion in $DATA"
 if [ -f "$DATA/label_map.txt" ]; then
     echo "using $(find "$DATA" -name '*.mp4' | wc -l) clips in $DATA"
 else
-    python tools/data/make_motion_clips.py --root "$DATA"
+    python tools/data/make_motion_clips.py --out "$DATA"
 fi
 
 # as many processes as GPUs, of a number that divides the batch of 16; two without a GPU

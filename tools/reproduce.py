@@ -17,7 +17,7 @@ SELECTORS = ('data', 'pretrain', 'views')  # what tells rows of one name from ea
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('--table', required=True, metavar='PAPER/TABLE', help='such as dualformer/1 or vidtr/5a')
     parser.add_argument('--row', required=True, help='name of the row, such as DualFormer-B')
     parser.add_argument('--data', help='data set, where several rows have the name')
@@ -28,10 +28,10 @@ def parse_args() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help="train a row of an ablation with token labels, or without; default: a table's default row with",
     )
-    parser.add_argument('--gpus', type=int, default=8, help='GPUs, eight a machine (default: %(default)s)')
+    parser.add_argument('--gpus', type=cli.at_least(1), default=8, help='GPUs, eight a machine')
     parser.add_argument('--launcher', choices=['pytorch', 'slurm', 'none'], default='pytorch', help='job launcher')
     parser.add_argument('--partition', help="Slurm's partition")
-    parser.add_argument('--cfg-options', nargs='+', default=[], help='settings for all runs, as key=value')
+    parser.add_argument(cli.OPTIONS, action='append', default=[], metavar='KEY=VALUE ...', help='settings for all runs')
     parser.add_argument('--run', action='store_true', help='run the commands')
     return parser.parse_args()
 
@@ -41,8 +41,6 @@ def main() -> None:
     paper, _, table = args.table.partition('/')
     if paper not in (*PAPERS, QUICKSTART) or not table:
         raise UserError(f'--table {args.table!r} must be {", ".join(PAPERS)} or {QUICKSTART}, a slash and a table')
-    if args.gpus < 1:
-        raise UserError(f'--gpus {args.gpus} must be at least 1')
     rows = find_rows(paper, table, args.row, args.data, args.pretrain, args.views)
     if args.token_labels is not None:
         rows = (with_token_labels if args.token_labels else without_token_labels)(rows)

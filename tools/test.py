@@ -1,21 +1,23 @@
-"""Test a checkpoint; the arguments are those of MMAction2's tool."""
+"""Test a checkpoint. The arguments are those of MMAction2's tool."""
 
 import argparse
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checks import check_checkpoint, check_classes, check_datasets, check_file
+from mmdualformer.checks import check_classes, check_datasets, check_file
+from mmdualformer.configs import build_runner
 from mmdualformer.errors import UserError
+from mmdualformer.weights import check_checkpoint, hand_over
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Test a checkpoint')
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--dump', metavar='FILE.pkl', help='save the predictions')
     parser.add_argument('--show-dir', help='save pictures of the predictions here')
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
-    parser.add_argument('--interval', type=int, default=1, help='show one sample in this many')
+    parser.add_argument('--interval', type=cli.at_least(1), default=1, help='show one sample in this many')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds a window stays')
     cli.add_runner_arguments(parser)
     return parser.parse_args()
@@ -42,9 +44,11 @@ def main() -> None:
 
     check_datasets(cfg, ('test_dataloader',), args.cfg_options)
     check_file('checkpoint', args.checkpoint)
-    runner = cli.build_runner(cfg)
-    check_checkpoint(runner.model, args.checkpoint)
-    check_classes(runner.test_dataloader.dataset, args.checkpoint)
+    runner = build_runner(cfg)
+    checkpoint = check_checkpoint(runner.model, args.checkpoint)
+    check_classes(runner.test_dataloader.dataset, checkpoint, args.checkpoint)
+    hand_over(runner, checkpoint)
+    del checkpoint
     runner.test()
 
 

@@ -1,4 +1,4 @@
-"""Train a recognizer; the arguments are those of MMAction2's tool."""
+"""Train a recognizer. The arguments are those of MMAction2's tool."""
 
 import argparse
 import os
@@ -7,12 +7,14 @@ from mmengine.runner import find_latest_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checks import check_checkpoint, check_classes, check_datasets, check_file, check_model
+from mmdualformer.checks import check_classes, check_datasets, check_file, check_model
+from mmdualformer.configs import build_runner
 from mmdualformer.errors import UserError
+from mmdualformer.weights import check_checkpoint, hand_over
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Train a recognizer')
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--resume',
@@ -74,12 +76,14 @@ def main() -> None:
     checkpoint = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if resume else None)
     if checkpoint:
         check_file('checkpoint', checkpoint)
-    runner = cli.build_runner(cfg)
+    runner = build_runner(cfg)
     if checkpoint:
         # a new head on a trained backbone is fine-tuning; another backbone is a mistake
-        check_checkpoint(runner.model, checkpoint, prefix='' if resume else 'backbone.', resume=resume)
+        content = check_checkpoint(runner.model, checkpoint, prefix='' if resume else 'backbone.', resume=resume)
         if resume:
-            check_classes(runner.train_dataloader.dataset, checkpoint)
+            check_classes(runner.train_dataloader.dataset, content, checkpoint)
+        hand_over(runner, content)
+        del content
     runner.train()
 
 

@@ -2,7 +2,7 @@
 
 The config is one whose model has a teacher. Videos that have a file already are skipped, so a stopped run continues.
 On several GPUs: python -m mmdualformer.launch --nproc-per-node 8 \\
-    tools/write_token_labels.py CONFIG ROOT --launcher pytorch
+    tools/write_token_labels.py CONFIG --out DIR --launcher pytorch
 """
 
 import argparse
@@ -52,13 +52,13 @@ class WholeVideos(Dataset):
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file with model.teacher')
-    parser.add_argument('root', type=Path, help='folder to write')
-    parser.add_argument('--num-labels', type=int, default=5, help='labels to keep of a token (default: 5)')
-    parser.add_argument('--short-side', type=int, default=256, help="the teacher's frames, in pixels (default: 256)")
-    parser.add_argument('--num-clips', type=int, default=4, help='clips that the teacher sees at once (default: 4)')
-    parser.add_argument('--num-workers', type=int, default=4, help='processes that decode (default: 4)')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write to')
+    parser.add_argument('--num-labels', type=cli.at_least(1), default=5, help='labels to keep of a token')
+    parser.add_argument('--short-side', type=cli.at_least(32), default=256, help="the teacher's frames, in pixels")
+    parser.add_argument('--num-clips', type=cli.at_least(1), default=4, help='clips that the teacher sees at once')
+    cli.add_workers_argument(parser, default=4, least=0)
     cli.add_runner_arguments(parser)
     return parser.parse_args()
 
@@ -98,7 +98,7 @@ def main() -> None:
             dict(type='PackActionInputs', meta_keys=('frame_inds',)),
         ]
         dataset = DATASETS.build({**dataset_cfg, 'type': 'RobustVideoDataset', 'pipeline': pipeline, 'test_mode': True})
-        files = [label_file(args.root, dataset.get_data_info(i)['filename']) for i in range(len(dataset))]
+        files = [label_file(args.out, dataset.get_data_info(i)['filename']) for i in range(len(dataset))]
         file, times = Counter(files).most_common(1)[0]
         if times > 1:
             raise UserError(
@@ -106,16 +106,16 @@ def main() -> None:
                 'the same; rename a folder'
             )
         places = [i for i, file in enumerate(files) if not file.exists()][rank::world_size]
-        videos = DataLoader(WholeVideos(dataset, places), batch_size=None, num_workers=args.num_workers)
+        videos = DataLoader(WholeVideos(dataset, places), batch_size=None, num_workers=args.workers)
         for filename, clips, frame_inds in track(
-            videos, total=len(places), description=f'writing {args.root}', disable=rank > 0
+            videos, total=len(places), description=f'writing {args.out}', disable=rank > 0
         ):
             if isinstance(clips, str):
                 failed += 1
                 print(f'skipped {clips}')
                 continue
             logits = [teacher(part.to(get_device()).float()).cpu() for part in clips.split(args.num_clips)]
-            write_token_labels(label_file(args.root, filename), torch.cat(logits), frame_inds.numpy(), args.num_labels)
+            write_token_labels(label_file(args.out, filename), torch.cat(logits), frame_inds.numpy(), args.num_labels)
     if failed:
         raise UserError(
             f'{failed} videos could not be read (see "skipped" above); take them out of the list to train '

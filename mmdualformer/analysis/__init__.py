@@ -2,12 +2,13 @@ from .classes import compare_classes
 from .cost import Cost, count_cost, count_vidtr_paper_macs, split_cost
 from .ensemble import average_scores, evaluate_scores, load_predictions
 from .memory import PeakMemory
-from .scorer import build_scorer, clip_shape
+from .scorer import as_scorer, build_scorer, clip_shape
 from .speed import median_times
 
 __all__ = [
     'Cost',
     'PeakMemory',
+    'as_scorer',
     'average_scores',
     'build_scorer',
     'clip_shape',

@@ -10,11 +10,15 @@ from mmengine.registry import init_default_scope
 from mmdualformer.errors import UserError
 
 
-def build_scorer(cfg: Config) -> nn.Module:
-    """Build backbone and head of a config's recognizer, from a normalised clip to logits, in eval mode."""
-    init_default_scope(cfg.default_scope)
-    model = MODELS.build(cfg.model).eval()
+def as_scorer(model: nn.Module) -> nn.Module:
+    """Take backbone and head of a recognizer: from a normalised clip to logits."""
     return nn.Sequential(OrderedDict(backbone=model.backbone, cls_head=model.cls_head))  # the recognizer's names
+
+
+def build_scorer(cfg: Config) -> nn.Module:
+    """Build backbone and head of a config's recognizer, in eval mode."""
+    init_default_scope(cfg.default_scope)
+    return as_scorer(MODELS.build(cfg.model).eval())
 
 
 def clip_shape(cfg: Config) -> tuple[int, int, int, int, int]:

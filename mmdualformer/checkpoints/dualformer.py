@@ -9,7 +9,7 @@ from torch import Tensor
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
 
-from .convert import Converted, check_classifier, check_shapes
+from .converters import Converted, check_classifier, check_shapes
 from .recognizer import describe_released
 
 # Pattern of a released name -> our name. A stage is a flat list of layers there; {block} and {half} make two of them a

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
+from mmdualformer.weights import read_weights
 
-from .convert import read_weights
 from .dualformer import rename_image_backbone
 from .vidtr import spread_over_time
 

@@ -15,8 +15,7 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
-
-from .convert import load_safely
+from mmdualformer.weights import load_checked, load_safely
 
 KEY = 'recognizer'  # in the checkpoint's meta
 
@@ -61,7 +60,7 @@ def describe_released(name: str, num_classes: int, frames: int | None = None, ba
     cfg.model.cls_head.num_classes = num_classes
     cfg.model.backbone.pop('init_cfg', None)  # it has weights
     cfg.model.backbone.update(backbone or {})
-    sample = cfg.test_dataloader.dataset.pipeline[1]
+    sample = next(step for step in cfg.test_dataloader.dataset.pipeline if 'clip_len' in step)
     if frames and frames != sample.clip_len:
         sample.update(clip_len=frames, frame_interval=sample.clip_len * sample.frame_interval // frames)
     meta = {KEY: describe_recognizer(cfg)}
@@ -71,21 +70,33 @@ def describe_released(name: str, num_classes: int, frames: int | None = None, ba
     return meta
 
 
-def load_recognizer(path: str, device: str | torch.device = 'cpu') -> nn.Module:
-    """Load a recognizer from a checkpoint alone, for MMAction2's ``inference_recognizer``.
+def load_recognizer(path: str, device: str | torch.device = 'cpu', cfg: Config | None = None) -> nn.Module:
+    """Load a recognizer, for MMAction2's ``inference_recognizer``.
 
-    It samples, resizes and normalises as the test of the run that wrote the checkpoint.
+    From a checkpoint alone, it samples, resizes and normalises as the test of the run that wrote the checkpoint.
 
     Args:
-        path (str): A checkpoint that a run or a converter of ours has written.
+        path (str): A checkpoint that a run or a converter of ours has written; with a config, any of its model, or
+            ``'none'`` for random weights.
         device (str or torch.device): Where the model is to be. Defaults to ``'cpu'``.
+        cfg (Config, optional): Config of the recognizer. Defaults to None, what the checkpoint describes.
 
     Returns:
         nn.Module: The recognizer in eval mode; ``dataset_meta['classes']`` has the names of its classes, if known.
 
     Raises:
-        UserError: The checkpoint does not describe its recognizer, or names something that no registry knows.
+        UserError: The checkpoint does not fit the config, or without one does not describe its recognizer, or names
+            something that no registry knows.
     """
+    if cfg is None:
+        return _load_described(path, device)
+    model = init_recognizer(cfg, device=device)
+    meta = {} if path == 'none' else load_checked(model, path)
+    model.dataset_meta = meta.get('dataset_meta') or {}
+    return model
+
+
+def _load_described(path: str, device: str | torch.device) -> nn.Module:
     checkpoint = load_safely(path)
     meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
     described = meta.get(KEY) if isinstance(meta, Mapping) else None

@@ -10,7 +10,7 @@ from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
 from mmdualformer.models.backbones.vidtr import resize_grid
 
-from .convert import Converted, check_classifier, check_shapes, rename
+from .converters import Converted, check_classifier, check_shapes, rename
 from .recognizer import describe_released
 
 # Pattern of a released name -> our name.

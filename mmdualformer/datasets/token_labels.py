@@ -16,6 +16,7 @@ from mmcv.transforms import BaseTransform
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.files import write_atomically
 
 
 def label_file(root: str | Path, video: str | Path) -> Path:
@@ -35,16 +36,13 @@ def write_token_labels(path: Path, logits: Tensor, frame_inds: np.ndarray, num_l
     """
     values, labels = rearrange(logits, 'N K T H W -> (N T) H W K').topk(num_labels, dim=-1)
     frames = [part.mean() for clip in frame_inds for part in np.array_split(clip, logits.shape[2])]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix('.part')
-    with open(partial, 'wb') as file:
+    with write_atomically(path) as partial, open(partial, 'wb') as file:
         np.savez(
             file,
             labels=labels.cpu().numpy().astype(np.uint16),
             logits=values.cpu().numpy().astype(np.float16),
             frames=np.array(frames, dtype=np.float32),
         )
-    partial.replace(path)
 
 
 @TRANSFORMS.register_module()

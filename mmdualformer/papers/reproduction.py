@@ -1,6 +1,5 @@
 """The commands from a data set and no weights to a number in a paper's table."""
 
-import argparse
 import functools
 import os
 import subprocess
@@ -12,7 +11,7 @@ from shlex import join, quote
 
 from mmengine.config import Config
 
-from mmdualformer import cli
+from mmdualformer.configs import merge_options, parse_options
 from mmdualformer.errors import UserError
 from mmdualformer.papers.tables import (
     PAPERS,
@@ -256,7 +255,7 @@ def _check_data(cfg: Config) -> list[Step]:
     folder = data_folder(cfg)
     root = f'data/{folder}'
     if folder == 'motion':
-        command = f'test -f {root}/label_map.txt || python tools/data/make_motion_clips.py --root {root}'
+        command = f'test -f {root}/label_map.txt || python tools/data/make_motion_clips.py --out {root}'
     elif folder in WITHOUT_LIST:
         command = f'test -d {root}/train'
     else:
@@ -287,10 +286,7 @@ def _read(config: str, options: Sequence[str]) -> Config:
 @functools.cache
 def _read_once(config: str, options: tuple[str, ...]) -> Config:
     cfg = read_config(config)
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='*', action=cli.Options)
-    parsed = parser.parse_args(['--cfg-options', *options]).cfg_options
-    cli.merge_options(cfg, parsed or {}, f'configs/{config}.py')
+    merge_options(cfg, parse_options(options), f'configs/{config}.py')
     return cfg
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-from mmdualformer import cli
+from mmdualformer.configs import read_config
 from mmdualformer.errors import UserError
 
 
@@ -90,7 +90,7 @@ def _config_of(log: Path) -> str:
         UserError: The config is not where MMEngine leaves it, or is broken.
         ValueError: It is none of ours, or ours with other settings.
     """
-    run = cli.read_config(str(log.parent / 'vis_data' / 'config.py'))
+    run = read_config(str(log.parent / 'vis_data' / 'config.py'))
     reason = f'{log.parents[1]} holds no config of mmdualformer'
     for path in log.parents[1].glob('*.py'):
         for name in (path.stem, f'ablations/{path.stem}', f'baselines/{path.stem}'):

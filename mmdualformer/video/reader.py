@@ -8,12 +8,14 @@ from contextlib import suppress
 import av
 import numpy as np
 
+from mmdualformer.errors import describe
+
 from .base import Video
 from .errors import VideoError
 from .frame_folder import FrameFolder
 from .index import NO_TIME, Index, as_array, make_index, unsure_packets
 from .pixels import Converter
-from .source import PacketSource, said
+from .source import PacketSource
 
 LEAST, MARGIN = 0.9, 0.5  # a whole video fills this share of its container's duration, or lacks so many seconds
 KEPT = 64 << 20  # bytes of decoded frames that are kept where all have to be decoded
@@ -63,7 +65,7 @@ class VideoFile(Video):
             raise
         except Exception as error:  # of damaged files PyAV raises what it likes
             self.close()
-            raise self._error(said(error)) from error
+            raise self._error(describe(error)) from error
 
     def get_frames(self, indices: Sequence[int]) -> list[np.ndarray]:
         """See :meth:`Video.get_frames`."""
@@ -79,7 +81,7 @@ class VideoFile(Video):
         except (VideoError, TimeoutError):
             raise
         except Exception as error:  # as of a file that is gone since it was opened
-            raise self._error(said(error)) from error
+            raise self._error(describe(error)) from error
         # what is asked for twice is two arrays: transforms change them in place
         return [images[index].copy() if index in indices[:i] else images[index] for i, index in enumerate(indices)]
 
@@ -258,7 +260,7 @@ class VideoFile(Video):
         except av.EOFError:
             return []
         except av.FFmpegError as error:
-            self._meet(f'a part cannot be decoded: {said(error)}')
+            self._meet(f'a part cannot be decoded: {describe(error)}')
             return []
         if any(frame.is_corrupt for frame in frames):
             self._meet('a part is damaged')

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import av
 from av.stream import Disposition
 
+from mmdualformer.errors import describe
+
 from .files import check_regular
 from .index import Packets
 from .isolation import report_progress
@@ -157,7 +159,7 @@ class PacketSource:
         except TimeoutError:
             raise
         except (av.FFmpegError, OSError) as error:
-            self.broken_off = said(error)
+            self.broken_off = describe(error)
 
     def _read_all(self) -> None:
         """Note all packets, and keep them if they are not too large."""
@@ -208,9 +210,3 @@ def _preference(stream: av.VideoStream) -> int:
     codec = stream.codec_context
     pixels = codec.width * codec.height if codec is not None else 0
     return 1 + pixels + 5_000_000 * (Disposition.default in stream.disposition)
-
-
-def said(error: Exception) -> str:
-    """What an error says, in one line."""
-    text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-    return text.strip().splitlines()[-1]

@@ -7,10 +7,11 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
 from mmdualformer.checkpoints import load_recognizer
-from mmdualformer.checkpoints.convert import read_weights, write_checkpoint
+from mmdualformer.checkpoints.converters import write_checkpoint
 from mmdualformer.checkpoints.dualformer import backbone_name, convert_dualformer
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
+from mmdualformer.weights import read_weights
 from tests.helpers import REPO, Malicious, assert_one_line
 from tests.reference import Reference
 

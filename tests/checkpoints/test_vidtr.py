@@ -7,12 +7,12 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
 from mmdualformer.checkpoints import load_recognizer
-from mmdualformer.checkpoints.convert import read_weights, write_checkpoint
+from mmdualformer.checkpoints.converters import write_checkpoint
 from mmdualformer.checkpoints.inflate import inflate
 from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit, spread_over_time
-from mmdualformer.checks import check_checkpoint
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
+from mmdualformer.weights import check_checkpoint, read_weights
 from tests.helpers import REPO, assert_one_line, build_backbone
 from tests.reference import Reference
 

@@ -71,8 +71,9 @@ def test_what_cannot_be_trained_on_is_one_line(fork_tool, folder, tmp_path):
     fit = ('tools/fit.py', folder, '--work-dir', tmp_path / 'work')
     assert_one_line(fork_tool(*fit, '--model', 'dualformer_x'), "--model 'dualformer_x' is unknown", 'dualformer_t')
     assert_one_line(fork_tool(*fit, '--checkpoint', 'no.pth'), "--checkpoint 'no.pth' does not exist")
-    for name, value in (('epochs', 0), ('val-share', 1.0), ('batch-size', 0)):
-        assert_one_line(fork_tool(*fit, f'--{name}', value), f'--{name} {value} is out of range')
+    for name in ('epochs', 'batch-size'):
+        assert_one_line(fork_tool(*fit, f'--{name}', 0), f'--{name} 0 must be at least 1', status=2)
+    assert_one_line(fork_tool(*fit, '--val-share', 1.0), '--val-share 1.0 must be between 0 and 1')
     for video in sorted(folder.glob('*/*'))[1:-1]:
         video.unlink()
     assert_one_line(fork_tool(*fit), 'has one video of each class')
@@ -105,7 +106,7 @@ def test_without_a_best_checkpoint_the_last_is_tested(tmp_path):
 
 
 def test_a_tool_that_fails_ends_the_run():
-    run = runpy.run_path(str(REPO / 'tools/fit.py'))['run']
+    run = runpy.run_path(str(REPO / 'tools/fit.py'))['run_tool']
     with pytest.raises(SystemExit, match=r'^2$'):
         run('data/make_motion_clips.py', '--no-such-option', processes=1)
 

@@ -82,7 +82,7 @@ def test_mistakes_are_one_line(fork_tool, root, tmp_path):
     assert_one_line(fork_tool('tools/data/prepare.py', 'kinetics600'), "--root 'data/kinetics600' is no folder")
     command = ('tools/data/prepare.py', 'kinetics400', '--root', root)
     assert_one_line(fork_tool(*command, '--resize', root), 'must be another folder than --root')
-    assert_one_line(fork_tool(*command, '--workers', 0), '--workers 0 must be at least 1')
+    assert_one_line(fork_tool(*command, '--workers', 0), '--workers 0 must be at least 1', status=2)
     (root / 'annotations' / 'val.csv').unlink()
     assert_one_line(fork_tool(*command), 'has no annotations/val.csv or val.csv')
     assert fork_tool('tools/data/prepare.py', 'kinetics').returncode == 2

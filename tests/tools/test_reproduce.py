@@ -1,6 +1,5 @@
 """From data to a number in a table, by the commands that tools/reproduce.py prints."""
 
-import argparse
 import functools
 import runpy
 import shlex
@@ -239,14 +238,14 @@ def test_ensembles_are_averaged_and_broken_videos_are_no_end(run_tool, tmp_path,
 
 def backbone_of(command: str) -> nn.Module:
     """The backbone that a command trains, on the meta device."""
-    parser = argparse.ArgumentParser()
+    parser = cli.ArgumentParser()
     parser.add_argument('words', nargs='*')
     parser.add_argument('--work-dir')
     parser.add_argument('--resume', action='store_true')
-    parser.add_argument('--cfg-options', nargs='+', action=cli.Options)
+    cli.add_options_argument(parser)
     args = parser.parse_args(shlex.split(command))
     cfg = Config.fromfile(REPO / args.words[2])
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.merge_from_dict(args.cfg_options)
     return build_backbone(cfg)
 
 
@@ -367,7 +366,6 @@ def test_every_step_on_the_toy_data_set(run_tool, motion_root, data_options, tmp
             ('--table', 'dualformer/1', '--row', 'DualFormer-B', '--run'),
             'means 3 rows; choose one of: --data Kinetics-400',
         ),
-        (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 0), '--gpus 0 must be at least 1'),
         (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 12), '--gpus 12 must be at most 8, those of one machine'),
         (('--table', 'vidtr/2', '--row', 'VidTr-S', '--gpus', 64, '--run'), '--gpus 64 takes --launcher slurm'),
         (('--table', 'vidtr/2', '--row', 'VidTr-S', '--launcher', 'slurm', '--run'), 'slurm needs --partition'),
@@ -375,3 +373,4 @@ def test_every_step_on_the_toy_data_set(run_tool, motion_root, data_options, tmp
 )
 def test_mistakes_are_one_line(fork_tool, arguments, message):
     assert_one_line(fork_tool('tools/reproduce.py', *arguments), message)
+    assert_one_line(fork_tool('tools/reproduce.py', *arguments, '--gpus', 0), '--gpus 0 must be at least 1', status=2)

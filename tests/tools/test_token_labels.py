@@ -54,12 +54,13 @@ def test_training_from_labels_on_disk(fork_tool, config, data_options, motion_ro
     command = (
         'tools/write_token_labels.py',
         config,
+        '--out',
         tmp_path / 'labels',
         '--num-labels',
         8,
         '--short-side',
         64,
-        '--num-workers',
+        '--workers',
         0,
         '--cfg-options',
         *data_options,
@@ -127,7 +128,7 @@ def test_broken_videos_are_named_and_the_others_labelled(fork_tool, config, data
         f'train_dataloader.dataset.data_prefix.video={tmp_path}/clips',
     ]
     result = fork_tool(
-        'tools/write_token_labels.py', config, tmp_path / 'labels', '--num-workers', 0, '--cfg-options', *options
+        'tools/write_token_labels.py', config, '--out', tmp_path / 'labels', '--workers', 0, '--cfg-options', *options
     )
     assert_one_line(result, '1 videos could not be read')
     assert 'skipped ' in result.stdout and 'broken.mp4' in result.stdout
@@ -135,5 +136,5 @@ def test_broken_videos_are_named_and_the_others_labelled(fork_tool, config, data
 
 
 def test_a_config_without_a_teacher_is_refused(fork_tool):
-    result = fork_tool('tools/write_token_labels.py', REPO / 'configs/dualformer_t_k400.py', 'labels')
+    result = fork_tool('tools/write_token_labels.py', REPO / 'configs/dualformer_t_k400.py', '--out', 'labels')
     assert_one_line(result, 'has no model.teacher')

@@ -13,7 +13,7 @@ import torch
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
-from mmdualformer import cli
+from mmdualformer.configs import merge_options
 from tests.helpers import REPO, assert_one_line
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
@@ -307,7 +307,7 @@ class TestBadInput:
     def test_options_that_only_a_runner_reads(self):
         cfg = Config.fromfile(CONFIG)
         assert 'sync_bn' not in cfg
-        cli.merge_options(cfg, dict(sync_bn='torch'), str(CONFIG))
+        merge_options(cfg, dict(sync_bn='torch'), str(CONFIG))
         assert cfg.sync_bn == 'torch'
 
     def test_files_that_are_not_what_they_should_be(self, fork_tool, data_options, tmp_path):
@@ -333,10 +333,10 @@ class TestBadInput:
 
     def test_settings_of_a_prediction(self, fork_tool, motion_root, clip_file):
         recognize = ('tools/recognize.py', CONFIG, 'none', clip_file)
-        assert_one_line(fork_tool(*recognize, '--topk', 0), '--topk 0 must be at least 1')
+        assert_one_line(fork_tool(*recognize, '--topk', 0), '--topk 0 must be at least 1', status=2)
         assert fork_tool(*recognize, '--topk', 20).stdout.count('%') == 8  # of 8 classes
         assert_one_line(fork_tool(*recognize, '--labels', motion_root / 'train.txt'), 'names 16 classes, the model')
-        assert_one_line(fork_tool(*recognize, '--device', 'gpu'), "--device 'gpu' cannot be used here")
+        assert_one_line(fork_tool(*recognize, '--device', 'gpu'), "--device 'gpu' cannot be used here", status=2)
 
     def test_launchers_without_arguments_show_their_usage(self, run_tool):
         for tool in ('dist_train', 'dist_test', 'slurm_train', 'slurm_test'):

@@ -5,8 +5,6 @@ and holds what it would hold on a CPU. Fused attention makes none; which kernel 
 the step is run. Dropout of the matrices is that of the released models; on a CPU PyTorch fuses only without.
 """
 
-import argparse
-
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -45,13 +43,11 @@ def attention_inputs(model: VidTr, clip: torch.Tensor) -> tuple:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--frames', type=int, default=8, help='frames of the clip (default: 8)')
-    parser.add_argument('--size', type=int, default=224, help='height and width (default: 224)')
+    parser = cli.ArgumentParser(description=__doc__)
+    parser.add_argument('--frames', type=cli.at_least(1), default=8, help='frames of the clip')
+    parser.add_argument('--size', type=cli.at_least(16), default=224, help='height and width')
     parser.add_argument('--attention', nargs='+', default=['joint', 'separable', 'spatial', 'axial'], help='kinds')
-    parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='where fused attention is run'
-    )
+    cli.add_device_argument(parser)
     args = parser.parse_args()
 
     table = Table('matrices', 'dropout', 'attention', 'weights, gradients, momenta', 'step', 'sum', 'attention layer')

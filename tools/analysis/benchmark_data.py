@@ -9,7 +9,6 @@ import os
 import tempfile
 from pathlib import Path
 
-import torch
 from mmengine.registry import init_default_scope
 
 import mmdualformer  # noqa: F401  (registers the data sets and mends the installed stack)
@@ -24,6 +23,8 @@ from mmdualformer.analysis.data_speed import (
     use_pipeline,
     write_sample_videos,
 )
+from mmdualformer.checks import check_file
+from mmdualformer.configs import read_config
 from mmdualformer.datasets.preparation import resize_videos
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
@@ -32,7 +33,7 @@ CONFIG = Path(__file__).parents[2] / 'configs' / 'dualformer_t_k400.py'  # clips
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('--videos', type=Path, nargs='+', help='video files to read')
     parser.add_argument(
         '--model',
@@ -47,19 +48,19 @@ def parse_args() -> argparse.Namespace:
         metavar='CLIP',
         help=f'clips to read, frames x interval (default: {", ".join(SAMPLINGS)})',
     )
-    parser.add_argument('--workers', type=int, default=2, help='processes that read (default: 2)')
-    parser.add_argument('--rounds', type=int, default=7, help='measurements, of which the median is taken (default: 7)')
-    parser.add_argument('--clips', type=int, default=32, help='clips of a measurement (default: 32)')
-    parser.add_argument('--batch-size', type=int, default=4, help='clips of a batch (default: 4)')
+    cli.add_workers_argument(parser, default=2)
+    cli.add_device_argument(parser)
+    parser.add_argument('--rounds', type=cli.at_least(1), default=7, help='measurements, of which the median is taken')
+    parser.add_argument('--clips', type=cli.at_least(1), default=32, help='clips of a measurement')
+    parser.add_argument('--batch-size', type=cli.at_least(1), default=4, help='clips of a batch')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    missing = [path for path in args.videos or () if not path.is_file()]
-    if missing:
-        raise UserError(f'--videos {missing[0]} does not exist')
-    cfg = cli.read_config(args.model or str(CONFIG))
+    for path in args.videos or ():
+        check_file('--videos', str(path))
+    cfg = read_config(args.model or str(CONFIG))
     init_default_scope('mmaction')
     _, dataset = next(iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset))
     with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +101,6 @@ def main() -> None:
                     f', x{rates["mmdualformer"] / rates["MMAction2"]:.2f}'
                 )
         if args.model:
-            device = 'cuda' if torch.cuda.is_available() else 'cpu'
             loaders = {
                 kind: build_loader(
                     use_pipeline(dataset, 'mmdualformer'),
@@ -112,8 +112,8 @@ def main() -> None:
                 )
                 for kind, videos in files.items()
             }
-            needed = time_training(cfg, next(iter(loaders['as given'])), device)
-            print(f'{args.model}: trains {needed:.2f} clips/s on {device}, {args.batch_size} a batch')
+            needed = time_training(cfg, next(iter(loaders['as given'])), args.device)
+            print(f'{args.model}: trains {needed:.2f} clips/s on {args.device}, {args.batch_size} a batch')
             for kind, rate in time_loaders(loaders, args.rounds).items():
                 verdict = (
                     'does not wait for data'

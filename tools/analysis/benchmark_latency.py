@@ -16,13 +16,13 @@ from mmdualformer.papers.latency import LATENCIES, device_name, latency_table, m
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--paper', required=True, choices=tables.PAPERS)
+    parser = cli.ArgumentParser(description=__doc__)
+    parser.add_argument('--paper', required=True, choices=tables.PAPERS, help='paper of the table')
     parser.add_argument('--table', required=True, help="such as '2'")
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='only these rows')
-    parser.add_argument('--device', default='cuda:0' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help='of a CPU (default: %(default)s)')
-    parser.add_argument('--runs', type=int, default=7, help='timed runs of each (default: %(default)s)')
+    cli.add_device_argument(parser)
+    parser.add_argument('--threads', type=cli.at_least(1), default=torch.get_num_threads(), help='threads of a CPU')
+    parser.add_argument('--runs', type=cli.at_least(1), default=7, help='timed runs of each')
     return parser.parse_args()
 
 

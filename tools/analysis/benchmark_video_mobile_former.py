@@ -24,17 +24,17 @@ PAPER = {'560m': 26.6, '1g': 8.5, '2g': 5.5, '5g': 2.8}  # Table 12: times X3D-S
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--archs', nargs='+', default=list(PAPER), choices=list(PAPER), help='default: all')
+    parser = cli.ArgumentParser(description=__doc__)
+    parser.add_argument('--archs', nargs='+', default=list(PAPER), choices=list(PAPER), help='models')
     parser.add_argument(
         '--forms',
         nargs='+',
         default=['default', 'plain'],
         choices=['default', 'plain', 'compiled', 'onnx'],
-        help='the model as it is; traced, of plain PyTorch modules; torch.compile; ONNX (default: the first two)',
+        help='the model as it is; traced, of plain PyTorch modules; torch.compile; ONNX',
     )
-    parser.add_argument('--threads', type=int, default=2, help='default: 2')
-    parser.add_argument('--runs', type=int, default=7, help='timed runs of each (default: 7)')
+    parser.add_argument('--threads', type=cli.at_least(1), default=2, help='threads')
+    parser.add_argument('--runs', type=cli.at_least(1), default=7, help='timed runs of each')
     return parser.parse_args()
 
 

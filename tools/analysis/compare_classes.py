@@ -15,18 +15,16 @@ from mmdualformer.papers.tables import load_paper
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('first', help='.pkl file of a model')
     parser.add_argument('second', help='.pkl file of another, of the same videos')
     parser.add_argument('--labels', type=Path, help='text file with the name of a class a line')
-    parser.add_argument('--top', type=int, default=5, help='classes at each end (default: %(default)s)')
+    parser.add_argument('--top', type=cli.at_least(1), default=5, help='classes at each end')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    if args.top < 1:
-        raise UserError(f'--top {args.top} must be at least 1')
     first, second = (load_predictions(path) for path in (args.first, args.second))
     names = []
     if args.labels:

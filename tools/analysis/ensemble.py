@@ -1,6 +1,5 @@
 """Average the predictions of several models that tools/test.py --dump has saved, and measure them."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from mmdualformer.analysis import average_scores, evaluate_scores, load_predicti
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('predictions', nargs='+', help='.pkl files of the same videos')
     parser.add_argument('--weights', nargs='+', type=float, help='weight of each file (default: equal)')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='save the metrics here too')

@@ -17,7 +17,7 @@ from mmdualformer.papers.results import find_results
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('--paper', choices=[*tables.PAPERS, tables.QUICKSTART], help='only this paper')
     parser.add_argument('--table', help='only this table of the paper, such as 1, 5a or S1')
     parser.add_argument('--results', type=Path, metavar='DIR', help='folder with work dirs of tests')
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help='results of ablations whose rows all have token labels, or all have none; by default one row has them',
     )
-    parser.add_argument('--format', choices=FORMATS, default='md', help='Markdown, csv or HTML (default: %(default)s)')
+    parser.add_argument('--format', choices=FORMATS, default='md', help='Markdown, csv or HTML')
     return parser.parse_args()
 
 

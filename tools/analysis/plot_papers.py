@@ -23,8 +23,8 @@ def named_file(text: str) -> tuple[str, Path]:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=Path('docs/figures'), help='folder (default: %(default)s)')
+    parser = cli.ArgumentParser(description=__doc__)
+    parser.add_argument('--out', type=Path, default=Path('docs/figures'), help='folder')
     parser.add_argument(
         '--views', nargs='+', type=named_file, metavar='NAME=FILE', help='sweeps of views, as Kinetics-400=views.csv'
     )

@@ -19,17 +19,19 @@ from mmengine.registry import init_default_scope
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.analysis import clip_shape, count_cost
-from mmdualformer.checks import check_checkpoint, check_datasets, check_file
+from mmdualformer.checks import check_datasets, check_file
+from mmdualformer.configs import build_runner
 from mmdualformer.errors import UserError
+from mmdualformer.weights import check_checkpoint
 
 CROPS = {1: 'CenterCrop', 3: 'ThreeCrop'}
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--clips', type=int, nargs='+', default=[1, 2, 4, 8], help='clips of a video')
+    parser.add_argument('--clips', type=cli.at_least(1), nargs='+', default=[1, 2, 4, 8], help='clips of a video')
     parser.add_argument('--crops', type=int, nargs='+', default=[1, 3], choices=CROPS, help='crops of a clip')
     cli.add_runner_arguments(parser)
     return parser.parse_args()
@@ -55,8 +57,6 @@ def set_views(cfg: Config, clips: int, crops: int) -> None:
 
 def main() -> None:
     args = parse_args()
-    if min(args.clips) < 1:
-        raise UserError(f'--clips {min(args.clips)} must be at least 1')
     cfg = cli.load_config(args)
     check_datasets(cfg, ('test_dataloader',), args.cfg_options)
     check_file('checkpoint', args.checkpoint)
@@ -70,7 +70,7 @@ def main() -> None:
         views = copy.deepcopy(cfg)
         set_views(views, clips, crops)
         views.experiment_name = f'{clips}x{crops}'
-        runner = cli.build_runner(views)
+        runner = build_runner(views)
         if not rows:
             check_checkpoint(runner.model, args.checkpoint)
         metrics = {name.removeprefix('acc/'): round(value, 4) for name, value in runner.test().items()}

@@ -24,10 +24,10 @@ from mmdualformer.errors import UserError
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('dataset', choices=READERS, help='data set')
     parser.add_argument('--root', type=Path, help='its folder (default: data/DATASET, where the configs look)')
-    parser.add_argument('--workers', type=int, default=os.cpu_count(), help='processes (default: one for each core)')
+    cli.add_workers_argument(parser, default=os.cpu_count() or 1)
     also = parser.add_mutually_exclusive_group()
     also.add_argument('--check', action='store_true', help='decode every video, and list the broken ones')
     also.add_argument(
@@ -58,8 +58,6 @@ def main() -> None:
     root = args.root or Path('data', args.dataset)
     if not root.is_dir():
         raise UserError(f'--root {str(root)!r} is no folder (looked in {Path.cwd()})')
-    if args.workers < 1:
-        raise UserError(f'--workers {args.workers} must be at least 1')
     if args.resize and args.resize.resolve() == root.resolve():
         raise UserError(f'--resize {str(args.resize)!r} must be another folder than --root')
 

@@ -10,6 +10,7 @@ import numpy as np
 from av.video.frame import PictureType
 
 from mmdualformer.errors import UserError
+from mmdualformer.files import partial_path, write_atomically
 from mmdualformer.video import VideoFile
 from mmdualformer.video.pixels import UPRIGHT, upright
 
@@ -38,13 +39,8 @@ def resize_video(source: Path, target: Path) -> None:
     """
     if target.exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(target)
-    try:
+    with write_atomically(target) as partial:
         _encode(source, partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def resize_videos(targets: dict[Path, Path], workers: int) -> dict[Path, str]:
@@ -61,7 +57,7 @@ def resize_videos(targets: dict[Path, Path], workers: int) -> dict[Path, str]:
         broken = find_broken(_resize_pair, list(targets.items()), 'resizing', workers)
     finally:  # a process that is killed leaves its file
         for target in targets.values():
-            _partial(target).unlink(missing_ok=True)
+            partial_path(target).unlink(missing_ok=True)
     return {source: reason for (source, _), reason in broken.items()}
 
 
@@ -96,10 +92,6 @@ def resize_splits(splits: Iterable[Split], out: Path, workers: int) -> tuple[lis
 
 def _resize_pair(pair: tuple[Path, Path]) -> None:
     resize_video(*pair)
-
-
-def _partial(target: Path) -> Path:
-    return target.with_name(f'{target.name}.part')
 
 
 def _resized(video: str) -> str:

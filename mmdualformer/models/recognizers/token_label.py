@@ -7,10 +7,10 @@ from mmaction.structures import ActionDataSample
 from mmcv.cnn.bricks import DropPath
 from mmengine.config import Config
 from mmengine.hub import get_config
-from mmengine.runner import load_checkpoint
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.weights import load_checked
 
 from .mixed_size import MixedSizeRecognizer3D
 
@@ -40,9 +40,6 @@ class TokenTeacher:
         Raises:
             UserError: The config or the checkpoint is missing, or they do not fit.
         """
-        # here, as the checkpoints package knows the models
-        from mmdualformer.checks import check_checkpoint
-
         if self.model is not None:
             return
         try:
@@ -53,12 +50,11 @@ class TokenTeacher:
             ) from None
         model = MODELS.build(cfg.model)
         try:
-            check_checkpoint(model, self.checkpoint)
+            load_checked(model, self.checkpoint)
         except UserError as error:
             raise UserError(
                 f'model.teacher.checkpoint: {error}; set it with --cfg-options model.teacher.checkpoint=PATH'
             ) from None
-        load_checkpoint(model, self.checkpoint, map_location='cpu', logger='silent')
         model.train(self.train_mode)
         for module in model.modules():
             if isinstance(module, DropPath):

@@ -31,6 +31,7 @@ def test_files_before_and_after_resizing_and_a_model(fork_tool, motion_root):
 
 
 def test_files_that_are_not_there_or_broken_are_named(fork_tool, tmp_path):
-    assert_one_line(fork_tool('tools/analysis/benchmark_data.py', '--videos', 'a.mp4'), '--videos a.mp4 does not exist')
+    tool = 'tools/analysis/benchmark_data.py'
+    assert_one_line(fork_tool(tool, '--videos', 'a.mp4'), "--videos 'a.mp4' does not exist")
     (tmp_path / 'b.mp4').touch()
-    assert_one_line(fork_tool('tools/analysis/benchmark_data.py', '--videos', tmp_path / 'b.mp4'), 'b.mp4 is broken: ')
+    assert_one_line(fork_tool(tool, '--videos', tmp_path / 'b.mp4'), 'b.mp4 is broken: ')

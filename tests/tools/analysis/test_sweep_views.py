@@ -59,4 +59,4 @@ def test_a_pipeline_without_views_is_refused(fork_tool, data_options, tmp_path):
         'must have SampleFrames and',
         'CenterCrop, ThreeCrop',
     )
-    assert_one_line(fork_tool(*command[:3], '--clips', 0), '--clips 0 must be at least 1')
+    assert_one_line(fork_tool(*command[:3], '--clips', 0), '--clips 0 must be at least 1', status=2)

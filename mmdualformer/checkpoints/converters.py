@@ -1,17 +1,16 @@
-"""What every converter of released weights needs: safe reading, checks of names and shapes, and a record of them."""
+"""What every converter of released weights needs: checks of names and shapes, and a record of what was converted."""
 
 import hashlib
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.files import write_atomically
 from mmdualformer.version import __version__
 
 
@@ -32,65 +31,6 @@ class Converted:
     meta: dict
     dropped: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
-
-
-def load_safely(path: str) -> object:
-    """Load a checkpoint, a file or an address that MMEngine knows, running nothing that is in it.
-
-    Raises:
-        UserError: The file is missing, broken, or would run code.
-    """
-    try:
-        return CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
-    except FileNotFoundError:
-        raise UserError(f'checkpoint {path!r} does not exist') from None
-    except pickle.UnpicklingError as error:
-        name = re.search(r'(?:GLOBAL|function) (\S+)', str(error))
-        reason = f'it would run {name[1]}' if name else 'it is not one'
-        raise UserError(f'checkpoint {path!r} cannot be loaded as weights alone: {reason}') from None
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f'checkpoint {path!r} cannot be loaded as weights alone: {reason}') from None
-
-
-def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Read the tensors of a checkpoint, running nothing that is in it.
-
-    Args:
-        path (str or Path): A ``torch.save`` file with the weights at the top level, or under ``state_dict``,
-            ``model_state_dict``, ``model`` or ``state_dict_ema``. A ``module.`` prefix of all names is taken off.
-
-    Returns:
-        dict: Name -> tensor.
-
-    Raises:
-        UserError: The file is missing, is not such a file, or would run code.
-    """
-    content = load_safely(str(path))
-    for key in ('state_dict', 'model_state_dict', 'model', 'state_dict_ema'):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-            break
-    if not isinstance(content, Mapping):
-        raise UserError(f'checkpoint {str(path)!r} holds a {type(content).__name__}, not weights by name')
-    weights = {name: value for name, value in content.items() if isinstance(value, Tensor)}
-    if not weights:
-        raise UserError(f'checkpoint {str(path)!r} holds no weights')
-    check_names(weights, str(path))
-    if all(name.startswith('module.') for name in weights):
-        weights = {name.removeprefix('module.'): value for name, value in weights.items()}
-    return weights
-
-
-def check_names(weights: Mapping, path: str) -> None:
-    """Check that all tensors have names.
-
-    Raises:
-        UserError: One has something else in place of a name.
-    """
-    for name in weights:
-        if not isinstance(name, str):
-            raise UserError(f'checkpoint {path!r} holds a tensor under {name!r}, which is no name')
 
 
 def rename(name: str, table: Sequence[tuple[str, str]], models: str) -> str:
@@ -168,8 +108,5 @@ def write_checkpoint(converted: Converted, source: str | Path, target: str | Pat
     """Write what MMEngine's runners and MMAction2's ``init_recognizer`` load, with a record of where it is from."""
     digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
     meta = dict(converted.meta, source=Path(source).name, source_sha256=digest, mmdualformer_version=__version__)
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f'{target.name}.part')
-    torch.save(dict(meta=meta, state_dict=converted.weights), partial)
-    partial.replace(target)  # it appears when it is complete
+    with write_atomically(Path(target)) as partial:
+        torch.save(dict(meta=meta, state_dict=converted.weights), partial)

@@ -1,0 +1,97 @@
+"""Configs: reading them, what ``--cfg-options`` changes in them, and the runner of one."""
+
+import argparse
+import inspect
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmdualformer.errors import UserError, describe
+
+# What a runner reads of a config: its arguments, and what it looks up itself.
+RUNNER_KEYS = {
+    *inspect.signature(Runner).parameters,
+    'activation_checkpointing',
+    'compile',
+    'detect_anomalous_params',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+}
+
+
+def read_config(path: str, options: dict | None = None) -> Config:
+    """Read a config, and merge ``--cfg-options`` into it.
+
+    Raises:
+        UserError: The file does not exist, is no config or has no model, or an option does not fit.
+    """
+    if not Path(path).is_file():
+        raise UserError(f'config {path!r} does not exist (looked in {Path.cwd()})')
+    try:
+        cfg = Config.fromfile(path)
+    except SyntaxError as error:
+        raise UserError(f'config {path!r} line {error.lineno}: {error.msg}') from None
+    except Exception as error:  # it is a program: anything can go wrong in it
+        raise UserError(f'config {path!r}: {type(error).__name__}: {describe(error)}') from None
+    if 'model' not in cfg:
+        raise UserError(f'config {path!r} has no model; choose one such as configs/dualformer_t_k400.py')
+    merge_options(cfg, options or {}, path)
+    return cfg
+
+
+def parse_options(options: Sequence[str]) -> dict:
+    """Parse ``key=value`` settings as MMEngine's tools do.
+
+    Args:
+        options (sequence): Such as ``['model.backbone.arch=small', 'train_cfg.max_epochs=3']``.
+
+    Returns:
+        dict: Key -> value, which is a number, a string, a bool, None, or a list or tuple of those.
+
+    Raises:
+        UserError: One is not ``key=value``.
+    """
+    for option in options:
+        if not option.partition('=')[0] or '=' not in option:
+            raise UserError(f'--cfg-options {option!r} must be key=value')
+    namespace = argparse.Namespace(options=None)
+    DictAction([], 'options')(argparse.ArgumentParser(), namespace, list(options))
+    return namespace.options
+
+
+def merge_options(cfg: Config, options: dict, path: str) -> None:
+    """Merge ``--cfg-options`` into the config that ``path`` names.
+
+    Raises:
+        UserError: An option does not fit, or nothing would read it.
+    """
+    for key, value in options.items():
+        root = key.partition('.')[0]
+        if root not in cfg and root not in RUNNER_KEYS:
+            raise UserError(f'--cfg-options {key}={value} does not fit {path}: nothing reads {root!r}')
+        try:
+            cfg.merge_from_dict({key: value})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise UserError(f'--cfg-options {key}={value} does not fit {path}: {error}') from None
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner of a config.
+
+    Raises:
+        UserError: Something in the config has an unknown type or argument.
+    """
+    try:
+        return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    except (KeyError, TypeError) as error:
+        message = describe(error)
+        if re.search('unexpected keyword argument|required positional argument|is not in the .* registry', message):
+            raise UserError(message.partition('. Please check')[0]) from None
+        raise
