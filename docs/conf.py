@@ -32,6 +32,8 @@ html_theme = 'furo'
 html_title = f'mmdualformer {version}'
 html_theme_options = {'source_repository': URL, 'source_branch': 'main', 'source_directory': 'docs/'}
 html_copy_source = False
+html_static_path = ['_static']
+html_css_files = ['site.css']
 
 
 def link_to_repository(app, docname, source) -> None:

@@ -323,3 +323,34 @@ def test_the_api_pages_have_all_public_packages():
     papers = {f'mmdualformer.papers.{path.stem}' for path in REPO.glob('mmdualformer/papers/*.py')}
     assert packages | papers - {'mmdualformer.papers.__init__'} <= documented
     assert not [name for name in documented if not importlib.util.find_spec(name)]
+
+
+def imported(path: Path) -> set[str]:
+    """The modules and packages beside ``mmdualformer/__init__.py`` that a file imports by their full names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names |= {f'{node.module}.{alias.name}' for alias in node.names}
+    return {name.split('.')[1] for name in names if name.startswith('mmdualformer.')}
+
+
+def test_imports_go_down_the_rows_of_the_design():
+    text = (REPO / 'docs/design.md').read_text(encoding='utf-8').partition('## What may import what')[2]
+    rows = [
+        re.findall(r'`(\w+)`', row) for row in re.findall(r'^\| [^|]+ \| (`.+) \|$', text.partition('\n- ')[0], re.M)
+    ]
+    row_of = {module: number for number, row in enumerate(rows) for module in row}
+    package = REPO / 'mmdualformer'
+    assert {path.stem for path in package.iterdir() if path.suffix == '.py' or (path / '__init__.py').exists()} == {
+        *row_of, '__init__', '_startup', 'compat', 'utils'
+    }  # fmt: skip
+    upward = [
+        f'{path.relative_to(REPO)} imports {other}'
+        for path in package.rglob('*.py')
+        for own in [path.relative_to(package).parts[0].removesuffix('.py')]
+        for other in imported(path)
+        if own in row_of and row_of.get(other, -1) < row_of[own] and other != 'compat'
+    ]
+    assert not upward

@@ -15,7 +15,7 @@ from tests.helpers import REPO
 PACKED = {  # folder -> endings of its files that the source distribution holds
     '.github': ('.md', '.yml'),
     'configs': ('.py', '.yml'),
-    'docs': ('.md', '.rst', '.py', '.png'),
+    'docs': ('.css', '.md', '.rst', '.py', '.png'),
     'tests': ('.py', '.json', '.csv'),
     'tools': ('.py', '.sh'),
 }
