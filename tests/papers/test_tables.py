@@ -210,7 +210,7 @@ def test_metafiles_say_the_costs_of_the_models_pages():
         page = (REPO / f'docs/{path.name.removesuffix(".metafile.yml")}.md').read_text(encoding='utf-8')
         for model in yaml.safe_load(path.read_text())['Models']:
             flops = float(model['Metadata']['FLOPs'].removesuffix('G'))
-            rows = [line for line in page.splitlines() if line.startswith(f'| `{model["Name"]}` |') and ' M |' in line]
+            rows = [line for line in page.splitlines() if line.startswith(f'| [`{model["Name"]}`](') and ' M |' in line]
             for row in rows:
                 assert f' {flops:.1f} ' in row or f' {flops:.3f} ' in row, row
             compared += len(rows)
