@@ -9,6 +9,9 @@ from . import compat
 compat.apply()
 
 from . import checkpoints, datasets, engine, evaluation, models  # noqa: E402  (they register; need the mended stack)
+from .datasets.surviving_loader import SurvivingDataLoader  # noqa: E402
 from .version import __version__  # noqa: E402
+
+compat.survive_dead_data_workers(SurvivingDataLoader)
 
 __all__ = ['__version__', 'checkpoints', 'compat', 'datasets', 'engine', 'evaluation', 'models']

@@ -113,7 +113,7 @@ def quickstart(arguments: list[str]) -> None:
     if IN_CHECKOUT:
         sys.exit(subprocess.run(['bash', str(ROOT / 'tools' / 'quickstart.sh')]).returncode)
 
-    def run(*command: object) -> None:
+    def step(*command: object) -> None:
         print('==', 'mmdualformer', *command, flush=True)
         code = subprocess.run([sys.executable, '-m', 'mmdualformer', *map(str, command)]).returncode
         if code:
@@ -124,15 +124,15 @@ def quickstart(arguments: list[str]) -> None:
     processes = max(count for count in (1, 2, 4, 8) if count <= (torch.cuda.device_count() or 2))
     several = ('--gpus', processes, '--work-dir', work)
     if not (data / 'label_map.txt').exists():
-        run('make-motion-clips', '--out', data)
+        step('make-motion-clips', '--out', data)
     trained = work / 'trained'
     if not trained.exists():
-        run('train', config, *several, '--resume', '--cfg-options', f'train_dataloader.batch_size={16 // processes}')
+        step('train', config, *several, '--resume', '--cfg-options', f'train_dataloader.batch_size={16 // processes}')
         best = max(work.glob('best_acc_top1_epoch_*.pth'), key=os.path.getmtime)
         trained.write_text(f'{best}\n')
     checkpoint = trained.read_text().strip()
-    run('test', config, checkpoint, *several)
-    run('recognize', checkpoint, max((data / 'videos_val').glob('*.mp4')))
+    step('test', config, checkpoint, *several)
+    step('recognize', checkpoint, max((data / 'videos_val').glob('*.mp4')))
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ class _ModelFiles(argparse.Action):
             parser.error('a checkpoint is needed')
         namespace.checkpoint, *inputs = values
         if len(inputs) < self.least:
-            parser.error(f'a checkpoint and at least {self.least} {self.dest} are needed')
+            parser.error(f'{len(inputs)} {self.dest} given, at least {self.least} needed after the checkpoint')
         if len(inputs) > self.most:
             parser.error(f'{inputs[int(self.most)]!r} is one file too many')
         setattr(namespace, self.dest, inputs)
@@ -119,8 +119,8 @@ def add_model_arguments(parser: argparse.ArgumentParser, dest: str = 'inputs', l
         action=_ModelFiles,
         least=least,
         most=most,
-        help="a checkpoint, or 'none' for random weights, before it the config (.py) where the checkpoint does not "
-        f'describe its model itself{", and " + dest if most else ""}',
+        help='CONFIG is a .py file, which a checkpoint needs that does not describe its model itself; with it, '
+        "CHECKPOINT may be 'none', for random weights",
     )
     add_options_argument(parser)
 

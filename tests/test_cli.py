@@ -1,10 +1,15 @@
+import argparse
 import errno
 import os
+import runpy
+import sys
 
 import pytest
 
 from mmdualformer import cli
-from tests.helpers import assert_one_line
+from tests.helpers import REPO, assert_one_line
+
+TOOLS = sorted(path.relative_to(REPO) for path in (REPO / 'tools').rglob('*.py'))
 
 
 @pytest.mark.parametrize('number', [errno.ENOSPC, errno.EROFS, errno.EACCES])
@@ -32,3 +37,92 @@ def test_a_folder_below_a_file(fork_tool, tmp_path):
         'Not a directory',
         'file/motion',
     )
+
+
+class Parsed(Exception):
+    """Ends a tool at its command line."""
+
+
+def read_parser(tool, monkeypatch) -> argparse.ArgumentParser:
+    """The parser of a tool."""
+
+    def stop(self, *_):
+        raise Parsed(self)
+
+    monkeypatch.setattr(cli.ArgumentParser, 'parse_args', stop)
+    monkeypatch.setattr(sys, 'argv', [str(tool)])
+    with pytest.raises(Parsed) as parsed:
+        runpy.run_path(str(REPO / tool), run_name='__main__')
+    return parsed.value.args[0]
+
+
+@pytest.mark.parametrize('tool', TOOLS, ids=str)
+def test_every_argument_has_a_help_text_that_says_its_default(tool, monkeypatch):
+    parser = read_parser(tool, monkeypatch)
+    formatter = parser._get_formatter()
+    for action in parser._actions:
+        if action.help == argparse.SUPPRESS:
+            continue
+        text = formatter._get_help_string(action)
+        assert text, action.dest
+        if action.default not in (None, {}, [], argparse.SUPPRESS) and action.default is not False:
+            assert 'default' in text, action.dest
+
+
+class TestCommandLine:
+    @pytest.fixture
+    def parse(self, monkeypatch):
+        """The command line of tools/recognize.py, parsed."""
+        parse_args = runpy.run_path(str(REPO / 'tools/recognize.py'))['parse_args']
+
+        def parse(*arguments: str) -> argparse.Namespace:
+            monkeypatch.setattr(sys, 'argv', ['recognize.py', *arguments])
+            return parse_args()
+
+        return parse
+
+    @pytest.mark.parametrize(
+        'line',
+        [
+            'c.py --topk 3 m.pth --cfg-options a=1 b=2,3 v.mp4 w.mp4',
+            '--cfg-options a=1 c.py m.pth --cfg-options b=[2,3] v.mp4 --topk 3 w.mp4',
+            'c.py m.pth v.mp4 w.mp4 --topk=3 --cfg-options=a=1 b=2,3',
+            '--topk 3 --cfg-options a=1 b=2,3 -- c.py m.pth v.mp4 w.mp4',
+        ],
+    )
+    def test_options_may_stand_anywhere(self, parse, line):
+        args = parse(*line.split())
+        assert (args.config, args.checkpoint, args.videos, args.topk) == ('c.py', 'm.pth', ['v.mp4', 'w.mp4'], 3)
+        assert args.cfg_options == dict(a=1, b=[2, 3])
+
+    def test_the_config_may_be_left_out(self, parse):
+        args = parse('m.pth', 'v.mp4')
+        assert (args.config, args.checkpoint, args.videos, args.cfg_options) == (None, 'm.pth', ['v.mp4'], {})
+
+    def test_after_two_dashes_a_name_may_begin_with_one(self, parse):
+        args = parse('--topk', '3', 'm.pth', '--', '-v.mp4', '--topk')
+        assert (args.videos, args.topk) == (['./-v.mp4', './--topk'], 3)
+
+    def test_settings_of_one_call_are_not_those_of_the_next(self, parse):
+        parse('c.py', 'm.pth', 'v.mp4', '--cfg-options', 'a=1')
+        assert parse('c.py', 'm.pth', 'v.mp4').cfg_options == {}
+
+    @pytest.mark.parametrize(
+        ('line', 'message'),
+        [
+            ('', 'the following arguments are required: [CONFIG] CHECKPOINT VIDEO...'),
+            ('c.py', 'a checkpoint is needed'),
+            ('m.pth', '0 videos given, at least 1 needed after the checkpoint'),
+            ('m.pth v.mp4 --topk 0', '--topk 0 must be at least 1'),
+            ('m.pth v.mp4 --topk x', "--topk invalid number value: 'x'"),
+            ('m.pth v.mp4 --device gpu', "--device 'gpu' cannot be used here: "),
+            ('m.pth v.mp4 --cfg-options a', "--cfg-options 'a' must be key=value"),
+            ('m.pth v.mp4 --top 3 --no-such', 'unrecognized arguments: --no-such'),
+        ],
+    )
+    def test_mistakes_are_one_line(self, parse, line, message, capsys):
+        with pytest.raises(SystemExit, match='2'):
+            parse(*line.split())
+        said = capsys.readouterr().err
+        assert said.startswith(f'error: {message}') and said.endswith('; see recognize.py --help\n')
+        assert said.count('\n') == 1

@@ -1,3 +1,4 @@
+import importlib.util
 import logging
 import os
 import pickle
@@ -10,7 +11,10 @@ import numpy as np
 import pytest
 import torch
 from mmaction.registry import OPTIM_WRAPPERS
+from mmengine.config import Config
+from mmengine.dist import utils as dist_utils
 from mmengine.logging import HistoryBuffer
+from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import checkpoint as checkpoint_io
@@ -41,29 +45,29 @@ def test_the_stub_steps_aside_for_the_real_localizer(tmp_path, monkeypatch):
     """An mmaction that has the module is left alone."""
     (tmp_path / 'models' / 'localizers' / 'drn').mkdir(parents=True)
     monkeypatch.setattr(
-        compat.importlib.util,
+        importlib.util,
         'find_spec',
         lambda name: types.SimpleNamespace(submodule_search_locations=[str(tmp_path)]),
     )
     for name in [name for name in sys.modules if name.startswith('mmaction.models.localizers.drn')]:
         monkeypatch.delitem(sys.modules, name)
-    compat.stub_drn()
+    compat.mmaction2.stub_drn()
     assert 'mmaction.models.localizers.drn' not in sys.modules
 
 
 def test_applying_again_changes_nothing():
     before = (
         checkpoint_io.load_url,
-        compat.dist_utils._init_dist_pytorch,
-        compat.Config._get_cfg_path,
-        compat.MMDistributedDataParallel.__init__,
+        dist_utils._init_dist_pytorch,
+        Config._get_cfg_path,
+        MMDistributedDataParallel.__init__,
     )
     compat.apply()
     assert before == (
         checkpoint_io.load_url,
-        compat.dist_utils._init_dist_pytorch,
-        compat.Config._get_cfg_path,
-        compat.MMDistributedDataParallel.__init__,
+        dist_utils._init_dist_pytorch,
+        Config._get_cfg_path,
+        MMDistributedDataParallel.__init__,
     )
 
 

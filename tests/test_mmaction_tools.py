@@ -1,5 +1,6 @@
 """MMAction2's own tools, demos and inferencers, with our configs and checkpoints."""
 
+import importlib.util
 import pickle
 import sys
 import types
@@ -17,7 +18,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from PIL import Image
 
-from mmdualformer import compat
+from mmdualformer.compat import mmaction2, mmaction2_tools
 from mmdualformer.datasets import VideoDecode, VideoInit
 from tests.helpers import REPO
 
@@ -170,7 +171,7 @@ def window_of_demo(monkeypatch, tool: str, config, checkpoint=None) -> tuple:
     """
     main = types.SimpleNamespace(__file__=tool, init_recognizer=init_recognizer)
     monkeypatch.setitem(sys.modules, '__main__', main)
-    compat.name_what_running_tool_looks_for()
+    mmaction2_tools.name_what_running_tool_looks_for()
     model = main.init_recognizer(str(config), checkpoint, device='cpu')
     steps = [step for step in model.cfg.test_pipeline if 'SampleFrames' in step['type']]
     pipeline = [step for step in model.cfg.test_pipeline if step not in steps]
@@ -207,7 +208,7 @@ def test_demos_find_how_many_frames_a_uniform_sample_has(monkeypatch, tool):
 def test_other_scripts_are_left_alone(monkeypatch):
     main = types.SimpleNamespace(__file__='demo.py', init_recognizer=init_recognizer)
     monkeypatch.setitem(sys.modules, '__main__', main)
-    compat.name_what_running_tool_looks_for()
+    mmaction2_tools.name_what_running_tool_looks_for()
     assert main.init_recognizer is init_recognizer
 
 
@@ -252,8 +253,8 @@ def test_feature_head_takes_the_map_of_a_pair():
 @pytest.fixture
 def image_sequence_clip(monkeypatch):
     monkeypatch.delitem(sys.modules, 'moviepy.editor', raising=False)
-    monkeypatch.setattr(compat.importlib.util, 'find_spec', lambda name: None)
-    compat.write_videos_without_moviepy()
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    mmaction2.write_videos_without_moviepy()
     from moviepy.editor import ImageSequenceClip
 
     return ImageSequenceClip
@@ -279,9 +280,9 @@ def test_moviepy_that_can_is_left_alone(monkeypatch, tmp_path):
     (tmp_path / 'editor.py').touch()
     monkeypatch.delitem(sys.modules, 'moviepy.editor', raising=False)
     monkeypatch.setattr(
-        compat.importlib.util,
+        importlib.util,
         'find_spec',
         lambda name: types.SimpleNamespace(submodule_search_locations=[str(tmp_path)]),
     )
-    compat.write_videos_without_moviepy()
+    mmaction2.write_videos_without_moviepy()
     assert 'moviepy.editor' not in sys.modules

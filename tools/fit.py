@@ -92,7 +92,7 @@ def prepare_data(args: argparse.Namespace) -> int:
             f'{str(args.folder)!r} has one video of each class; at least one class must have two, to test '
             'on one of them'
         )
-    own_videos.write_lists(args.work_dir / 'lists', found.classes, train, val)
+    own_videos.write_training_lists(args.work_dir / 'lists', found.classes, train, val)
     print(f'{len(found.classes)} classes: {", ".join(found.classes)}; {len(train)} videos to train, {len(val)} to test')
     for label, name in enumerate(found.classes):
         if label not in {label for _, label in val}:

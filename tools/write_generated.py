@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
+    cli.ArgumentParser(description=__doc__).parse_args()
     for path, text in {**write_metafiles(ROOT), Path('docs/reproduction.md'): write_page()}.items():
         (ROOT / path).write_text(text, encoding='utf-8')
         print(path)

@@ -18,6 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmdualformer.datasets.annotations import format_line
 
+from .speed import median_times, take_turns
+
 # what opens and decodes: data set and first steps
 PIPELINES = {
     'MMAction2': ('VideoDataset', 'DecordInit', 'DecordDecode'),
@@ -88,14 +90,14 @@ def time_cpu(datasets: dict[str, Dataset], clips: int) -> dict[str, float]:
     Returns:
         dict: The median of each data set's CPU seconds a sample.
     """
-    seconds = {name: [] for name in datasets}
-    for index in range(clips + 1):
-        for name, dataset in datasets.items():
-            np.random.seed(index)  # the same frames for all
-            start = time.process_time()
-            dataset[index % len(dataset)]
-            seconds[name].append(time.process_time() - start)
-    return {name: float(np.median(values[1:])) for name, values in seconds.items()}
+
+    def measure(dataset: Dataset, index: int) -> float:
+        np.random.seed(index)  # the same frames for all
+        start = time.process_time()
+        dataset[index % len(dataset)]
+        return time.process_time() - start
+
+    return take_turns({name: partial(measure, dataset) for name, dataset in datasets.items()}, clips)
 
 
 def time_loaders(loaders: dict[str, DataLoader], rounds: int) -> dict[str, float]:
@@ -108,14 +110,13 @@ def time_loaders(loaders: dict[str, DataLoader], rounds: int) -> dict[str, float
     Returns:
         dict: The median of each loader's clips per second.
     """
-    rates = {name: [] for name in loaders}
-    for count in range(rounds + 1):
-        for name, loader in loaders.items():
-            start = time.perf_counter()
-            clips = sum(len(batch['inputs']) for batch in loader)
-            if count > 0:
-                rates[name].append(clips / (time.perf_counter() - start))
-    return {name: float(np.median(values)) for name, values in rates.items()}
+
+    def measure(loader: DataLoader, _: int) -> float:
+        start = time.perf_counter()
+        clips = sum(len(batch['inputs']) for batch in loader)
+        return clips / (time.perf_counter() - start)
+
+    return take_turns({name: partial(measure, loader) for name, loader in loaders.items()}, rounds)
 
 
 def time_training(cfg: Config, batch: dict, device: str, steps: int = 3) -> float:
@@ -132,14 +133,13 @@ def time_training(cfg: Config, batch: dict, device: str, steps: int = 3) -> floa
     """
     model = MODELS.build(cfg.model).to(device).train()
     optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    seconds = []
-    for _ in range(steps + 1):
-        start = time.perf_counter()
+
+    def step() -> None:
         model.train_step(batch, optim_wrapper)
         if device.startswith('cuda'):
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return len(batch['inputs']) / float(np.median(seconds[1:]))
+
+    return 1e3 * len(batch['inputs']) / median_times({'step': step}, steps)['step']
 
 
 def write_sample_videos(folder: Path, count: int, seconds: float = 10.0, workers: int = 2) -> list[Path]:

@@ -1,23 +1,47 @@
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median
+from typing import TypeVar
+
+Name = TypeVar('Name')
 
 
-def median_times(calls: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Time functions side by side: in turn, so that what else the machine does meets them alike.
+def take_turns(measures: Mapping[Name, Callable[[int], float]], rounds: int) -> dict[Name, float]:
+    """Measure side by side: in turn, so that what else the machine does meets all alike.
 
     Args:
-        calls (dict): Name -> what to time.
+        measures (mapping): Name -> what measures, given the number of the round.
+        rounds (int): Rounds, after round 0, which is not counted.
+
+    Returns:
+        dict: Name -> median.
+    """
+    values: dict[Name, list[float]] = {name: [] for name in measures}
+    for number in range(rounds + 1):
+        for name, measure in measures.items():
+            value = measure(number)
+            if number > 0:
+                values[name].append(value)
+    return {name: median(of_name) for name, of_name in values.items()}
+
+
+def median_times(calls: Mapping[Name, Callable[[], object]], runs: int) -> dict[Name, float]:
+    """Time functions side by side.
+
+    Args:
+        calls (mapping): Name -> what to time.
         runs (int): Timed calls of each, after one that is not.
 
     Returns:
         dict: Name -> median in milliseconds.
     """
-    times = {name: [] for name in calls}
-    for run in range(runs + 1):
-        for name, call in calls.items():
+
+    def timed(call: Callable[[], object]) -> Callable[[int], float]:
+        def measure(_: int) -> float:
             start = time.perf_counter()
             call()
-            if run > 0:
-                times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: median(values) for name, values in times.items()}
+            return 1e3 * (time.perf_counter() - start)
+
+        return measure
+
+    return take_turns({name: timed(call) for name, call in calls.items()}, runs)

@@ -170,7 +170,7 @@ def split(found: OwnVideos, val_share: float, seed: int = 0) -> tuple[list[Video
     return train, val
 
 
-def write_lists(root: Path, classes: Sequence[str], train: Sequence[Video], val: Sequence[Video]) -> None:
+def write_training_lists(root: Path, classes: Sequence[str], train: Sequence[Video], val: Sequence[Video]) -> None:
     """Write ``train.txt``, ``val.txt`` and ``label_map.txt`` into a folder."""
     root.mkdir(parents=True, exist_ok=True)
     for name, videos in (('train', train), ('val', val)):

@@ -12,7 +12,7 @@ from mmdualformer.datasets.own_videos import (
     leave_out_copies,
     leave_out_unreadable,
     split,
-    write_lists,
+    write_training_lists,
 )
 from mmdualformer.errors import UserError
 from tests.helpers import break_off, write_video
@@ -230,6 +230,6 @@ def test_each_class_is_split_by_itself(folder):
 def test_lists_are_absolute(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(folder.parent)
     found = find_videos(folder.relative_to(folder.parent))
-    write_lists(tmp_path / 'lists', found.classes, found.videos, found.videos[:1])
+    write_training_lists(tmp_path / 'lists', found.classes, found.videos, found.videos[:1])
     assert (tmp_path / 'lists/label_map.txt').read_text() == 'jump\nlong jump\nrun\n'
     assert (tmp_path / 'lists/val.txt').read_text() == f'{folder}/jump/0 a.MP4 0\n'

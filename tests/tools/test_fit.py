@@ -9,7 +9,7 @@ import torch
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
-from mmdualformer.datasets.own_videos import find_videos, write_lists
+from mmdualformer.datasets.own_videos import find_videos, write_training_lists
 from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
 from tests.helpers import REPO, assert_one_line
 
@@ -130,7 +130,7 @@ def test_configs_for_one_label_a_video_fit(model):
 @pytest.fixture
 def cfg(folder, tmp_path):
     found = find_videos(folder)
-    write_lists(tmp_path / 'lists', found.classes, found.videos, found.videos)
+    write_training_lists(tmp_path / 'lists', found.classes, found.videos, found.videos)
     return finetuning_config(Config.fromfile(CONFIG), tmp_path / 'lists', epochs=3, checkpoint=None, num_workers=0)
 
 
@@ -174,7 +174,7 @@ def test_the_batch_follows_the_memory(cfg, monkeypatch):
 def test_every_family_trains_on_a_single_clip(folder, tmp_path, config):
     """The batch may come to one clip, and so may the last of an epoch."""
     found = find_videos(folder)
-    write_lists(tmp_path / 'lists', found.classes, found.videos, found.videos)
+    write_training_lists(tmp_path / 'lists', found.classes, found.videos, found.videos)
     cfg = Config.fromfile(REPO / f'configs/{config}.py')
     cfg = finetuning_config(cfg, tmp_path / 'lists', epochs=1, checkpoint=None, num_workers=0)
     assert find_batch_size(cfg, limit=1) == 1

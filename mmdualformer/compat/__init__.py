@@ -1,0 +1,34 @@
+"""Faults of the installed stack, and the only place that knows of them.
+
+Importing ``mmdualformer`` calls :func:`apply`. Each mend says which version and which fault it is for, does nothing
+where the fault is gone, and leaves alone what works. What a mend replaces keeps its signature.
+"""
+
+import mmengine
+from mmengine.utils import digit_version
+
+from . import engine, mmaction2, mmaction2_tools
+from .engine import leave_process_group, survive_dead_data_workers
+
+__all__ = ['apply', 'leave_process_group', 'survive_dead_data_workers']
+
+
+def apply() -> None:
+    """Mend what is broken. Calling it again changes nothing."""
+    engine.silence_false_alarms()
+    mmaction2.stub_drn()
+    engine.load_checkpoints_weights_only()
+    if digit_version(mmengine.__version__) <= digit_version('0.10.7'):
+        engine.find_our_configs()
+        engine.distribute_on_cpu()
+        engine.train_amp_configs_on_cpu()
+    engine.resume_without_running_configs()
+    mmaction2.shift_hue_beyond_uint8()
+    mmaction2.train_in_bfloat16()
+    mmaction2.show_predictions_of_clips()
+    mmaction2.count_time_where_rates_vary()
+    mmaction2.write_videos_without_moviepy()
+    mmaction2.repeat_clips_of_our_decoders()
+    mmaction2.infer_with_our_decoders()
+    mmaction2.pool_features_of_pairs()
+    mmaction2_tools.name_what_running_tool_looks_for()

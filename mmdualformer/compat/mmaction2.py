@@ -1,0 +1,210 @@
+"""Faults of MMAction2, and what it does not find of ours."""
+
+import importlib.util
+import sys
+import types
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+import torch.nn as nn
+from mmaction.registry import TRANSFORMS
+from PIL import Image
+
+from .mending import once
+
+OUR_NAMES = {'VideoInit': 'DecordInit', 'VideoDecode': 'DecordDecode'}  # what MMAction2 has in their places
+
+
+def stub_drn() -> None:
+    """mmaction2 1.2.0: the wheel lacks ``mmaction.models.localizers.drn``, so ``import mmaction.models`` fails.
+
+    A stub takes the place of the missing localizer; building one says what is missing.
+    """
+    package = Path(next(iter(importlib.util.find_spec('mmaction').submodule_search_locations)))
+    name = 'mmaction.models.localizers.drn'
+    if name in sys.modules or (package / 'models' / 'localizers' / 'drn').exists():
+        return
+
+    class DRN(nn.Module):
+        def __init__(self, *args, **kwargs) -> None:
+            raise ImportError(
+                "the DRN localizer is missing from mmaction2 1.2.0's wheel; install mmaction2 from its source to use it"
+            )
+
+    stub, inner = types.ModuleType(name), types.ModuleType(f'{name}.drn')
+    stub.__path__ = []  # marks it as a package
+    stub.drn, inner.DRN = inner, DRN
+    sys.modules.update({name: stub, inner.__name__: inner})
+
+
+def shift_hue_beyond_uint8() -> None:
+    """mmaction2 1.2.0 with numpy 2: ``ColorJitter`` adds a negative hue to uint8, which overflows."""
+    from mmaction.datasets.transforms import ColorJitter
+
+    try:
+        ColorJitter.adjust_hue(np.zeros((1, 1, 3), np.uint8), -0.1)
+        return
+    except OverflowError:
+        pass
+
+    def adjust_hue(img, factor):
+        hsv = cv2.cvtColor(np.clip(img, 0, 255).astype(np.uint8), cv2.COLOR_RGB2HSV)
+        hsv[..., 0] = (hsv[..., 0].astype(np.int16) + int(factor * 255)) % 180
+        return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.float32)
+
+    ColorJitter.adjust_hue = staticmethod(adjust_hue)
+
+
+def train_in_bfloat16() -> None:
+    """mmaction2 1.2.0: heads turn their scores into numpy arrays for the accuracy, which bfloat16 cannot become."""
+    from mmaction.models import BaseHead
+
+    def in_float32(original):
+
+        def loss_by_feat(self, cls_scores, *args, **kwargs):
+            return original(
+                self, cls_scores.float() if cls_scores.dtype == torch.bfloat16 else cls_scores, *args, **kwargs
+            )
+
+        return loss_by_feat
+
+    once(BaseHead, 'loss_by_feat', in_float32)
+
+
+def show_predictions_of_clips() -> None:
+    """mmaction2 1.2.0: ``VisualizationHook`` (--show-dir) takes no batch of views, and the visualizer no ``show``."""
+    from mmaction.engine.hooks import VisualizationHook
+
+    def draw_first_view(original):
+
+        def draw_samples(self, batch_idx, data_batch, data_samples, step=0):
+            videos = [video[0] if video.ndim == 5 else video for video in data_batch['inputs']]
+            if 'show' in self.draw_args:
+                self.draw_args['show_frames'] = self.draw_args.pop('show')
+            return original(self, batch_idx, {**data_batch, 'inputs': videos}, data_samples, step)
+
+        return draw_samples
+
+    once(VisualizationHook, '_draw_samples', draw_first_view)
+
+
+def count_time_where_rates_vary() -> None:
+    """mmaction2 1.2.0: ``SampleFrames(target_fps=...)`` takes frames at equal numbers, also where their times vary.
+
+    What it asks for are times, in frames at the mean rate. Videos that have ``frame_times`` give the frames shown then.
+    """
+    from mmaction.datasets.transforms import SampleFrames
+
+    def by_time(original):
+
+        def transform(self, results):
+            results = original(self, results)
+            times = results.get('frame_times')
+            if self.target_fps is not None and times is not None:
+                wanted = (results['frame_inds'] - results['start_index'] + 0.5) / results['avg_fps']
+                shown = np.searchsorted(times, wanted, 'right') - 1
+                results['frame_inds'] = (shown + results['start_index']).astype(results['frame_inds'].dtype)
+            return results
+
+        return transform
+
+    once(SampleFrames, 'transform', by_time)
+
+
+def write_videos_without_moviepy() -> None:
+    """mmaction2 1.2.0: its demos and visualizers write videos with ``moviepy.editor``, which moviepy 2 has no more.
+
+    A stub takes the place of the missing module and has the one class that MMAction2 uses.
+    """
+    name = 'moviepy.editor'
+    moviepy = importlib.util.find_spec('moviepy')
+    if name in sys.modules or (moviepy and Path(moviepy.submodule_search_locations[0], 'editor.py').exists()):
+        return
+
+    class ImageSequenceClip:
+        def __init__(self, sequence: Sequence[np.ndarray], fps: float) -> None:
+            self.frames = [np.ascontiguousarray(frame) for frame in sequence]
+            self.fps = fps
+
+        def write_videofile(self, filename: str, **_kwargs) -> None:
+            height, width = (side // 2 * 2 for side in self.frames[0].shape[:2])  # H.264 wants even sides
+            with av.open(filename, 'w') as container:
+                stream = container.add_stream('libx264', rate=Fraction(self.fps).limit_denominator(1001))
+                stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
+                for frame in self.frames:
+                    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]))
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode())
+
+        def write_gif(self, filename: str, **_kwargs) -> None:
+            first, *others = map(Image.fromarray, self.frames)
+            first.save(filename, save_all=True, append_images=others, duration=1000 / self.fps, loop=0)
+
+    sys.modules[name] = stub = types.ModuleType(name)
+    stub.ImageSequenceClip = ImageSequenceClip
+
+
+def repeat_clips_of_our_decoders() -> None:
+    """mmaction2 1.2.0: ``RepeatAugDataset`` takes no transforms but those that are named as decord's."""
+    from mmaction.datasets import repeat_aug_dataset
+
+    def translate(original):
+
+        def get_type(transform):
+            name = original(transform)
+            return OUR_NAMES.get(name, name)
+
+        return get_type
+
+    once(repeat_aug_dataset, 'get_type', translate)
+
+
+def infer_with_our_decoders() -> None:
+    """mmaction2 1.2.0: ``ActionRecogInferencer`` reads all files with decord, whatever the config says.
+
+    It also takes one clip of a video, for speed, if the model is called Recognizer3D, which ours only derive from.
+    """
+    from mmaction.apis.inferencers import ActionRecogInferencer
+    from mmaction.models import Recognizer3D
+
+    def keep(original):
+
+        def _init_pipeline(self, cfg):
+            # the original changes the config
+            ours = {OUR_NAMES.get(step['type']): step for step in map(dict, cfg.test_dataloader.dataset.pipeline)}
+            if isinstance(self.model, Recognizer3D):
+                for step in cfg.test_dataloader.dataset.pipeline:
+                    if step['type'] == 'SampleFrames':
+                        step['num_clips'] = 1
+            pipeline = original(self, cfg)
+            if self.input_format == 'video':
+                pipeline.transforms = [
+                    TRANSFORMS.build(ours[name]) if (name := type(step).__name__) in ours else step
+                    for step in pipeline.transforms
+                ]
+            return pipeline
+
+        return _init_pipeline
+
+    once(ActionRecogInferencer, '_init_pipeline', keep)
+
+
+def pool_features_of_pairs() -> None:
+    """mmaction2 1.2.0: ``FeatureHead`` pools no pair but SlowFast's. Of Video Mobile-Former's it takes the features."""
+    from mmaction.models import FeatureHead
+
+    def take_features(original):
+
+        def forward(self, x, *args, **kwargs):
+            if isinstance(x, tuple) and self.backbone_name is None:
+                x = x[0]
+            return original(self, x, *args, **kwargs)
+
+        return forward
+
+    once(FeatureHead, 'forward', take_features)
