@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
 
 from mmdualformer.configs import merge_options
 from tests.helpers import REPO, assert_one_line
@@ -96,6 +97,34 @@ def test_two_processes_train_resume_and_test(run_tool, fork_tool, data_options, 
     scores = [float(score) for score in re.findall(r'([\d.]+)%', result.stdout)]
     assert len(scores) == 5 and scores == sorted(scores, reverse=True)
     assert 'clockwise' in result.stdout
+
+
+def test_a_checkpoint_is_read_once(fork_tool, data_options, motion_root, tmp_path, monkeypatch):
+    """To test, to start from and to resume, with what it holds in the model and in the state of training."""
+    load = CheckpointLoader.load_checkpoint
+
+    def noted(filename, *args, **kwargs):
+        with open(tmp_path / 'reads.txt', 'a') as file:
+            file.write(f'{Path(filename).name}\n')
+        return load(filename, *args, **kwargs)
+
+    monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', noted)
+    settings = ('--work-dir', tmp_path, '--cfg-options', *data_options)
+    assert fork_tool('tools/train.py', CONFIG, *settings).returncode == 0
+    assert not (tmp_path / 'reads.txt').exists()
+    for command in (
+        ('tools/test.py', CONFIG, 'epoch_1.pth', *settings),
+        ('tools/train.py', CONFIG, *settings, 'load_from=epoch_1.pth'),
+        ('tools/train.py', CONFIG, '--resume', 'epoch_1.pth', *settings, 'train_cfg.max_epochs=2'),
+        ('tools/recognize.py', 'epoch_2.pth', next(motion_root.glob('videos_val/*.mp4'))),
+    ):
+        result = fork_tool(*command)
+        assert result.returncode == 0, result.stdout + result.stderr
+        (read,) = (tmp_path / 'reads.txt').read_text().split()
+        assert read in command or f'load_from={read}' in command
+        (tmp_path / 'reads.txt').unlink()
+    optimizer = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['optimizer']
+    assert {int(state['step']) for state in optimizer['state'].values()} == {4}  # two of each epoch
 
 
 def test_mmactions_own_tools_know_us_through_custom_imports(run_tool, data_options, tmp_path):
