@@ -28,6 +28,8 @@ autodoc_typehints = 'none'  # the docstrings name the types
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 
+highlight_language = 'none'  # blocks without a language are output
+
 html_theme = 'furo'
 html_title = f'mmdualformer {version}'
 html_theme_options = {'source_repository': URL, 'source_branch': 'main', 'source_directory': 'docs/'}
