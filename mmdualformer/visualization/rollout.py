@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
-from mmdualformer.models.backbones.vidtr import SeparableAttention
+from mmdualformer.models.backbones.vidtr_attention import SeparableAttention
 
 
 @dataclass(frozen=True)

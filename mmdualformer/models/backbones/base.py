@@ -1,17 +1,20 @@
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch.nn as nn
 from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.models.arguments import InitCfg, show
 
 
 class VideoBackbone(BaseModule):
     """What all backbones have in common: variants by name, outputs of several stages, and stages that stay frozen.
 
-    Subclasses have an ``arch_zoo``, and say in :meth:`frozen_parts` what ``frozen_stages`` freezes; they call
-    :meth:`freeze` when they are built.
+    Subclasses have an ``arch_zoo``, and say in :meth:`frozen_parts` what ``frozen_stages`` freezes. They check their
+    arguments (:func:`mmdualformer.models.arguments.check_arguments`), and call :meth:`freeze` when they are built.
 
     Args:
         num_stages (int): Stages, which ``out_indices`` and ``frozen_stages`` count.
@@ -26,7 +29,7 @@ class VideoBackbone(BaseModule):
         UserError: ``out_indices`` or ``frozen_stages`` names no stage.
     """
 
-    arch_zoo: Mapping[str, Mapping] = {}
+    arch_zoo: ClassVar[Mapping[str, Mapping[str, Any]]]
     stage_name = 'stages'
 
     def __init__(
@@ -37,16 +40,14 @@ class VideoBackbone(BaseModule):
         out_indices: Sequence[int],
         frozen_stages: int,
         with_cp: bool,
-        init_cfg: dict | list[dict] | None,
+        init_cfg: InitCfg,
     ) -> None:
         super().__init__(init_cfg)
-        out_indices = tuple(out_indices)
-        if not out_indices or out_indices != tuple(i for i in range(num_stages) if i in out_indices):
-            raise UserError(
-                f'out_indices={out_indices} must name {self.stage_name} of 0 to {num_stages - 1} in ascending order'
-            )
+        if not out_indices or list(out_indices) != [i for i in range(num_stages) if i in out_indices]:
+            names = f'{self.stage_name} of 0 to {num_stages - 1}'
+            raise UserError(f'out_indices={show(out_indices)} must name {names} in ascending order')
         if not -1 <= frozen_stages < num_stages:
-            raise UserError(f'frozen_stages={frozen_stages} must lie between -1 (none) and {num_stages - 1}')
+            raise UserError(f'frozen_stages={show(frozen_stages)} must lie between -1 (none) and {num_stages - 1}')
         self.least_size = least_size
         self.in_channels = in_channels
         self.out_indices = out_indices
@@ -54,35 +55,19 @@ class VideoBackbone(BaseModule):
         self.with_cp = with_cp
 
     @classmethod
-    def look_up_arch(cls, arch: str | Mapping, keys: Sequence[str]) -> Mapping:
-        """Find a variant by its name, or check that a user's own has what it must have.
+    def look_up_arch(cls, arch: str | Mapping[str, Any]) -> Any:
+        """Find a variant by its name; a user's own is what it is.
 
         Raises:
-            UserError: There is no such variant, or ``arch`` has other keys than ``keys``.
+            UserError: There is no variant of this name.
         """
-        if isinstance(arch, Mapping):
-            if set(arch) != set(keys):
-                raise UserError(f'arch={dict(arch)} must give {", ".join(keys)}')
+        if not isinstance(arch, str):
             return arch
-        if not isinstance(arch, str) or arch not in cls.arch_zoo:
+        if arch not in cls.arch_zoo:
             raise UserError(
-                f'arch={arch!r} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} or give a dict'
+                f'arch={show(arch)} is unknown to {cls.__name__}; choose from {sorted(cls.arch_zoo)} or give a dict'
             )
         return cls.arch_zoo[arch]
-
-    @staticmethod
-    def check_sizes(sizes: Mapping[str, object]) -> None:
-        """Check arguments that are sizes.
-
-        Args:
-            sizes (mapping): Name of the argument -> its value.
-
-        Raises:
-            UserError: One is not three positive integers.
-        """
-        for name, size in sizes.items():
-            if not (isinstance(size, Sequence) and len(size) == 3 and all(isinstance(x, int) and x > 0 for x in size)):
-                raise UserError(f'{name}={size!r} must be three positive integers, (t, h, w)')
 
     def check_clip(self, x: Tensor) -> None:
         """Check clips ``[B, in_channels, T, H, W]``.
@@ -115,6 +100,6 @@ class VideoBackbone(BaseModule):
                 if isinstance(part, nn.Module):
                     part.eval()
 
+    @abstractmethod
     def frozen_parts(self) -> Iterable[nn.Module | nn.Parameter]:
         """The modules and parameters of the stem and of stages 0 to ``frozen_stages``."""
-        raise NotImplementedError

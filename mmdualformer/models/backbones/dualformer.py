@@ -8,7 +8,7 @@ stage; they are viewed as ``[B, C, T, H, W]`` only where a convolution needs it.
 """
 
 from collections.abc import Sequence
-from functools import partial
+from typing import Annotated, ClassVar, Literal, TypedDict
 
 import torch
 import torch.nn as nn
@@ -19,11 +19,13 @@ from mmcv.cnn.bricks import DropPath
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.models.arguments import Depth, InitCfg, Positive, Range, Ratio, Size, check_arguments, show
 from mmdualformer.models.layers import (
     Mlp,
     RelativePositionBias,
-    Size,
     TokenConv3d,
+    count_steps,
+    map_size,
     merge_windows,
     multi_head_attention,
     partition_windows,
@@ -31,6 +33,8 @@ from mmdualformer.models.layers import (
 )
 
 from .base import VideoBackbone
+
+Downsampling = Literal['dwconv', 'conv', 'avgpool']
 
 
 class PatchEmbed(nn.Module):
@@ -76,7 +80,7 @@ class LocalWindowAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
         size = x.shape[1:4]
-        window = tuple(map(min, self.window_size, size))
+        window = map_size(min, self.window_size, size)
         x, mask = partition_windows(x, window)  # [B * windows, t*h*w, C]
         q, k, v = self.qkv(x).chunk(3, dim=-1)
         bias = self.bias(window) if self.bias else None
@@ -94,7 +98,7 @@ class PositionEncodingGenerator(nn.Module):
 
     def __init__(self, dim: int, kernel_size: Size) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(dim, dim, kernel_size, padding=tuple(k // 2 for k in kernel_size), groups=dim)
+        self.conv = nn.Conv3d(dim, dim, kernel_size, padding=map_size(lambda k: k // 2, kernel_size), groups=dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
@@ -103,7 +107,11 @@ class PositionEncodingGenerator(nn.Module):
 
 
 class TokenAvgPool3d(nn.Module):
-    """Average over boxes of channels-last tokens; at the map's end over what there is of a box."""
+    """Average over boxes of channels-last tokens; at the map's end over what there is of a box.
+
+    Args:
+        kernel_size (tuple): Box ``(t, h, w)``.
+    """
 
     def __init__(self, kernel_size: Size) -> None:
         super().__init__()
@@ -111,20 +119,18 @@ class TokenAvgPool3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, T/t, H/h, W/w, C]``."""
-        kernel = tuple(map(min, self.kernel_size, x.shape[1:4]))
+        kernel = map_size(min, self.kernel_size, x.shape[1:4])
         x = F.avg_pool3d(rearrange(x, 'B T H W C -> B C T H W'), kernel, ceil_mode=True)
         return rearrange(x, 'B C T H W -> B T H W C')
 
 
-def build_downsampling(kind: str, dim: int, kernel_size: Size) -> nn.Module:
+def build_downsampling(kind: Downsampling, dim: int, kernel_size: Size) -> nn.Module:
     """Build one of the functions of Table 5, from ``[B, T, H, W, C]`` to ``[B, T/t, H/h, W/w, C]``."""
     if kind == 'dwconv':
         return TokenConv3d(dim, dim, kernel_size, groups=dim)
     if kind == 'conv':
         return TokenConv3d(dim, dim, kernel_size)
-    if kind == 'avgpool':
-        return TokenAvgPool3d(kernel_size)
-    raise UserError(f"downsampling={kind!r} must be 'dwconv', 'conv' or 'avgpool'")
+    return TokenAvgPool3d(kernel_size)
 
 
 class CoarsePrior(nn.Module):
@@ -136,7 +142,7 @@ class CoarsePrior(nn.Module):
         downsampling (str): See :func:`build_downsampling`.
     """
 
-    def __init__(self, dim: int, kernel_sizes: tuple[Size, Size], downsampling: str) -> None:
+    def __init__(self, dim: int, kernel_sizes: tuple[Size, Size], downsampling: Downsampling) -> None:
         super().__init__()
         self.down1 = build_downsampling(downsampling, dim, kernel_sizes[0])
         self.norm = nn.BatchNorm3d(dim)
@@ -169,7 +175,7 @@ class GlobalPyramidAttention(nn.Module):
         num_heads: int,
         fine_kernel: Size | None,
         coarse_kernels: tuple[Size, Size] | None,
-        downsampling: str = 'dwconv',
+        downsampling: Downsampling = 'dwconv',
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
@@ -243,7 +249,13 @@ class DualFormerBlock(nn.Module):
 
 
 class DualFormerStage(nn.Module):
-    """Patch merging and the blocks at one resolution (Figure 3)."""
+    """Patch merging and the blocks at one resolution (Figure 3).
+
+    Args:
+        patch_embed (PatchEmbed): The patch merging.
+        blocks (sequence): The blocks.
+        with_cp (bool): Recompute each block in the backward pass to save memory.
+    """
 
     def __init__(self, patch_embed: PatchEmbed, blocks: Sequence[DualFormerBlock], with_cp: bool) -> None:
         super().__init__()
@@ -255,11 +267,16 @@ class DualFormerStage(nn.Module):
         """Map ``[B, T, H, W, C]`` to ``[B, T', H', W', C']``."""
         x = self.patch_embed(x)
         for block in self.blocks:
-            if self.with_cp and self.training:
-                x = run_checkpointed(block, x)
-            else:
-                x = block(x)
+            x = run_checkpointed(block, x) if self.with_cp and self.training else block(x)
         return x
+
+
+class DualFormerArch(TypedDict):
+    """A variant: one number for each stage."""
+
+    embed_dims: Sequence[Positive]
+    num_blocks: Sequence[Depth]
+    num_heads: Sequence[Positive]
 
 
 @MODELS.register_module()
@@ -315,70 +332,43 @@ class DualFormer(VideoBackbone):
         torch.Size([1, 512, 16, 7, 7])
     """
 
-    arch_zoo = {
+    arch_zoo: ClassVar[dict[str, DualFormerArch]] = {
         'tiny': dict(embed_dims=(64, 128, 256, 512), num_blocks=(1, 1, 5, 2), num_heads=(2, 4, 8, 16)),
         'small': dict(embed_dims=(96, 192, 384, 768), num_blocks=(1, 1, 9, 1), num_heads=(3, 6, 12, 24)),
         'base': dict(embed_dims=(128, 256, 512, 1024), num_blocks=(1, 1, 9, 1), num_heads=(4, 8, 16, 32)),
     }
 
+    @check_arguments
     def __init__(
         self,
-        arch: str | dict[str, Sequence[int]] = 'tiny',
+        arch: str | DualFormerArch = 'tiny',
         clip_size: Size = (32, 224, 224),
         patch_size: Size = (2, 4, 4),
-        temporal_strides: Sequence[int] = (1, 1, 1),
-        block_types: Sequence[str] = ('LG', 'LG', 'LG', 'LG'),
+        temporal_strides: Sequence[Positive] = (1, 1, 1),
+        block_types: Sequence[Literal['LG', 'GL', 'LL', 'GG']] = ('LG', 'LG', 'LG', 'LG'),
         window_size: Size = (8, 7, 7),
-        fine_sizes: Sequence[Size | str | None] = ('auto', 'auto', 'auto', 'whole'),
+        fine_sizes: Sequence[Size | Literal['auto', 'whole'] | None] = ('auto', 'auto', 'auto', 'whole'),
         coarse_sizes: Sequence[Size | None] = ((4, 4, 4), (4, 4, 4), None, None),
-        downsampling: str = 'dwconv',
-        position: str = 'peg',
-        mlp_ratio: float = 4.0,
-        mlp_rank: float | None = None,
-        drop_path_rate: float = 0.1,
-        in_channels: int = 3,
+        downsampling: Downsampling = 'dwconv',
+        position: Literal['peg', 'relative_bias', 'none'] = 'peg',
+        mlp_ratio: Ratio = 4.0,
+        mlp_rank: Ratio | None = None,
+        drop_path_rate: Annotated[float, Range(0, 1, excludes_most=True)] = 0.1,
+        in_channels: Positive = 3,
         out_indices: Sequence[int] = (3,),
         frozen_stages: int = -1,
         with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = dict(type='TruncNormal', layer='Linear', std=0.02),
+        init_cfg: InitCfg = dict(type='TruncNormal', layer='Linear', std=0.02),
     ) -> None:
-        arch = self.look_up_arch(arch, ('embed_dims', 'num_blocks', 'num_heads'))
-        dims, num_blocks, num_heads = arch['embed_dims'], arch['num_blocks'], arch['num_heads']
-        if not len(dims) == len(num_blocks) == len(num_heads):
-            raise UserError(f'arch={dict(arch)} must give one number a stage')
-        if min(*dims, *num_blocks, *num_heads) < 1:
-            raise UserError(f'arch={dict(arch)} must have positive numbers only')
-        if any(dim % heads for dim, heads in zip(dims, num_heads)):
-            raise UserError(f'embed_dims={dims} must be multiples of num_heads={num_heads}')
+        variant: DualFormerArch = self.look_up_arch(arch)
+        dims, num_blocks, num_heads = variant['embed_dims'], variant['num_blocks'], variant['num_heads']
+        self._check_stages(variant, temporal_strides, block_types, fine_sizes, coarse_sizes)
+        self._check_widths(min(dims), mlp_ratio, mlp_rank)
         num_stages = len(dims)
-        for name, entries, wanted in (
-            ('temporal_strides', temporal_strides, num_stages - 1),
-            ('block_types', block_types, num_stages),
-            ('fine_sizes', fine_sizes, num_stages),
-            ('coarse_sizes', coarse_sizes, num_stages),
-        ):
-            if len(entries) != wanted:
-                raise UserError(f'{name}={entries} must have {wanted} entries for {num_stages} stages')
-        if not set(block_types) <= {'LG', 'GL', 'LL', 'GG'}:
-            raise UserError(f"block_types={block_types} must be of 'LG', 'GL', 'LL' and 'GG'")
-        if position not in ('peg', 'relative_bias', 'none'):
-            raise UserError(f"position={position!r} must be 'peg', 'relative_bias' or 'none'")
-        if not 0 <= drop_path_rate < 1:
-            raise UserError(f'drop_path_rate={drop_path_rate} must be at least 0 and less than 1')
-        if mlp_rank is not None and min(dims) * mlp_rank < 1:
-            raise UserError(f'mlp_rank={mlp_rank} must give a rank of at least 1 for embed_dims={dims}')
-        sizes = dict(clip_size=clip_size, patch_size=patch_size, window_size=window_size)
-        sizes.update(
-            {f'fine_sizes[{i}]': size for i, size in enumerate(fine_sizes) if size not in ('auto', 'whole', None)}
-        )
-        sizes.update({f'coarse_sizes[{i}]': size for i, size in enumerate(coarse_sizes) if size is not None})
-        self.check_sizes(sizes)
-        if min(temporal_strides, default=1) < 1:
-            raise UserError(f'temporal_strides={temporal_strides} must be positive')
-
-        patch_size = tuple(map(min, patch_size, clip_size))
+        patch_size = map_size(min, patch_size, clip_size)
         # a clip shorter than a patch is a still one
-        super().__init__(num_stages, (1, *patch_size[1:]), in_channels, out_indices, frozen_stages, with_cp, init_cfg)
+        least_size = (1, patch_size[1], patch_size[2])
+        super().__init__(num_stages, least_size, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
 
         # python floats, not a tensor: on the meta device a tensor has no values
         num_layers = 2 * sum(num_blocks)
@@ -386,23 +376,21 @@ class DualFormer(VideoBackbone):
 
         self.stages = nn.ModuleList()
         size = clip_size
-        merge_sizes = [patch_size, *((stride, 2, 2) for stride in temporal_strides)]
+        merge_sizes: list[Size] = [patch_size, *((stride, 2, 2) for stride in temporal_strides)]
         for i, (dim, merge_size) in enumerate(zip(dims, merge_sizes[: self.out_indices[-1] + 1])):
-            size = tuple(-(-length // step) for length, step in zip(size, merge_size))
+            size = count_steps(size, merge_size)
             kernels = self._pyramid_kernels(size, fine_sizes[i], coarse_sizes[i])
-            if 'G' in block_types[i] and not any(kernels):
-                raise UserError(f'fine_sizes and coarse_sizes leave stage {i} without global priors; give it one')
-            attention = {
-                'L': partial(LocalWindowAttention, dim, num_heads[i], tuple(window_size), position == 'relative_bias'),
-                'G': partial(GlobalPyramidAttention, dim, num_heads[i], *kernels, downsampling),
-            }
             peg_kernel = (1 if size[0] == 1 else 3, 3, 3)
             blocks = []
             for j in range(num_blocks[i]):
-                layers = [
-                    TransformerLayer(dim, attention[kind](), mlp_ratio, next(drop_path), mlp_rank)
-                    for kind in block_types[i]
-                ]
+                layers = []
+                for kind in block_types[i]:
+                    attn: nn.Module
+                    if kind == 'L':
+                        attn = LocalWindowAttention(dim, num_heads[i], window_size, position == 'relative_bias')
+                    else:
+                        attn = GlobalPyramidAttention(dim, num_heads[i], *kernels, downsampling)
+                    layers.append(TransformerLayer(dim, attn, mlp_ratio, next(drop_path), mlp_rank))
                 peg = PositionEncodingGenerator(dim, peg_kernel) if position == 'peg' and j == 0 else None
                 blocks.append(DualFormerBlock(layers, peg))
             self.stages.append(DualFormerStage(PatchEmbed(in_channels, dim, merge_size), blocks, with_cp))
@@ -412,20 +400,23 @@ class DualFormer(VideoBackbone):
 
     @staticmethod
     def _pyramid_kernels(
-        size: Size, fine_size: Size | str | None, coarse_size: Size | None
+        size: Size, fine_size: Size | Literal['auto', 'whole'] | None, coarse_size: Size | None
     ) -> tuple[Size | None, tuple[Size, Size] | None]:
         """Kernels that turn a map of ``size`` into priors of the given sizes (the released model's rule)."""
+
+        def kernel(size: Size, priors: Size) -> Size:
+            return map_size(lambda length, prior: max(length // prior, 1), size, priors)
+
         fine_kernel = coarse_kernels = None
-        if fine_size == 'auto':
-            fine_size = (min(8, max(size[0] // 2, 1)), 7, 7)
         if fine_size == 'whole':
             fine_kernel = (1, 1, 1)
+        elif fine_size == 'auto':
+            fine_kernel = kernel(size, (min(8, max(size[0] // 2, 1)), 7, 7))
         elif fine_size is not None:
-            fine_kernel = tuple(max(length // prior, 1) for length, prior in zip(size, fine_size))
+            fine_kernel = kernel(size, fine_size)
         if coarse_size is not None:
             first = (1, 7, 7)
-            reduced = (-(-length // step) for length, step in zip(size, first))
-            coarse_kernels = (first, tuple(max(length // prior, 1) for length, prior in zip(reduced, coarse_size)))
+            coarse_kernels = first, kernel(count_steps(size, first), coarse_size)
         return fine_kernel, coarse_kernels
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
@@ -456,3 +447,36 @@ class DualFormer(VideoBackbone):
         """Stages 0 to ``frozen_stages``, with the last one also the final norm."""
         frozen = list(self.stages[: self.frozen_stages + 1])
         return [*frozen, self.norm] if len(frozen) == len(self.stages) else frozen
+
+    @staticmethod
+    def _check_stages(
+        arch: DualFormerArch,
+        temporal_strides: Sequence[int],
+        block_types: Sequence[str],
+        fine_sizes: Sequence[Size | str | None],
+        coarse_sizes: Sequence[Size | None],
+    ) -> None:
+        """Check that what is given for each stage fits together."""
+        dims, num_blocks, num_heads = arch['embed_dims'], arch['num_blocks'], arch['num_heads']
+        if not 0 < len(dims) == len(num_blocks) == len(num_heads):
+            raise UserError(f'arch={show(arch)} must give one number a stage')
+        if any(dim % heads for dim, heads in zip(dims, num_heads)):
+            raise UserError(f'arch.embed_dims={show(dims)} must be multiples of num_heads={show(num_heads)}')
+        for name, entries, wanted in (
+            ('temporal_strides', temporal_strides, len(dims) - 1),
+            ('block_types', block_types, len(dims)),
+            ('fine_sizes', fine_sizes, len(dims)),
+            ('coarse_sizes', coarse_sizes, len(dims)),
+        ):
+            if len(entries) != wanted:
+                raise UserError(f'{name}={show(entries)} must have {wanted} entries for {len(dims)} stages')
+        for i, (kinds, *priors) in enumerate(zip(block_types, fine_sizes, coarse_sizes)):
+            if 'G' in kinds and priors == [None, None]:
+                raise UserError(f'fine_sizes and coarse_sizes leave stage {i} without global priors; give it one')
+
+    @staticmethod
+    def _check_widths(dim: int, mlp_ratio: float, mlp_rank: float | None) -> None:
+        """Check that the perceptrons of ``dim`` channels, the fewest of a stage, have any hidden ones."""
+        for name, share in (('mlp_ratio', mlp_ratio), ('mlp_rank', mlp_rank)):
+            if share is not None and dim * share < 1:
+                raise UserError(f'{name}={share} must be at least {1 / dim:g}, 1 over the channels of a stage')

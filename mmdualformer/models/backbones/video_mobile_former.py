@@ -9,8 +9,9 @@ the memory of a CPU, so that what attention takes, ``[B, T*H*W, C]``, is a view 
 for each of F groups of frames, which are the frames, or one group of all of them.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar, Generic, Literal, TypedDict, TypeVar
 
 import torch
 import torch.nn as nn
@@ -21,6 +22,7 @@ from mmcv.cnn import Swish
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.models.arguments import Depth, InitCfg, Positive, Ratio, Size, check_arguments, show
 from mmdualformer.models.layers import (
     ConvNorm3d,
     DepthwiseConv3d,
@@ -28,7 +30,6 @@ from mmdualformer.models.layers import (
     FactorizedConv3d,
     Mlp,
     PointwiseConv3d,
-    Size,
     frame_means,
     run_checkpointed,
 )
@@ -36,6 +37,10 @@ from mmdualformer.models.layers import (
 from .base import VideoBackbone
 
 FORMER_HEADS = 4
+MAX_STAGES = 8  # each halves the map and doubles the channels
+
+Activation = Literal['frame_dyrelu', 'dyrelu', 'relu']
+ConvType = Literal['3d', '2d', '(2+1)d']
 
 
 def round_width(width: float) -> int:
@@ -83,7 +88,11 @@ class SqueezeExcitation(nn.Module):
 
 
 class StaticActivation(nn.Module):
-    """An activation that takes the place of :class:`DynamicReLU` and looks at no token."""
+    """An activation that takes the place of :class:`DynamicReLU` and looks at no token.
+
+    Args:
+        act (nn.Module): The activation.
+    """
 
     def __init__(self, act: nn.Module) -> None:
         super().__init__()
@@ -96,26 +105,22 @@ class StaticActivation(nn.Module):
         return self.act(x)
 
 
-def build_activation(kind: str, channels: int, token_dim: int) -> nn.Module:
+def build_activation(kind: Activation, channels: int, token_dim: int) -> nn.Module:
     """Build one of the activations of Table 11."""
     if kind == 'frame_dyrelu':
         return DynamicReLU(channels, token_dim)
     if kind == 'dyrelu':
         return DynamicReLU(channels, token_dim, frame_level=False)
-    if kind == 'relu':
-        return StaticActivation(nn.ReLU())
-    raise UserError(f"activation={kind!r} must be 'frame_dyrelu', 'dyrelu' or 'relu'")
+    return StaticActivation(nn.ReLU())
 
 
-def build_depthwise(conv_type: str, channels: int, stride: Size) -> nn.Module:
+def build_depthwise(conv_type: ConvType, channels: int, stride: Size) -> DepthwiseConv3d | FactorizedConv3d:
     """Build one of the depth-wise convolutions of Table 10."""
     if conv_type == '3d':
         return DepthwiseConv3d(channels, (3, 3, 3), stride)
     if conv_type == '2d':
         return DepthwiseConv3d(channels, (1, 3, 3), stride)
-    if conv_type == '(2+1)d':
-        return FactorizedConv3d(channels, channels, (3, 3, 3), stride, groups=channels)
-    raise UserError(f"conv_type={conv_type!r} must be '2d', '(2+1)d' or '3d'")
+    return FactorizedConv3d(channels, channels, (3, 3, 3), stride, groups=channels)
 
 
 class MobileBlock(nn.Module):
@@ -138,7 +143,7 @@ class MobileBlock(nn.Module):
         dim: int,
         inner_dim: int,
         stride: Size,
-        conv_type: str,
+        conv_type: ConvType,
         excite: bool,
         acts: tuple[nn.Module, nn.Module],
         final_act: nn.Module | None = None,
@@ -150,9 +155,8 @@ class MobileBlock(nn.Module):
         self.excitation = SqueezeExcitation(inner_dim) if excite else None
         self.act2 = acts[1]
         self.project = ConvNorm3d(PointwiseConv3d(inner_dim, dim))
-        self.shortcut = nn.Identity()
-        if in_dim != dim or stride != (1, 1, 1):
-            self.shortcut = ConvNorm3d(PointwiseConv3d(in_dim, dim, stride))
+        is_same = in_dim == dim and stride == (1, 1, 1)
+        self.shortcut = nn.Identity() if is_same else ConvNorm3d(PointwiseConv3d(in_dim, dim, stride))
         self.final_act = final_act or nn.Identity()
 
     def forward(self, x: Tensor, token: Tensor | None = None) -> Tensor:
@@ -278,16 +282,30 @@ class VideoMobileFormerBlock(nn.Module):
         return rearrange(x, '(B F) (T H W) C -> B C (F T) H W', F=groups, H=height, W=width), tokens
 
 
-class MobileBackbone(VideoBackbone):
+class MobileArch(TypedDict):
+    """A variant: ``temporal_strides`` of the stem and of each stage."""
+
+    dim: Positive
+    num_blocks: Sequence[Depth]
+    expansion: Ratio
+    temporal_strides: Sequence[Positive]
+
+
+State = TypeVar('State')
+
+
+class MobileBackbone(VideoBackbone, Generic[State]):
     """A stem and stages of blocks: what Video Mobile-Former and its convolutional baseline have in common.
 
+    What passes from block to block is the ``State``: a feature map, or a pair of it and of tokens.
+
     Args:
-        build_block (callable): Makes a block of ``(in_dim, dim, inner_dim, stride, excite)``, see :class:`MobileBlock`.
+        build_block (callable): Makes a block, which maps a state to a state, of ``(in_dim, dim, inner_dim, stride,
+            excite)``, see :class:`MobileBlock`.
         arch, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg: See :class:`VideoMobileFormer`.
     """
 
-    arch_zoo = {
-        # temporal strides: of the stem, then of the stages
+    arch_zoo: ClassVar[dict[str, MobileArch]] = {
         '560m': dict(dim=16, num_blocks=(1, 2, 3, 2), expansion=2.25, temporal_strides=(8, 1, 1, 1, 1)),
         '1g': dict(dim=16, num_blocks=(1, 2, 3, 2), expansion=2.25, temporal_strides=(4, 1, 1, 1, 1)),
         '2g': dict(dim=20, num_blocks=(1, 2, 4, 2), expansion=2.25, temporal_strides=(4, 1, 1, 1, 1)),
@@ -297,68 +315,82 @@ class MobileBackbone(VideoBackbone):
     def __init__(
         self,
         build_block: Callable[..., nn.Module],
-        arch: str | dict,
+        arch: str | MobileArch,
         stem_kernel: int,
         in_channels: int,
         out_indices: Sequence[int],
         frozen_stages: int,
         with_cp: bool,
-        init_cfg: dict | list[dict] | None,
+        init_cfg: InitCfg,
     ) -> None:
-        arch = self.look_up_arch(arch, ('dim', 'num_blocks', 'expansion', 'temporal_strides'))
-        num_stages = len(arch['num_blocks'])
-        if len(arch['temporal_strides']) != num_stages + 1:
-            raise UserError(
-                f'arch={dict(arch)} must give one number of blocks a stage, and temporal strides of the '
-                'stem and of each stage'
-            )
-        if min(arch['dim'], arch['expansion'], *arch['num_blocks'], *arch['temporal_strides']) <= 0:
-            raise UserError(f'arch={dict(arch)} must have positive numbers only')
-        if stem_kernel < 1 or stem_kernel % 2 == 0:
-            raise UserError(f'stem_kernel={stem_kernel} must be an odd number of frames')
+        variant: MobileArch = self.look_up_arch(arch)
+        self._check_shape(variant, stem_kernel)
+        num_stages = len(variant['num_blocks'])
         super().__init__(num_stages, (1, 1, 1), in_channels, out_indices, frozen_stages, with_cp, init_cfg)
 
-        stem_stride, *temporal_strides = arch['temporal_strides']
-        in_dim = dim = arch['dim']
+        stem_stride, *temporal_strides = variant['temporal_strides']
+        in_dim = dim = variant['dim']
         self.stem = Stem(in_channels, dim, stem_kernel, stem_stride)
         self.stages = nn.ModuleList()
         for i in range(self.out_indices[-1] + 1):
             if i > 0:
                 dim = 2 * round_width(dim)  # X3D's rule
-            inner_dim = int(arch['expansion'] * dim)
+            inner_dim = int(variant['expansion'] * dim)
             blocks = nn.ModuleList()
-            for j in range(arch['num_blocks'][i]):
+            for j in range(variant['num_blocks'][i]):
                 stride = (1, 1, 1) if j else (temporal_strides[i], 2, 2)
                 blocks.append(build_block(in_dim, dim, inner_dim, stride, excite=j % 2 == 0))
                 in_dim = dim
             self.stages.append(blocks)
         self.is_whole = len(self.stages) == num_stages
+        self.dim, self.inner_dim = dim, inner_dim  # of the last stage
+
+    @abstractmethod
+    def first_state(self, x: Tensor) -> State:
+        """The state that enters the first stage, given the stem's map ``[B, C, T, H, W]``."""
+
+    @abstractmethod
+    def output(self, stage: int, state: State) -> State:
+        """What the backbone puts out where this state leaves this stage."""
 
     def forward(self, x: Tensor) -> Any:
         """Compute the outputs of the stages that ``out_indices`` names; the subclasses say what they are."""
         self.check_clip(x)
-        state = self._enter(self.stem(x))
+        state = self.first_state(self.stem(x))
         outs = []
         for i, blocks in enumerate(self.stages):
-            for block in blocks:
+            for block in blocks.children():
                 state = run_checkpointed(block, state) if self.with_cp and self.training else block(state)
             if i in self.out_indices:
-                outs.append(self._leave(i, state))
+                outs.append(self.output(i, state))
         return outs[0] if len(outs) == 1 else tuple(outs)
 
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """The stem and stages 0 to ``frozen_stages``."""
-        return [self.stem, *self.stages[: self.frozen_stages + 1]]
+        return [self.stem, *list(self.stages)[: self.frozen_stages + 1]]
+
+    @staticmethod
+    def _check_shape(arch: MobileArch, stem_kernel: int) -> None:
+        """Check what is given for the stem and for each stage."""
+        if not 0 < len(arch['num_blocks']) == len(arch['temporal_strides']) - 1 <= MAX_STAGES:
+            raise UserError(
+                f'arch={show(arch)} must give a number of blocks for each of 1 to {MAX_STAGES} stages, and temporal '
+                'strides of the stem and of each stage'
+            )
+        if int(arch['expansion'] * arch['dim']) < 1:
+            raise UserError(f'arch.expansion={arch["expansion"]} must give inner channels for dim={arch["dim"]}')
+        if stem_kernel % 2 == 0:
+            raise UserError(f'stem_kernel={stem_kernel} must be an odd number of frames')
 
 
-DEFAULT_INIT = [
+DEFAULT_INIT: InitCfg = [
     dict(type='Kaiming', layer='Conv3d', mode='fan_in'),
     dict(type='TruncNormal', layer='Linear', std=0.02),
 ]
 
 
 @MODELS.register_module()
-class VideoMobileFormer(MobileBackbone):
+class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
     """The Video Mobile-Former backbone.
 
     Its output is a pair, the feature map of the last stage and the global tokens, and ``VideoMobileFormerHead`` takes
@@ -397,30 +429,32 @@ class VideoMobileFormer(MobileBackbone):
         (torch.Size([1, 128, 16, 7, 7]), torch.Size([1, 6, 128]))
     """
 
+    @check_arguments
     def __init__(
         self,
-        arch: str | dict = '1g',
-        num_tokens: int = 6,
+        arch: str | MobileArch = '1g',
+        num_tokens: Positive = 6,
         tokens_per_frame: bool = False,
-        token_dim: int = 128,
-        conv_type: str = '3d',
-        activation: str = 'frame_dyrelu',
-        stem_kernel: int = 5,
-        in_channels: int = 3,
+        token_dim: Positive = 128,
+        conv_type: ConvType = '3d',
+        activation: Activation = 'frame_dyrelu',
+        stem_kernel: Positive = 5,
+        in_channels: Positive = 3,
         out_indices: Sequence[int] = (3,),
         frozen_stages: int = -1,
         with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = DEFAULT_INIT,
+        init_cfg: InitCfg = DEFAULT_INIT,
     ) -> None:
-        if num_tokens < 1:
-            raise UserError(f'num_tokens={num_tokens} must be at least 1')
-        if token_dim < 1 or token_dim % FORMER_HEADS:
+        if token_dim % FORMER_HEADS:
             raise UserError(f'token_dim={token_dim} must be a multiple of {FORMER_HEADS}, the heads of the Former')
 
         def build_block(in_dim: int, dim: int, inner_dim: int, stride: Size, excite: bool) -> VideoMobileFormerBlock:
             if tokens_per_frame and stride[0] != 1:
                 raise UserError('tokens_per_frame=True needs temporal strides of 1 after the stem')
-            acts = tuple(build_activation(activation, inner_dim, token_dim) for _ in range(2))
+            acts = (
+                build_activation(activation, inner_dim, token_dim),
+                build_activation(activation, inner_dim, token_dim),
+            )
             mobile = MobileBlock(in_dim, dim, inner_dim, stride, conv_type, excite, acts)
             return VideoMobileFormerBlock(mobile, in_dim, dim, token_dim)
 
@@ -446,11 +480,13 @@ class VideoMobileFormer(MobileBackbone):
         """
         return super().forward(x)
 
-    def _enter(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def first_state(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The map, and the tokens of each group of frames."""
         groups = x.shape[2] if self.tokens_per_frame else 1
         return x, self.tokens.expand(x.shape[0], groups, -1, -1)
 
-    def _leave(self, stage: int, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def output(self, stage: int, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The map, and the tokens, averaged over groups of frames."""
         x, tokens = state
         return x, tokens.mean(1)
 
@@ -460,7 +496,7 @@ class VideoMobileFormer(MobileBackbone):
 
 
 @MODELS.register_module()
-class Mobile3D(MobileBackbone):
+class Mobile3D(MobileBackbone[Tensor]):
     """Video Mobile-Former without Former and bridges, which makes it an X3D: the baseline of Table 2.
 
     After the last stage comes X3D's last pointwise convolution; MMAction2's ``X3DHead`` takes its output.
@@ -480,16 +516,17 @@ class Mobile3D(MobileBackbone):
         torch.Size([1, 288, 16, 7, 7])
     """
 
+    @check_arguments
     def __init__(
         self,
-        arch: str | dict = '1g',
-        conv_type: str = '3d',
-        stem_kernel: int = 5,
-        in_channels: int = 3,
+        arch: str | MobileArch = '1g',
+        conv_type: ConvType = '3d',
+        stem_kernel: Positive = 5,
+        in_channels: Positive = 3,
         out_indices: Sequence[int] = (3,),
         frozen_stages: int = -1,
         with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = DEFAULT_INIT,
+        init_cfg: InitCfg = DEFAULT_INIT,
     ) -> None:
 
         def build_block(in_dim: int, dim: int, inner_dim: int, stride: Size, excite: bool) -> MobileBlock:
@@ -498,8 +535,7 @@ class Mobile3D(MobileBackbone):
 
         super().__init__(build_block, arch, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
         if self.is_whole:
-            last = self.stages[-1][-1].project.conv
-            self.expand = ConvNorm3d(PointwiseConv3d(last.out_channels, last.in_channels))
+            self.expand = ConvNorm3d(PointwiseConv3d(self.dim, self.inner_dim))
         self.freeze()
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
@@ -514,9 +550,11 @@ class Mobile3D(MobileBackbone):
         """
         return super().forward(x)
 
-    def _enter(self, x: Tensor) -> Tensor:
+    def first_state(self, x: Tensor) -> Tensor:
+        """The stem's map."""
         return x
 
-    def _leave(self, stage: int, state: Tensor) -> Tensor:
+    def output(self, stage: int, state: Tensor) -> Tensor:
+        """The map, of the last stage after X3D's last convolution."""
         is_last = self.is_whole and stage == len(self.stages) - 1
         return F.relu(self.expand(state)) if is_last else state

@@ -8,8 +8,9 @@ are a grid, ``[B, T+1, H*W+1, C]`` for separable attention: row 0 holds the temp
 column 0 the spatial class tokens, one for each frame, and their intersection classifies the clip.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
+from typing import ClassVar, Literal, TypedDict
 
 import torch
 import torch.nn as nn
@@ -19,9 +20,28 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from mmdualformer.errors import UserError
-from mmdualformer.models.layers import Mlp, Size, TokenConv3d, multi_head_attention, run_checkpointed
+from mmdualformer.models.arguments import (
+    Depth,
+    InitCfg,
+    Positive,
+    Share,
+    Size,
+    check_arguments,
+    check_buildable,
+    show,
+)
+from mmdualformer.models.layers import Mlp, TokenConv3d, count_steps, run_checkpointed
 
 from .base import VideoBackbone
+from .vidtr_attention import (
+    CompactAttention,
+    GridAttention,
+    JointAttention,
+    Pooling,
+    SeparableAttention,
+    TemporalAttention,
+    build_pooling,
+)
 
 # The axes of the grid of tokens, each of which stands for these axes of the clip. Attention goes along one after the
 # other (Table 5b). 'spatial' is 'joint' attention within each frame.
@@ -100,7 +120,7 @@ class GridEmbed(nn.Module):
             nn.init.trunc_normal_(tokens, std=0.02)
         self.position = nn.Parameter(self.initial_position(dim))
 
-    def axis_sizes(self, size: Size) -> list[tuple[int, ...]]:
+    def axis_sizes(self, size: Sequence[int]) -> list[tuple[int, ...]]:
         """Lengths of the clip's axes behind each axis of the grid, for patches ``(t, h, w)``."""
         lengths = dict(zip('THW', size))
         return [tuple(lengths[name] for name in axis) for axis in self.axes]
@@ -130,197 +150,18 @@ class GridEmbed(nn.Module):
         return grid, resize_grid(self.position, old, new, [True] * len(old))
 
 
-class AxisAttention(nn.Module):
-    """Multi-head attention along one axis of grids of tokens, separately for each place on the others.
-
-    Args:
-        num_heads (int): Attention heads.
-        drop_rate (float): Dropout of the attention matrices.
-    """
-
-    def __init__(self, num_heads: int, drop_rate: float = 0.0) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.drop_rate = drop_rate
-
-    def attend(self, axis: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend along an axis of ``[B, n1, n2, ..., C]``: those before it are a batch, the places after it heads."""
-        x = multi_head_attention(
-            *(x.flatten(axis + 1).flatten(0, axis - 1) for x in (q, k, v)),
-            prod(q.shape[axis + 1 : -1]) * self.num_heads,
-            dropout=self.drop_rate if self.training else 0.0,
-        )
-        return x.reshape(v.shape)
-
-
-class JointAttention(AxisAttention):
-    """Vanilla attention of all tokens to all (Section 3.1).
-
-    Args:
-        dim (int): Channels.
-        num_heads (int): Attention heads.
-        drop_rate (float): Dropout of the attention matrices.
-    """
-
-    def __init__(self, dim: int, num_heads: int, drop_rate: float) -> None:
-        super().__init__(num_heads, drop_rate)
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
-
-    def project(self, x: Tensor, grid: Sequence[int]) -> tuple[Tensor, ...]:
-        """Queries, keys and values of a grid of tokens, each contiguous, so that no axis needs copies of its own."""
-        return tuple(part.contiguous() for part in self.qkv(x).unflatten(1, grid).chunk(3, dim=-1))
-
-    def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Attend.
-
-        Args:
-            x (Tensor): Normalised tokens ``[B, L, C]``.
-            residual (Tensor): Tokens of the residual stream ``[B, L, C]``, which pooling shortens as well.
-            grid (sequence): Lengths of the grid that the tokens are; the first is -1, as pooling changes it.
-
-        Returns:
-            tuple[Tensor]: What is added to the residual stream, and the stream, ``[B, L', C]`` each.
-        """
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
-        return self.proj(self.attend(1, q, k, v)), residual
-
-
-class SeparableAttention(JointAttention):
-    """MSA_s(MSA_t(x)) (Section 3.2.1, Equation 1): attention along time, then over space.
-
-    The queries and keys of all axes are the same, and the values along one are what the axis before put out; the
-    paper's Equations 5 and 8 read as if there were projections between, the released models have none.
-    """
-
-    def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """See :meth:`JointAttention.forward`."""
-        q, k, v = self.project(x, grid)  # [B, T+1, H*W+1, C]
-        for axis in range(1, len(grid) + 1):
-            v = self.attend(axis, q, k, v)
-        return self.proj(v.flatten(1, -2)), residual
-
-
-class TemporalAttention(AxisAttention):
-    """MSA_t of patches without class tokens (Equation 2)."""
-
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
-        """Attend along time, and shorten the clip where there is pooling.
-
-        Args:
-            q, k, v, residual (Tensor): ``[B, T, N, C]`` each.
-
-        Returns:
-            tuple[Tensor]: Queries, keys, the attention's output and the residual stream, ``[B, T', N, C]`` each.
-        """
-        return q, k, self.attend(1, q, k, v), residual
-
-
-class TopKStdPooling(TemporalAttention):
-    """pool_topK_std (Section 3.2.2, Equations 3, 9-11): keep the frames whose attention is the least uniform.
-
-    They are chosen anew for each head and place, and stay in their order. A second softmax over the rows that are kept
-    is the released models', as is the unbiased standard deviation.
-
-    Args:
-        num_heads (int): Attention heads.
-        drop_rate (float): Dropout of the attention matrices, not of those that choose frames.
-        before, after (int): Of ``before`` frames ``after`` are kept, and of other clips that share, rounded up.
-    """
-
-    def __init__(self, num_heads: int, drop_rate: float, before: int, after: int) -> None:
-        super().__init__(num_heads, drop_rate)
-        self.before = before
-        self.after = after
-
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
-        """See :meth:`TemporalAttention.forward`."""
-        kept = -(-q.shape[1] * self.after // self.before)
-        if kept == q.shape[1]:
-            return super().forward(q, k, v, residual)
-        q, k, v, residual = (
-            rearrange(x, 'B T N (heads d) -> B N heads T d', heads=self.num_heads) for x in (q, k, v, residual)
-        )
-        attn = (q * q.shape[-1] ** -0.5 @ k.mT).softmax(dim=-1)  # [B, N, heads, T, T]
-        frames = attn.std(dim=-1).topk(kept).indices.sort().values[..., None]  # [B, N, heads, T', 1]
-
-        def keep(x: Tensor) -> Tensor:
-            return x.gather(-2, frames.expand(*frames.shape[:-1], x.shape[-1]))
-
-        v = keep(attn).softmax(dim=-1) @ v
-        return tuple(rearrange(x, 'B N heads T d -> B T N (heads d)') for x in (keep(q), keep(k), v, keep(residual)))
-
-
-class HalvingPooling(TemporalAttention):
-    """The uniform poolings of Table 5d, which halve time: an average of two frames, or a 1-D convolution of stride 2.
-
-    Pooling the rows of the attention matrix (Equation 3) is pooling its output. The queries and keys of the spatial
-    attention and the residual stream are pooled alike, as they are gathered alike in :class:`TopKStdPooling`. The paper
-    says no more of the convolution; ours has a kernel of three frames for each channel, and begins as every second
-    frame.
-
-    Args:
-        num_heads (int): Attention heads.
-        drop_rate (float): Dropout of the attention matrices.
-        dim (int): Channels.
-        kind (str): ``'avg'`` or ``'conv'``.
-    """
-
-    def __init__(self, num_heads: int, drop_rate: float, dim: int, kind: str) -> None:
-        super().__init__(num_heads, drop_rate)
-        if kind == 'avg':
-            self.pool = nn.AvgPool1d(2, ceil_mode=True)
-        else:
-            self.pool = nn.Conv1d(dim, dim, 3, stride=2, padding=1, groups=dim, bias=False)
-            nn.init.dirac_(self.pool.weight, groups=dim)
-
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
-        """See :meth:`TemporalAttention.forward`."""
-        return tuple(map(self.halve, super().forward(q, k, v, residual)))
-
-    def halve(self, x: Tensor) -> Tensor:
-        """Map ``[B, T, N, C]`` to ``[B, T/2, N, C]``, rounded up."""
-        batch = x.shape[0]
-        x = self.pool(rearrange(x, 'B T N C -> (B N) C T'))
-        return rearrange(x, '(B N) C T -> B T N C', B=batch)
-
-
-class CompactAttention(JointAttention):
-    """Separable attention of compact VidTr (Section 3.2.2), with temporal pooling in some layers.
-
-    The clip's only class token takes no part (the released models'): what it adds to itself is its normalised input.
-
-    Args:
-        dim (int): Channels.
-        num_heads (int): Attention heads.
-        drop_rate (float): Dropout of the attention matrices.
-        temporal (TemporalAttention): Attention along time, with or without pooling.
-    """
-
-    def __init__(self, dim: int, num_heads: int, drop_rate: float, temporal: TemporalAttention) -> None:
-        super().__init__(dim, num_heads, drop_rate)
-        self.temporal = temporal
-
-    def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """See :meth:`JointAttention.forward`; the grid is that of the tokens after the class token."""
-        q, k, v = self.project(x[:, 1:], grid)  # [B, T, H*W, C]
-        q, k, v, tokens = self.temporal(q, k, v, residual[:, 1:].unflatten(1, grid))
-        v = self.proj(self.attend(2, q, k, v))
-        return torch.cat([x[:, :1], v.flatten(1, 2)], dim=1), torch.cat([residual[:, :1], tokens.flatten(1, 2)], dim=1)
-
-
 class VidTrLayer(nn.Module):
     """Pre-norm residual attention and perceptron (Figure 1).
 
     Args:
         dim (int): Channels.
-        attn (JointAttention): Attention.
+        attn (GridAttention): Attention.
         hidden_dim (int): Hidden width of the perceptron.
         act_cfg (dict): Activation of the perceptron.
         drop_rate (float): Dropout of the attention's output and in the perceptron.
     """
 
-    def __init__(self, dim: int, attn: JointAttention, hidden_dim: int, act_cfg: dict, drop_rate: float) -> None:
+    def __init__(self, dim: int, attn: GridAttention, hidden_dim: int, act_cfg: dict, drop_rate: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
         self.attn = attn
@@ -343,6 +184,30 @@ class VidTrLayer(nn.Module):
         y, x = self.attn(y, x, grid)
         x = x + self.drop(y)
         return x + self.mlp(self.norm2(x))
+
+
+Position = Literal['first', 'every']
+
+
+class VidTrArch(TypedDict):
+    """The transformer of a variant."""
+
+    embed_dims: Positive
+    num_layers: Depth
+    num_heads: Positive
+    feedforward_channels: Positive
+
+
+class VidTrVariant(VidTrArch):
+    """A row of Table 1."""
+
+    frames: int
+    position: Position
+    pool_layers: tuple[int, ...]
+    pool_frames: tuple[int, ...]
+
+
+_VIT_BASE: VidTrArch = dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072)
 
 
 @MODELS.register_module()
@@ -398,126 +263,80 @@ class VidTr(VideoBackbone):
     """
 
     stage_name = 'layers'
-    _vit_base = dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072)
     # Layers and position as in the released models; Table 1 prints layers 1, 2, 4 for both compact ones.
-    arch_zoo = {
-        'small': dict(frames=8, position='first', pool_layers=(), pool_frames=(), **_vit_base),
-        'medium': dict(frames=16, position='every', pool_layers=(), pool_frames=(), **_vit_base),
-        'large': dict(frames=32, position='first', pool_layers=(), pool_frames=(), **_vit_base),
-        'compact_small': dict(frames=8, position='first', pool_layers=(1, 3, 5), pool_frames=(6, 4, 2), **_vit_base),
-        'compact_medium': dict(frames=16, position='first', pool_layers=(1, 2, 4), pool_frames=(8, 4, 2), **_vit_base),
+    arch_zoo: ClassVar[dict[str, VidTrVariant]] = {
+        'small': dict(frames=8, position='first', pool_layers=(), pool_frames=(), **_VIT_BASE),
+        'medium': dict(frames=16, position='every', pool_layers=(), pool_frames=(), **_VIT_BASE),
+        'large': dict(frames=32, position='first', pool_layers=(), pool_frames=(), **_VIT_BASE),
+        'compact_small': dict(frames=8, position='first', pool_layers=(1, 3, 5), pool_frames=(6, 4, 2), **_VIT_BASE),
+        'compact_medium': dict(frames=16, position='first', pool_layers=(1, 2, 4), pool_frames=(8, 4, 2), **_VIT_BASE),
     }
 
+    @check_arguments
     def __init__(
         self,
-        arch: str | dict[str, int] = 'small',
+        arch: str | VidTrArch = 'small',
         clip_size: Size | None = None,
         patch_size: Size = (1, 16, 16),
-        attention: str = 'separable',
+        attention: Literal['separable', 'joint', 'spatial', 'axial'] = 'separable',
         pool_layers: Sequence[int] | None = None,
         pool_frames: Sequence[int] | None = None,
-        pooling: str = 'topk_std',
-        position: str | None = None,
+        pooling: Pooling = 'topk_std',
+        position: Position | None = None,
         act_cfg: dict = dict(type='GELU'),
-        drop_rate: float = 0.1,
-        attn_drop_rate: float = 0.1,
-        in_channels: int = 3,
+        drop_rate: Share = 0.1,
+        attn_drop_rate: Share = 0.1,
+        in_channels: Positive = 3,
         out_indices: Sequence[int] | None = None,
         frozen_stages: int = -1,
         with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = dict(type='Xavier', layer='Linear', distribution='uniform'),
+        init_cfg: InitCfg = dict(type='Xavier', layer='Linear', distribution='uniform'),
     ) -> None:
-        arch = self._get_arch(arch)
-        dim, num_layers, num_heads = arch['embed_dims'], arch['num_layers'], arch['num_heads']
-        clip_size = (arch['frames'], 224, 224) if clip_size is None else tuple(clip_size)
-        pool_layers = arch['pool_layers'] if pool_layers is None else tuple(pool_layers)
-        pool_frames = arch['pool_frames'] if pool_frames is None else tuple(pool_frames)
-        position = arch['position'] if position is None else position
-        out_indices = (num_layers - 1,) if out_indices is None else tuple(out_indices)
-        if attention not in _GRIDS:
-            raise UserError(f'attention={attention!r} must be one of {sorted(_GRIDS)}')
-        if pooling not in ('topk_std', 'avg', 'conv'):
-            raise UserError(f"pooling={pooling!r} must be 'topk_std', 'avg' or 'conv'")
-        if pool_layers and attention != 'separable':
-            raise UserError(
-                f"attention={attention!r} has no pooling; with pool_layers={pool_layers} it must be 'separable'"
-            )
-        if position not in ('first', 'every'):
-            raise UserError(f"position={position!r} must be 'first' or 'every'")
-        if pool_layers and position == 'every':
-            raise UserError("position='every' does not fit tokens that pooling has shortened; it must be 'first'")
-        self.check_sizes(dict(clip_size=clip_size, patch_size=patch_size))
+        variant: VidTrVariant = {**self.arch_zoo['small'], **self.look_up_arch(arch)}
+        dim, num_layers, num_heads = variant['embed_dims'], variant['num_layers'], variant['num_heads']
+        clip_size = (variant['frames'], 224, 224) if clip_size is None else clip_size
+        pool_layers = variant['pool_layers'] if pool_layers is None else pool_layers
+        pool_frames = variant['pool_frames'] if pool_frames is None else pool_frames
+        position = variant['position'] if position is None else position
+        out_indices = (num_layers - 1,) if out_indices is None else out_indices
+        if dim % num_heads:
+            raise UserError(f'arch.embed_dims={dim} must be a multiple of num_heads={num_heads}')
         if any(length < patch for length, patch in zip(clip_size, patch_size)):
-            raise UserError(f'clip_size={clip_size} must be at least patch_size={tuple(patch_size)}')
+            raise UserError(f'clip_size={clip_size} must be at least patch_size={patch_size}')
+        check_buildable('act_cfg', act_cfg)
+        size = count_steps(clip_size, patch_size)
+        if pool_layers or pool_frames:
+            self._check_pooling(pool_layers, pool_frames, pooling, size[0], num_layers, attention, position)
 
-        patch_size = tuple(patch_size)
         # a clip shorter than a patch is a still one
-        super().__init__(num_layers, (1, *patch_size[1:]), in_channels, out_indices, frozen_stages, with_cp, init_cfg)
+        least_size = (1, patch_size[1], patch_size[2])
+        super().__init__(num_layers, least_size, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
         self.within_frames = attention == 'spatial'
         self.is_compact = bool(pool_layers)
         self.last_pool = max(pool_layers, default=-1)
         self.position = position
 
-        size = tuple(-(-length // step) for length, step in zip(clip_size, patch_size))
+        axes = _GRIDS['joint' if self.is_compact else attention]
         self.patch_embed = TokenConv3d(in_channels, dim, patch_size)
-        self.grid_embed = GridEmbed(dim, _GRIDS['joint' if self.is_compact else attention], size)
+        self.grid_embed = GridEmbed(dim, axes, size)
 
         self.layers = nn.ModuleList()
-        heads = (num_heads, attn_drop_rate)
-        temporal = self._build_temporal(heads, pooling, pool_layers, pool_frames, size[0], num_layers, dim)
+        frames, kept_frames = size[0], dict(zip(pool_layers, pool_frames))
         for i in range(self.out_indices[-1] + 1):
+            attn: GridAttention
             if i <= self.last_pool:
-                attn = CompactAttention(dim, *heads, temporal[i])
-            elif self.is_compact or len(_GRIDS[attention]) == 1:
-                attn = JointAttention(dim, *heads)
+                temporal = TemporalAttention(num_heads, attn_drop_rate)
+                if i in kept_frames:
+                    temporal = build_pooling(pooling, dim, num_heads, attn_drop_rate, frames, kept_frames[i])
+                    frames = kept_frames[i]
+                attn = CompactAttention(dim, num_heads, attn_drop_rate, temporal)
+            elif len(axes) == 1:
+                attn = JointAttention(dim, num_heads, attn_drop_rate)
             else:
-                attn = SeparableAttention(dim, *heads)
-            self.layers.append(VidTrLayer(dim, attn, arch['feedforward_channels'], act_cfg, drop_rate))
+                attn = SeparableAttention(dim, num_heads, attn_drop_rate)
+            self.layers.append(VidTrLayer(dim, attn, variant['feedforward_channels'], act_cfg, drop_rate))
         self.norm = nn.LayerNorm(dim) if len(self.layers) == num_layers else nn.Identity()
         self.freeze()
-
-    @classmethod
-    def _get_arch(cls, arch: str | dict) -> dict:
-        if isinstance(arch, Mapping):
-            arch = {**cls.arch_zoo['small'], **cls.look_up_arch(arch, tuple(cls._vit_base))}
-        else:
-            arch = cls.look_up_arch(arch, ())
-        if min(arch[key] for key in cls._vit_base) < 1:
-            raise UserError(f'arch={arch} must have positive numbers only')
-        if arch['embed_dims'] % arch['num_heads']:
-            raise UserError(f'embed_dims={arch["embed_dims"]} must be a multiple of num_heads={arch["num_heads"]}')
-        return arch
-
-    @staticmethod
-    def _build_temporal(
-        heads: tuple[int, float],
-        pooling: str,
-        pool_layers: Sequence[int],
-        pool_frames: Sequence[int],
-        frames: int,
-        num_layers: int,
-        dim: int,
-    ) -> list[TemporalAttention]:
-        """The temporal attention of each layer of a compact model, pooling where it is to pool."""
-        if len(pool_layers) != len(pool_frames):
-            raise UserError(f'pool_frames={pool_frames} must have one entry for each of pool_layers={pool_layers}')
-        if list(pool_layers) != sorted(set(pool_layers) & set(range(num_layers))):
-            raise UserError(f'pool_layers={pool_layers} must name layers of 0 to {num_layers - 1} in their order')
-        temporal = [TemporalAttention(*heads) for _ in range(num_layers)]
-        for layer, kept in zip(pool_layers, pool_frames):
-            if not 0 < kept < frames:
-                raise UserError(f'pool_frames={pool_frames} must shrink: layer {layer} has {frames} temporal tokens')
-            if pooling == 'topk_std':
-                temporal[layer] = TopKStdPooling(*heads, frames, kept)
-            elif kept == -(-frames // 2):
-                temporal[layer] = HalvingPooling(*heads, dim, pooling)
-            else:
-                raise UserError(
-                    f'pool_frames={pool_frames} must halve for pooling={pooling!r}: layer {layer} has '
-                    f'{frames} temporal tokens'
-                )
-            frames = kept
-        return temporal
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Compute the classification token of clips.
@@ -556,3 +375,31 @@ class VidTr(VideoBackbone):
         """The embeddings and layers 0 to ``frozen_stages``, with the last one also the final norm."""
         frozen = list(self.layers[: self.frozen_stages + 1])
         return [self.patch_embed, self.grid_embed, *frozen, *([self.norm] if len(frozen) == len(self.layers) else [])]
+
+    @staticmethod
+    def _check_pooling(
+        pool_layers: Sequence[int],
+        pool_frames: Sequence[int],
+        pooling: Pooling,
+        frames: int,
+        num_layers: int,
+        attention: str,
+        position: Position,
+    ) -> None:
+        """Check that layers of a model for clips of ``frames`` temporal tokens can shorten them so."""
+        layers, tokens = f'pool_layers={show(pool_layers)}', f'pool_frames={show(pool_frames)}'
+        if attention != 'separable':
+            raise UserError(f"attention={attention!r} has no pooling; with {layers} it must be 'separable'")
+        if position == 'every':
+            raise UserError("position='every' does not fit tokens that pooling has shortened; it must be 'first'")
+        if len(pool_layers) != len(pool_frames):
+            raise UserError(f'{tokens} must have one entry for each of {layers}')
+        if list(pool_layers) != sorted(set(pool_layers) & set(range(num_layers))):
+            raise UserError(f'{layers} must name layers of 0 to {num_layers - 1} in their order')
+        for layer, kept in zip(pool_layers, pool_frames):
+            has = f'layer {layer} has {frames} temporal tokens for clip_size and patch_size'
+            if not 0 < kept < frames:
+                raise UserError(f'{tokens} must shrink: {has}')
+            if pooling != 'topk_std' and kept != -(-frames // 2):
+                raise UserError(f'{tokens} must halve for pooling={pooling!r}: {has}')
+            frames = kept

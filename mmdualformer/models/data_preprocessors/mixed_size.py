@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from mmaction.models import ActionDataPreprocessor
 from mmaction.registry import MODELS
@@ -6,6 +7,7 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.models.arguments import Range, check_arguments, check_buildable, show
 
 
 @MODELS.register_module()
@@ -13,9 +15,35 @@ class MixedSizeDataPreprocessor(ActionDataPreprocessor):
     """MMAction2's ``ActionDataPreprocessor``, which leaves clips of different sizes as they are.
 
     MMAction2 pads the smaller clips of a batch with zeros, which changes what a model sees. Here a batch of one size is
-    one tensor, as there, and any other batch is a list; ``MixedSizeRecognizer3D`` takes both. The arguments are those
-    of ``ActionDataPreprocessor``.
+    one tensor, as there, and any other batch is a list; ``MixedSizeRecognizer3D`` takes both.
+
+    Args:
+        mean (sequence, optional): Mean of each channel, 0 to 255. Defaults to None, as they are.
+        std (sequence, optional): Standard deviation of each channel. Defaults to None.
+        to_rgb (bool): Whether to turn BGR into RGB. Defaults to False.
+        to_float32 (bool): Whether to turn pixels into float32. Defaults to True.
+        blending (dict, optional): Blending of the clips of a batch in training. Defaults to None.
+        format_shape (str): ``'NCTHW'`` for clips, ``'NCHW'`` for frames. Defaults to ``'NCHW'``.
+
+    Raises:
+        UserError: An argument is unusable.
     """
+
+    @check_arguments
+    def __init__(
+        self,
+        mean: Sequence[Annotated[float, Range(-1e6, 1e6)]] | None = None,
+        std: Sequence[Annotated[float, Range(1e-6, 1e6)]] | None = None,
+        to_rgb: bool = False,
+        to_float32: bool = True,
+        blending: dict | None = None,
+        format_shape: Literal['NCHW', 'NCTHW', 'MIX2d3d'] = 'NCHW',
+    ) -> None:
+        if (mean is None) != (std is None) or len(mean or ()) != len(std or ()):
+            raise UserError(f'mean={show(mean)} and std={show(std)} must both be given, for the same channels')
+        if blending is not None:
+            check_buildable('blending', blending)
+        super().__init__(mean, std, to_rgb, to_float32, blending, format_shape)
 
     def preprocess(
         self, inputs: Sequence[Tensor], data_samples: Sequence[ActionDataSample], training: bool = False

@@ -10,6 +10,8 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.models.arguments import Positive, Share, check_arguments, check_buildable
+from mmdualformer.models.layers import map_size
 
 
 @MODELS.register_module()
@@ -21,25 +23,36 @@ class TokenLabelHead(I3DHead):
     released DualFormer.
 
     Args:
+        num_classes (int): Classes.
+        in_channels (int): Channels of the feature map.
+        loss_cls (dict): Loss of both branches. Defaults to cross-entropy.
+        dropout_ratio (float): Dropout of both branches. Defaults to 0.5.
         gamma (float): Weight of the clip's loss, 0 to 1. Defaults to 0.5.
         num_token_labels (int): The highest logits of a token that are kept; the others count as 0. Defaults to 5.
-        **kwargs: Those of ``I3DHead``.
+        **kwargs: Other arguments of ``I3DHead``.
 
     Raises:
-        UserError: ``gamma`` or ``num_token_labels`` is out of range.
+        UserError: An argument is unusable.
     """
 
-    def __init__(self, *args, gamma: float = 0.5, num_token_labels: int = 5, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        if not 0 <= gamma <= 1:
-            raise UserError(f'gamma={gamma} must lie between 0 and 1')
-        if not 1 <= num_token_labels <= self.num_classes:
-            raise UserError(
-                f'num_token_labels={num_token_labels} must lie between 1 and num_classes={self.num_classes}'
-            )
+    @check_arguments
+    def __init__(
+        self,
+        num_classes: Positive,
+        in_channels: Positive,
+        loss_cls: dict = dict(type='CrossEntropyLoss'),
+        dropout_ratio: Share = 0.5,
+        gamma: Share = 0.5,
+        num_token_labels: Positive = 5,
+        **kwargs,
+    ) -> None:
+        if num_token_labels > num_classes:
+            raise UserError(f'num_token_labels={num_token_labels} must be at most num_classes={num_classes}')
+        check_buildable('loss_cls', loss_cls)
+        super().__init__(num_classes, in_channels, loss_cls, dropout_ratio=dropout_ratio, **kwargs)
         self.gamma = gamma
         self.num_token_labels = num_token_labels
-        dim = self.in_channels
+        dim = in_channels
         self.token_branch = nn.Sequential(
             nn.Linear(dim, 2 * dim),
             nn.Dropout(self.dropout_ratio),
@@ -85,7 +98,7 @@ class TokenLabelHead(I3DHead):
         Returns:
             Tensor: ``[N * T * H * W, classes]``, each row of which sums to one.
         """
-        logits = F.adaptive_avg_pool3d(logits.float(), tuple(size))
+        logits = F.adaptive_avg_pool3d(logits.float(), map_size(int, size))
         logits = rearrange(logits, 'N K T H W -> (N T H W) K')
         values, labels = logits.topk(self.num_token_labels, dim=1)
         return torch.zeros_like(logits).scatter(1, labels, values).softmax(dim=1)

@@ -5,6 +5,7 @@ from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor
 
+from mmdualformer.models.arguments import InitCfg, Positive, Share, check_arguments, check_buildable
 from mmdualformer.models.layers import ConvNorm3d, PointwiseConv3d, frame_means
 
 
@@ -35,23 +36,28 @@ class VideoMobileFormerHead(BaseHead):
         loss_cls (dict): Defaults to cross-entropy.
         init_cfg (dict or list, optional): Initialisation, MMEngine's way.
         **kwargs: Other arguments of MMAction2's ``BaseHead``, such as ``average_clips``.
+
+    Raises:
+        UserError: An argument is unusable.
     """
 
+    @check_arguments
     def __init__(
         self,
-        num_classes: int,
-        in_channels: int,
-        token_dim: int = 128,
-        expansion: int = 6,
-        hidden_dim: int = 1920,
-        dropout_ratio: float = 0.0,
+        num_classes: Positive,
+        in_channels: Positive,
+        token_dim: Positive = 128,
+        expansion: Positive = 6,
+        hidden_dim: Positive = 1920,
+        dropout_ratio: Share = 0.0,
         loss_cls: dict = dict(type='CrossEntropyLoss'),
-        init_cfg: dict | list[dict] | None = [
+        init_cfg: InitCfg = [
             dict(type='Kaiming', layer='Conv3d', mode='fan_in'),
             dict(type='TruncNormal', layer='Linear', std=0.02),
         ],
         **kwargs,
     ) -> None:
+        check_buildable('loss_cls', loss_cls)
         super().__init__(num_classes, in_channels, loss_cls, init_cfg=init_cfg, **kwargs)
         pooled_dim = expansion * in_channels
         self.expand = ConvNorm3d(PointwiseConv3d(in_channels, pooled_dim))

@@ -3,8 +3,9 @@ from .checkpoint import run_checkpointed
 from .conv3d import ConvNorm3d, DepthwiseConv3d, FactorizedConv3d, PointwiseConv3d
 from .dynamic_relu import DynamicReLU, frame_means
 from .mlp import Mlp
+from .sizes import count_steps, map_size
 from .token_conv import TokenConv3d
-from .windows import Size, merge_windows, partition_windows
+from .windows import merge_windows, partition_windows
 
 __all__ = [
     'ConvNorm3d',
@@ -14,9 +15,10 @@ __all__ = [
     'Mlp',
     'PointwiseConv3d',
     'RelativePositionBias',
-    'Size',
     'TokenConv3d',
+    'count_steps',
     'frame_means',
+    'map_size',
     'merge_windows',
     'multi_head_attention',
     'partition_windows',

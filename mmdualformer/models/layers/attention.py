@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from .windows import Size
+from mmdualformer.models.arguments import Size
 
 
 def multi_head_attention(

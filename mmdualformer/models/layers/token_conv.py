@@ -3,13 +3,19 @@ import torch.nn as nn
 from einops import rearrange
 from torch import Tensor
 
-from .windows import Size
+from mmdualformer.models.arguments import Size
 
 
 class TokenConv3d(nn.Conv3d):
     """Non-overlapping convolution of channels-last tokens, ``kernel_size`` being the stride.
 
     A map that the kernel does not divide is extended by repeating its last frame, row and column.
+
+    Args:
+        in_channels (int): Channels of the input.
+        out_channels (int): Channels of the output.
+        kernel_size (tuple): ``(t, h, w)``.
+        groups (int): Groups of channels. Defaults to 1.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, groups: int = 1) -> None:

@@ -1,11 +1,15 @@
 """Cutting a map of tokens into boxes of a fixed size, when the box does not divide the map."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-Size = tuple[int, int, int]
+from mmdualformer.models.arguments import Size
+
+from .sizes import count_steps
 
 
 def partition_windows(x: Tensor, window: Size) -> tuple[Tensor, Tensor | None]:
@@ -32,17 +36,17 @@ def partition_windows(x: Tensor, window: Size) -> tuple[Tensor, Tensor | None]:
     return x, mask
 
 
-def merge_windows(x: Tensor, window: Size, size: Size) -> Tensor:
+def merge_windows(x: Tensor, window: Size, size: Sequence[int]) -> Tensor:
     """Put windows back into the map they were cut from; undoes :func:`partition_windows`.
 
     Args:
         x (Tensor): ``[B * windows, t * h * w, C]``.
         window (tuple): Window size ``(t, h, w)``.
-        size (tuple): Size ``(T, H, W)`` of the map without padding.
+        size (sequence): Size ``(T, H, W)`` of the map without padding.
 
     Returns:
         Tensor: ``[B, T, H, W, C]``.
     """
-    (t, h, w), (num_t, num_h, num_w) = window, (-(-length // step) for length, step in zip(size, window))
+    (t, h, w), (num_t, num_h, num_w) = window, count_steps(size, window)
     x = rearrange(x, '(B T H W) (t h w) C -> B (T t) (H h) (W w) C', T=num_t, H=num_h, W=num_w, t=t, h=h, w=w)
     return x[:, : size[0], : size[1], : size[2]]

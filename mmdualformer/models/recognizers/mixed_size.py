@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmaction.models import Recognizer3D
@@ -47,7 +48,7 @@ class MixedSizeRecognizer3D(Recognizer3D):
                 name: sum(losses[name] * (len(places) / len(inputs)) for places, losses in results.values())
                 for name in names
             }
-        outputs = {}
+        outputs: dict[int, Any] = {}
         for places, parts in results.values():
             outputs.update(zip(places, parts if mode == 'predict' else _split(parts, len(places))))
         return [outputs[i] for i in range(len(inputs))]

@@ -1,4 +1,6 @@
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, TypedDict
 
 import torch
 from einops import rearrange
@@ -10,6 +12,7 @@ from mmengine.hub import get_config
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.models.arguments import check_arguments
 from mmdualformer.weights import load_checked
 
 from .mixed_size import MixedSizeRecognizer3D
@@ -32,16 +35,14 @@ class TokenTeacher:
         self.config = config
         self.checkpoint = checkpoint
         self.train_mode = train_mode
-        self.model = None
 
-    def load(self) -> None:
-        """Build the recognizer and load its weights, if that is not done yet.
+    @cached_property
+    def model(self) -> Any:
+        """The recognizer with its weights, loaded when it is first asked for.
 
         Raises:
             UserError: The config or the checkpoint is missing, or they do not fit.
         """
-        if self.model is not None:
-            return
         try:
             cfg = get_config(self.config) if '::' in self.config else Config.fromfile(self.config)
         except FileNotFoundError:
@@ -59,12 +60,11 @@ class TokenTeacher:
         for module in model.modules():
             if isinstance(module, DropPath):
                 module.eval()
-        self.model = model.requires_grad_(False)
+        return model.requires_grad_(False)
 
     @property
     def num_classes(self) -> int:
         """Classes that it knows."""
-        self.load()
         return self.model.cls_head.num_classes
 
     @torch.no_grad()
@@ -80,7 +80,6 @@ class TokenTeacher:
         Raises:
             UserError: The backbone gives no single map.
         """
-        self.load()
         model = self.model.to(pixels.device)
         inputs, _ = model.data_preprocessor.preprocess(list(pixels[:, None]), None)
         maps, _ = model.extract_feat(inputs, test_mode=True)
@@ -92,6 +91,17 @@ class TokenTeacher:
         logits = model.cls_head(rearrange(maps, 'N C T H W -> (N T H W) C 1 1 1'))
         batch, _, *size = maps.shape
         return rearrange(logits, '(N T H W) K -> N K T H W', N=batch, T=size[0], H=size[1])
+
+
+class _RequiredTeacherCfg(TypedDict):
+    config: str
+    checkpoint: str
+
+
+class TeacherCfg(_RequiredTeacherCfg, total=False):
+    """Arguments of a :class:`TokenTeacher`."""
+
+    train_mode: bool
 
 
 @MODELS.register_module()
@@ -107,7 +117,8 @@ class TokenLabelRecognizer3D(MixedSizeRecognizer3D):
         **kwargs: Those of ``Recognizer3D``.
     """
 
-    def __init__(self, *args, teacher: dict | None = None, **kwargs) -> None:
+    @check_arguments
+    def __init__(self, *args, teacher: TeacherCfg | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.teacher = TokenTeacher(**teacher) if teacher else None
 

@@ -11,14 +11,8 @@ from mmdualformer.analysis import PeakMemory, count_cost
 from mmdualformer.checkpoints.vidtr import convert_vidtr
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
-from mmdualformer.models.backbones.vidtr import (
-    GridEmbed,
-    HalvingPooling,
-    TemporalAttention,
-    TopKStdPooling,
-    resize_grid,
-    sinusoids,
-)
+from mmdualformer.models.backbones.vidtr import GridEmbed, resize_grid, sinusoids
+from mmdualformer.models.backbones.vidtr_attention import HalvingPooling, TemporalAttention, TopKStdPooling
 from tests.reference import Reference
 
 COMPACT = dict(pool_layers=(0, 1), pool_frames=(4, 2))
@@ -380,12 +374,15 @@ def test_separable_attention_makes_no_matrix_of_all_tokens():
     ('settings', 'message'),
     [
         (dict(arch='huge'), "arch='huge' .* choose from \\['compact_medium', 'compact_small', 'large',"),
-        (dict(arch=dict(embed_dims=8)), 'must give embed_dims, num_layers, num_heads, feedforward_channels'),
+        (dict(arch=dict(embed_dims=8)), 'a dict with embed_dims, num_layers, num_heads and feedforward_channels'),
         (dict(arch=dict(embed_dims=9, num_layers=1, num_heads=2, feedforward_channels=8)), 'multiple of num_heads=2'),
-        (dict(arch=dict(embed_dims=8, num_layers=0, num_heads=2, feedforward_channels=8)), 'positive numbers only'),
+        (
+            dict(arch=dict(embed_dims=8, num_layers=0, num_heads=2, feedforward_channels=8)),
+            r'arch\.num_layers=0 must be an integer from 1',
+        ),
         (dict(patch_size=(1, 16)), r'patch_size=\(1, 16\) must be three positive integers'),
-        (dict(clip_size=(8, 0, 224)), r'clip_size=\(8, 0, 224\) must be three positive integers'),
-        (dict(attention='local'), "attention='local' must be one of"),
+        (dict(clip_size=(8, 0, 224)), r'clip_size\[1\]=0 must be an integer from 1'),
+        (dict(attention='local'), "attention='local' must be 'separable', 'joint'"),
         (dict(pooling='max'), "pooling='max' must be"),
         (dict(position='last'), "position='last' must be"),
         (dict(arch='compact_small', position='every'), "position='every' does not fit"),

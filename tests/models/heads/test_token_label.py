@@ -65,9 +65,9 @@ def test_the_token_branch_has_the_dropout_of_the_head():
 
 
 def test_bad_arguments_and_missing_labels():
-    with pytest.raises(UserError, match='gamma=2 must lie between 0 and 1'):
+    with pytest.raises(UserError, match='gamma=2 must be a number from 0 to 1'):
         build(gamma=2)
-    with pytest.raises(UserError, match='num_token_labels=7 must lie between 1 and num_classes=6'):
+    with pytest.raises(UserError, match='num_token_labels=7 must be at most num_classes=6'):
         build(num_token_labels=7)
     with pytest.raises(UserError, match=r'set model\.teacher, or put LoadTokenLabels'):
         build().loss(torch.randn(1, 4, 1, 1, 1), [ActionDataSample().set_gt_label(0)])

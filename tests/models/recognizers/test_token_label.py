@@ -81,7 +81,6 @@ def test_a_teacher_in_train_mode_labels_by_dropout_and_the_batch(teacher):
     pixels = 255 * torch.rand(2, 3, 18, 32, 32)
     steady, noisy = (TokenTeacher(**teacher, train_mode=mode) for mode in (False, True))
     torch.testing.assert_close(steady(pixels), steady(pixels))
-    noisy.load()
     noisy.model.cls_head.dropout = torch.nn.Dropout(0.5)  # the quick start's model has none
     assert (noisy(pixels) - noisy(pixels)).abs().max() > 0
     assert noisy.model.training and not any(p.requires_grad for p in noisy.model.parameters())
@@ -113,6 +112,8 @@ def test_clips_of_other_sizes_and_precision(teacher):
 def test_a_teacher_that_cannot_be_loaded_is_one_line_before_training(teacher):
     for change, message in (
         (dict(checkpoint='no.pth'), r"model\.teacher\.checkpoint: checkpoint 'no\.pth' does not"),
+        (dict(checkpoint=5), r'teacher\.checkpoint=5 must be a string'),
+        (dict(weights=''), 'must be a dict with config, checkpoint and train_mode or None'),
         (dict(config='no.py'), r"model\.teacher\.config='no\.py' does not exist"),
         (dict(config=str(REPO / 'configs/dualformer_t_k400.py')), 'of another architecture'),
     ):
