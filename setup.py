@@ -43,6 +43,7 @@ REQUIREMENTS = [
 # No requirement, as there may be a full mmcv: the two own the same files, and pip would overwrite one by the other.
 MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
 EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
+DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 
 
@@ -126,8 +127,16 @@ setup(
     install_requires=REQUIREMENTS,
     extras_require={
         'mmcv': MMCV_REQUIREMENTS,
+        'docs': DOCS_REQUIREMENTS,
         'export': EXPORT_REQUIREMENTS,
-        'test': ['pytest', 'pytest-xdist', 'ruff', *TYPE_CHECKER_REQUIREMENTS, *EXPORT_REQUIREMENTS],
+        'test': [
+            'pytest',
+            'pytest-xdist',
+            'ruff',
+            *TYPE_CHECKER_REQUIREMENTS,
+            *DOCS_REQUIREMENTS,
+            *EXPORT_REQUIREMENTS,
+        ],
     },
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,

@@ -61,7 +61,8 @@ def test_the_documented_costs_are_these():
     rows = [line for line in (REPO / 'docs/vidtr.md').read_text().splitlines() if 'vidtr' in line and ' G |' in line]
     assert len(rows) == 6
     for row in rows:
-        name, _, _, _, convention, macs = (cell.strip(' `') for cell in row.split('|')[1:7])
+        link, _, _, _, convention, macs = (cell.strip() for cell in row.split('|')[1:7])
+        name = link.split('`')[1]
         assert (convention, macs) == tuple(f'{cost} G' for cost in COSTS[name][1:])
 
 
