@@ -1,17 +1,16 @@
 """Installs mmdualformer; tool settings are in pyproject.toml, exact versions in constraints.txt."""
 
 import os
+import re
 import shutil
-import site
-import sys
-import sysconfig
-from importlib import metadata
 from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
+URL = 'https://github.com/mmdualformer/mmdualformer'
+RAW = 'https://raw.githubusercontent.com/mmdualformer/mmdualformer/main'
 MIM_FILES = ('configs', 'tools', 'model-index.yml')  # what an OpenMMLab package carries in its .mim folder
 
 # Runs mmdualformer/_startup.py, which says why, without importing the package.
@@ -33,6 +32,7 @@ REQUIREMENTS = [
     'numpy',
     'psutil',
     'pyyaml',
+    'rich',
     'matplotlib',
     'opencv-python',
     'pillow',
@@ -40,26 +40,33 @@ REQUIREMENTS = [
     'importlib_metadata>=4.8',  # mmaction2
     'setuptools>=77.0.3,<82',  # mmengine imports pkg_resources, which 82 removed; torch 2.13 needs 77
 ]
+# No requirement, as there may be a full mmcv: the two own the same files, and pip would overwrite one by the other.
+MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
 EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
+DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
+TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 
 
-def mmcv_requirements():
-    """mmcv-lite, unless the environment that is installed into has an mmcv: the two own the same files.
+def link_outside(markdown: str) -> str:
+    """Turn links to files of the repository into links that work outside of it."""
 
-    pip builds in an isolated environment, but with the interpreter, and so the paths, of the one it installs into.
-    """
-    paths = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
-    venv = Path(sys.prefix, 'pyvenv.cfg')
-    if not venv.exists() or 'include-system-site-packages = true' in venv.read_text(encoding='utf-8'):
-        paths.update([site.getusersitepackages(), *site.getsitepackages([sys.base_prefix])])
-    installed = {dist.metadata['Name'] for dist in metadata.distributions(path=sorted(paths))}
-    return [] if installed & {'mmcv', 'mmcv-full', 'mmcv_full'} else ['mmcv-lite>=2.1.0,<2.2']
+    def replace(match: re.Match) -> str:
+        before, target = match.groups()
+        if not target or not (ROOT / target).exists():
+            return match[0]
+        if before != '](':  # an image: the file, not its page
+            return f'{before}{RAW}/{target}'
+        return f'{before}{URL}/{"tree" if (ROOT / target).is_dir() else "blob"}/main/{target}'
+
+    return re.sub(r'(!\[[^][]*\]\(|src="|\]\()([^)"#:\s]*)', replace, markdown)
 
 
 class BuildWithMim(build_py):
     """Adds ``mmdualformer/.mim``, links in an editable install and copies in any other, and ``mmdualformer.pth``."""
 
     def run(self):
+        if not self.editable_mode:  # files that an earlier build left are in no wheel
+            shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
         target = (ROOT if self.editable_mode else Path(self.build_lib)) / 'mmdualformer' / '.mim'
         shutil.rmtree(target, ignore_errors=True)
@@ -88,27 +95,48 @@ setup(
     name='mmdualformer',
     version=version['__version__'],
     description='DualFormer, Video Mobile-Former and VidTr for MMAction2',
-    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description=link_outside((ROOT / 'README.md').read_text(encoding='utf-8')),
     long_description_content_type='text/markdown',
+    url=URL,
+    project_urls={
+        'Source': URL,
+        'Documentation': f'{URL}/tree/main/docs',
+        'Changelog': f'{URL}/blob/main/CHANGELOG.md',
+        'Issues': f'{URL}/issues',
+    },
     author='The mmdualformer authors',
-    license='Apache-2.0',
+    license_expression='Apache-2.0',
+    license_files=['LICENSE'],
     classifiers=[
+        'Development Status :: 4 - Beta',
+        'Environment :: Console',
+        'Environment :: GPU :: NVIDIA CUDA',
         'Intended Audience :: Science/Research',
-        'License :: OSI Approved :: Apache Software License',
         'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3 :: Only',
         *(f'Programming Language :: Python :: 3.{minor}' for minor in range(10, 14)),
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     keywords=['action recognition', 'video transformer', 'MMAction2'],
     packages=find_packages(include=['mmdualformer', 'mmdualformer.*']),
+    py_modules=['mmdualformer_command'],
     package_data={'mmdualformer.checkpoints': ['*.txt'], 'mmdualformer.papers': ['published/*.yaml']},
-    entry_points={'console_scripts': ['mmdualformer = mmdualformer.__main__:main']},
+    entry_points={'console_scripts': ['mmdualformer = mmdualformer_command:main']},
     python_requires='>=3.10,<3.14',
-    install_requires=REQUIREMENTS + mmcv_requirements(),
+    install_requires=REQUIREMENTS,
     extras_require={
+        'mmcv': MMCV_REQUIREMENTS,
+        'docs': DOCS_REQUIREMENTS,
         'export': EXPORT_REQUIREMENTS,
-        'test': ['pytest', 'pytest-xdist', 'ruff', *EXPORT_REQUIREMENTS],
+        'test': [
+            'pytest',
+            'pytest-xdist',
+            'ruff',
+            *TYPE_CHECKER_REQUIREMENTS,
+            *DOCS_REQUIREMENTS,
+            *EXPORT_REQUIREMENTS,
+        ],
     },
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,

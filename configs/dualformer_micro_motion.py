@@ -1,6 +1,11 @@
 # A DualFormer small enough to train on a laptop's CPU in minutes. The motion data set and this size are ours, not the
 # paper's: they are what the quick start runs.
-_base_ = ['_base_/models/dualformer_t.py', '_base_/datasets/motion.py', '_base_/motion_12e.py']
+_base_ = [
+    '_base_/models/dualformer_t.py',
+    '_base_/data/motion.py',
+    '_base_/pipelines/motion.py',
+    '_base_/schedules/motion_12e.py',
+]
 
 model = dict(
     backbone=dict(
@@ -14,5 +19,8 @@ model = dict(
         drop_path_rate=0.0,
         out_indices=(2,),
     ),
-    cls_head=dict(num_classes=8, in_channels=128, dropout_ratio=0.0),
+    cls_head=dict(num_classes=_base_.motion.num_classes, in_channels=128, dropout_ratio=0.0),
 )
+
+train_dataloader = dict(dataset=_base_.motion.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.motion.val)

@@ -4,11 +4,14 @@
 # model.data_preprocessor.mean="[104,117,128]" model.data_preprocessor.std="[1,1,1]".
 _base_ = [
     '_base_/models/dualformer_s.py',
-    '_base_/datasets/diving48.py',
+    '_base_/data/diving48.py',
+    '_base_/pipelines/dualformer_32x4.py',
     '_base_/schedules/adamw_16e.py',
     '_base_/default_runtime.py',
 ]
 
-model = dict(cls_head=dict(num_classes=48))
+model = dict(cls_head=dict(num_classes=_base_.diving48.num_classes))
+train_dataloader = dict(dataset=_base_.diving48.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.diving48.val)
 
 load_from = 'checkpoints/dualformer_s_k400.pth'

@@ -2,6 +2,5 @@
 # dualformer_s_diving48.py.
 _base_ = 'dualformer_s_diving48.py'
 
-test_pipeline = _base_.test_pipeline
-test_pipeline[4] = dict(type='ThreeCrop', crop_size=224)
+test_pipeline = [_base_.init, _base_.test_sample, _base_.decode, *_base_.three_crops, *_base_.pack]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,8 +1,5 @@
 # DualFormer-S in 2D on ImageNet-1K (supplement, A.2). Paper: 83.5 %, 8.1 GFLOPs, 50 M parameters. Here: 8.3 GFLOPs,
 # 49.6 M.
-_base_ = [
-    '_base_/models/dualformer_s_2d.py',
-    '_base_/datasets/imagenet1k.py',
-    '_base_/schedules/adamw_300e.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'dualformer_t_in1k.py'
+
+model = dict(backbone=dict(arch='small'), cls_head=dict(in_channels=768))

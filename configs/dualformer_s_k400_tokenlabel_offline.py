@@ -5,8 +5,17 @@ _base_ = 'dualformer_s_k400_tokenlabel.py'
 model = dict(teacher=None)
 
 train_pipeline = [
-    *_base_.train_pipeline[:-1],
-    dict(type='LoadTokenLabels', root='data/kinetics400/token_labels', num_classes=400, map_size=(16, 7, 7)),
+    _base_.init,
+    _base_.train_sample,
+    _base_.decode,
+    *_base_.random_resized_crop,
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(
+        type='LoadTokenLabels',
+        root='data/kinetics400/token_labels',
+        num_classes=_base_.k400.num_classes,
+        map_size=(16, 7, 7),
+    ),
     dict(type='PackActionInputs', algorithm_keys=('token_logits',)),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -2,21 +2,14 @@
 # does it. Paper: 75.9 %, 28 GFLOPs a view (4 views); here 27.8.
 _base_ = [
     '_base_/models/dualformer_t.py',
-    '_base_/datasets/diving48.py',
+    '_base_/data/diving48.py',
+    '_base_/pipelines/dualformer_16x4.py',
     '_base_/schedules/adamw_16e.py',
     '_base_/default_runtime.py',
 ]
 
-model = dict(cls_head=dict(num_classes=48))
-
-train_pipeline = _base_.train_pipeline
-val_pipeline = _base_.val_pipeline
-test_pipeline = _base_.test_pipeline
-for pipeline in (train_pipeline, val_pipeline, test_pipeline):
-    pipeline[1].clip_len = 16
-
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+model = dict(cls_head=dict(num_classes=_base_.diving48.num_classes))
+train_dataloader = dict(dataset=_base_.diving48.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.diving48.val)
 
 load_from = 'checkpoints/dualformer_t_k400.pth'

@@ -2,7 +2,12 @@
 # without (Appendix C).
 _base_ = [
     '_base_/models/dualformer_t.py',
-    '_base_/datasets/k400.py',
+    '_base_/data/k400.py',
+    '_base_/pipelines/dualformer_32x2.py',
     '_base_/schedules/adamw_30e.py',
     '_base_/default_runtime.py',
 ]
+
+model = dict(cls_head=dict(num_classes=_base_.k400.num_classes))
+train_dataloader = dict(dataset=_base_.k400.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.k400.val)

@@ -3,21 +3,14 @@
 # 0.2 and mean [104, 117, 128] with std 1, where the paper trains as on Kinetics.
 _base_ = [
     '_base_/models/dualformer_t.py',
-    '_base_/datasets/ucf101.py',
+    '_base_/data/ucf101.py',
+    '_base_/pipelines/dualformer_16x4.py',
     '_base_/schedules/adamw_16e.py',
     '_base_/default_runtime.py',
 ]
 
-model = dict(cls_head=dict(num_classes=101))
-
-train_pipeline = _base_.train_pipeline
-val_pipeline = _base_.val_pipeline
-test_pipeline = _base_.test_pipeline
-for pipeline in (train_pipeline, val_pipeline, test_pipeline):
-    pipeline[1].clip_len = 16
-
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+model = dict(cls_head=dict(num_classes=_base_.ucf101.num_classes))
+train_dataloader = dict(dataset=_base_.ucf101.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.ucf101.val)
 
 load_from = 'checkpoints/dualformer_t_k400.pth'

@@ -9,6 +9,11 @@ model = dict(
         out_indices=(2,),
     ),
     cls_head=dict(
-        _delete_=True, type='X3DHead', num_classes=8, in_channels=216, dropout_ratio=0.0, average_clips='prob'
+        _delete_=True,
+        type='X3DHead',
+        num_classes=_base_.motion.num_classes,
+        in_channels=216,
+        dropout_ratio=0.0,
+        average_clips='prob',
     ),
 )

@@ -2,9 +2,12 @@
 # convention, 583.4 multiply-adds. From random weights, as vidtr_s_k400.py.
 _base_ = [
     '_base_/models/vidtr_s.py',
-    '_base_/datasets/k400_32x2_10x3.py',
+    '_base_/data/k400.py',
+    '_base_/pipelines/vidtr_32x2.py',
     '_base_/schedules/sgd_50e.py',
     '_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(arch='large'))
+model = dict(backbone=dict(arch='large'), cls_head=dict(num_classes=_base_.k400.num_classes))
+train_dataloader = dict(dataset=_base_.k400.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.k400.val)

@@ -1,16 +1,9 @@
 # Table 6, VidTr-L on Kinetics-700, from Kinetics-400. Paper: 70.2 %. It gives no schedule of its own; this is that of
 # Kinetics-400.
-_base_ = 'vidtr_l_k400.py'
+_base_ = ['vidtr_l_k400.py', '_base_/data/k700.py']
 
-model = dict(cls_head=dict(num_classes=700))
-
-data_root = 'data/kinetics700/videos_train'
-data_root_val = 'data/kinetics700/videos_val'
-ann_file_train = 'data/kinetics700/kinetics700_train_list_videos.txt'
-ann_file_val = 'data/kinetics700/kinetics700_val_list_videos.txt'
-
-train_dataloader = dict(dataset=dict(ann_file=ann_file_train, data_prefix=dict(video=data_root)))
-val_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val)))
-test_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val)))
+model = dict(cls_head=dict(num_classes=_base_.k700.num_classes))
+train_dataloader = dict(dataset=_base_.k700.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.k700.val)
 
 load_from = 'checkpoints/vidtr_l_k400.pth'

@@ -1,15 +1,9 @@
 # Table 6, VidTr-M on HMDB-51, split 1, from Kinetics-400. Paper: 74.4 %.
-_base_ = 'vidtr_m_k400.py'
+_base_ = ['vidtr_m_k400.py', '_base_/data/hmdb51.py']
 
-model = dict(cls_head=dict(num_classes=51))
-
-data_root = data_root_val = 'data/hmdb51/videos'
-ann_file_train = 'data/hmdb51/hmdb51_train_split_1_videos.txt'
-ann_file_val = 'data/hmdb51/hmdb51_val_split_1_videos.txt'
-
-train_dataloader = dict(dataset=dict(ann_file=ann_file_train, data_prefix=dict(video=data_root)))
-val_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val)))
-test_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val)))
+model = dict(cls_head=dict(num_classes=_base_.hmdb51.num_classes))
+train_dataloader = dict(dataset=_base_.hmdb51.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.hmdb51.val)
 
 # 6 epochs (Section 4.3); the steps, at the same shares of them as on Kinetics, are ours.
 param_scheduler = [dict(type='MultiStepLR', milestones=[3, 5], gamma=0.1, by_epoch=True, begin=0, end=6)]

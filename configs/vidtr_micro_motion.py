@@ -1,6 +1,11 @@
 # A VidTr small enough to train on a CPU. The quick start's motion data set, this size and this recipe are ours, not the
 # paper's. Cubic patches of two frames, as what moves from one frame to the next is then in a patch.
-_base_ = ['_base_/models/vidtr_s.py', '_base_/datasets/motion.py', '_base_/motion_12e.py']
+_base_ = [
+    '_base_/models/vidtr_s.py',
+    '_base_/data/motion.py',
+    '_base_/pipelines/motion.py',
+    '_base_/schedules/motion_12e.py',
+]
 
 model = dict(
     backbone=dict(
@@ -10,11 +15,11 @@ model = dict(
         drop_rate=0.0,
         attn_drop_rate=0.0,
     ),
-    cls_head=dict(num_classes=8, in_channels=96, dropout_ratio=0.0),
+    cls_head=dict(num_classes=_base_.motion.num_classes, in_channels=96, dropout_ratio=0.0),
 )
 
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=1, end=16, convert_to_iter_based=True),
-]
+train_dataloader = dict(dataset=_base_.motion.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.motion.val)
+
+param_scheduler = [_base_.warmup, dict(_base_.cosine, end=16)]
 train_cfg = dict(max_epochs=16)

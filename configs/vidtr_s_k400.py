@@ -3,7 +3,12 @@
 # to start it from ViT-B.
 _base_ = [
     '_base_/models/vidtr_s.py',
-    '_base_/datasets/k400_8x8_10x3.py',
+    '_base_/data/k400.py',
+    '_base_/pipelines/vidtr_8x8.py',
     '_base_/schedules/sgd_50e.py',
     '_base_/default_runtime.py',
 ]
+
+model = dict(cls_head=dict(num_classes=_base_.k400.num_classes))
+train_dataloader = dict(dataset=_base_.k400.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.k400.val)

@@ -2,9 +2,12 @@
 # 89 GFLOPs a view. Here: 89.7 in the paper's convention, 179.6 multiply-adds. From random weights, as vidtr_s_k400.py.
 _base_ = [
     '_base_/models/vidtr_s.py',
-    '_base_/datasets/k400_8x8_10x3.py',
+    '_base_/data/k400.py',
+    '_base_/pipelines/vidtr_8x8.py',
     '_base_/schedules/sgd_50e.py',
     '_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(attention='joint'))
+model = dict(backbone=dict(attention='joint'), cls_head=dict(num_classes=_base_.k400.num_classes))
+train_dataloader = dict(dataset=_base_.k400.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.k400.val)

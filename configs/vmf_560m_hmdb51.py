@@ -2,19 +2,14 @@
 # The optimiser settings are ours.
 _base_ = [
     '_base_/models/vmf_560m.py',
-    '_base_/datasets/k400_uniform_172.py',
+    '_base_/data/hmdb51.py',
+    '_base_/pipelines/vmf_172.py',
     '_base_/schedules/sgd_48e.py',
     '_base_/default_runtime.py',
 ]
 
-model = dict(cls_head=dict(num_classes=51))
-
-data_root = data_root_val = 'data/hmdb51/videos'
-ann_file_train = 'data/hmdb51/hmdb51_train_split_1_videos.txt'
-ann_file_val = 'data/hmdb51/hmdb51_val_split_1_videos.txt'
-
-train_dataloader = dict(dataset=dict(ann_file=ann_file_train, data_prefix=dict(video=data_root)))
-val_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val)))
-test_dataloader = dict(dataset=dict(ann_file=ann_file_val, data_prefix=dict(video=data_root_val)))
+model = dict(cls_head=dict(num_classes=_base_.hmdb51.num_classes))
+train_dataloader = dict(dataset=_base_.hmdb51.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.hmdb51.val)
 
 load_from = 'checkpoints/vmf_560m_k600.pth'

@@ -4,6 +4,18 @@ Importing the package mends the installed stack (:mod:`mmdualformer.compat`) and
 ``mmaction.registry``.
 """
 
+import importlib.util
+import sys
+
+if importlib.util.find_spec('mmcv') is None:  # none of the requirements, as setup.py says
+    _missing = ImportError("mmcv is missing; pip install 'mmcv-lite>=2.1.0,<2.2', or a full mmcv below 2.2")
+    _hook = sys.excepthook
+    # where nobody catches it, as in a tool, the line and no traceback
+    sys.excepthook = lambda kind, error, trace: (
+        print(f'error: {error}', file=sys.stderr) if error is _missing else _hook(kind, error, trace)
+    )
+    raise _missing
+
 from . import compat
 
 compat.apply()

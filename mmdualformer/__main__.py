@@ -1,6 +1,7 @@
 """One command for all tools: ``mmdualformer NAME ...`` runs ``tools/NAME.py``, from any folder.
 
-The tools are those of the checkout that the package is in, or those that an installed package carries.
+The tools are those of the checkout that the package is in, or those that an installed package carries. This file
+imports the package only where it runs a tool, as mmdualformer_command.py says.
 """
 
 import argparse
@@ -12,8 +13,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-
-import torch
 
 PACKAGE = Path(__file__).resolve().parent
 IN_CHECKOUT = (PACKAGE.parent / 'tools' / 'quickstart.sh').is_file()
@@ -56,10 +55,33 @@ def print_help(tools: dict[str, Path]) -> None:
 
 
 def find_config(argument: str) -> str:
-    """Turn an argument that names a config of ours, and no file of the current folder, into the config's path."""
-    path = Path(argument)
+    """Turn an argument that names a config of ours, and no file of the current folder, into the config's path.
+
+    The argument is a name, or ends in one: ``--config=configs/dualformer_t_k400.py``.
+    """
+    before, equals, name = argument.rpartition('=')
+    path = Path(name)
     is_ours = path.parts[:1] == ('configs',) and path.suffix == '.py' and not path.exists()
-    return str(ROOT / path) if is_ours and (ROOT / path).is_file() else argument
+    return f'{before}{equals}{ROOT / path}' if is_ours and (ROOT / path).is_file() else argument
+
+
+def take_gpus(name: str, path: Path, arguments: list[str]) -> tuple[int | None, list[str]]:
+    """Take ``--gpus N`` out of a tool's arguments: the number, or None, and the other arguments."""
+    end = arguments.index('--') if '--' in arguments else len(arguments)  # what follows are names of files
+    ours, files = arguments[:end], arguments[end:]
+    if name not in SEVERAL_PROCESSES:
+        has_its_own = "'--gpus'" in path.read_text(encoding='utf-8')
+        if not has_its_own and any(argument.partition('=')[0] == '--gpus' for argument in ours):
+            sys.exit(f'error: {name} takes no --gpus; {" and ".join(SEVERAL_PROCESSES)} do')
+        return None, arguments
+    parser = argparse.ArgumentParser(
+        prog=f'mmdualformer {name}', usage='%(prog)s [--gpus N] ...', add_help=False, allow_abbrev=False
+    )
+    parser.add_argument('--gpus', type=int)
+    known, others = parser.parse_known_args(ours)
+    if known.gpus is not None and known.gpus < 1:
+        sys.exit(f'error: --gpus {known.gpus} must be at least 1')
+    return known.gpus, [*others, *files]
 
 
 def launch(path: Path, processes: int, arguments: list[str]) -> None:
@@ -88,18 +110,14 @@ def launch(path: Path, processes: int, arguments: list[str]) -> None:
 
 def run_tool(name: str, path: Path, arguments: list[str]) -> None:
     """Run a tool in this process, or with ``--gpus`` in several."""
-    if name in SEVERAL_PROCESSES:
-        if {'-h', '--help'} & set(arguments):
-            print(f'{GPUS_HELP}The other arguments are:\n')
-        parser = argparse.ArgumentParser(
-            prog=f'mmdualformer {name}', usage='%(prog)s [--gpus N] ...', add_help=False, allow_abbrev=False
-        )
-        parser.add_argument('--gpus', type=int)
-        known, arguments = parser.parse_known_args(arguments)
-        if known.gpus is not None:
-            if known.gpus < 1:
-                sys.exit(f'error: --gpus {known.gpus} must be at least 1')
-            return launch(path, known.gpus, arguments)
+    gpus, arguments = take_gpus(name, path, arguments)
+    if name in SEVERAL_PROCESSES and {'-h', '--help'} & set(arguments):
+        print(f'{GPUS_HELP}The other arguments are:\n')
+
+    import mmdualformer  # noqa: F401  (says what is missing, whatever the tool imports first)
+
+    if gpus is not None:
+        return launch(path, gpus, arguments)
     sys.argv = [str(path), *arguments]
     runpy.run_path(str(path), run_name='__main__')
 
@@ -118,6 +136,8 @@ def quickstart(arguments: list[str]) -> None:
         code = subprocess.run([sys.executable, '-m', 'mmdualformer', *map(str, command)]).returncode
         if code:
             sys.exit(code)
+
+    import torch
 
     config, data, work = 'configs/dualformer_micro_motion.py', Path('data/motion'), Path('work_dirs/quickstart')
     # as many processes as GPUs, of a number that divides the batch of 16; two without a GPU
@@ -142,6 +162,7 @@ def main() -> None:
     name = name.replace('_', '-')
     if IN_CHECKOUT:  # the processes of a tool import this checkout too
         os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
+    os.environ['MMDUALFORMER_COMMAND'] = name  # for mmdualformer.commands
     arguments = [find_config(argument) for argument in arguments]
     if name in ('-h', '--help'):
         print_help(tools)

@@ -15,11 +15,8 @@ from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from mmdualformer import compat
 from mmdualformer.checkpoints import load_recognizer
-from mmdualformer.configs import parse_options, read_config
+from mmdualformer.configs import RUNNER_KEYS, merge_options, parse_options, read_config
 from mmdualformer.errors import UserError, describe
-
-# Variables of OpenMMLab's configs, which runs do not read; inference reads test_pipeline.
-VARIABLES = re.compile('(train|val|test)_pipeline|data_root.*|ann_file.*|dataset_type')
 
 # Why files cannot be written that are no fault of a tool.
 UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS)
@@ -199,14 +196,16 @@ def load_config(args: argparse.Namespace) -> Config:
     Raises:
         UserError: See :func:`~mmdualformer.configs.read_config`; or an option sets what a run does not read.
     """
+    cfg = read_config(args.config)
     for key in args.cfg_options:
-        if VARIABLES.fullmatch(key.partition('.')[0]):
+        root = key.partition('.')[0]
+        if root in cfg and root not in RUNNER_KEYS:
             raise UserError(
-                f'{OPTIONS} {key} would change nothing: {args.config} has put it into the data '
-                'already; set it there, in keys such as train_dataloader.dataset.pipeline'
+                f'{OPTIONS} {key} would change nothing: {root} is a variable, which {args.config} has put where it '
+                'is read already; set it there, in keys such as train_dataloader.dataset.pipeline'
             )
+    merge_options(cfg, args.cfg_options, args.config)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir

@@ -31,7 +31,7 @@ def test_a_missing_list_is_named_with_the_file_that_sets_it():
         check_datasets(cfg, LOADERS)
     message = str(error.value)
     assert "train_dataloader.dataset.ann_file='data/kinetics400/kinetics400_train_list_videos.txt'" in message
-    assert 'set in ' in message and 'configs/_base_/datasets/k400.py' in message
+    assert 'set in ' in message and 'configs/_base_/data/k400.py' in message
     assert str(Path('data/kinetics400').absolute()) in message
     assert '\n' not in message
 
@@ -187,7 +187,7 @@ class TestImageFolder:
         with pytest.raises(
             UserError,
             match=r"train_dataloader\.dataset\.data_prefix\.img='data/imagenet/train', set "
-            r'in .*configs/_base_/datasets/imagenet1k\.py, does not exist',
+            r'in .*configs/_base_/data/imagenet1k\.py, does not exist',
         ):
             check_datasets(Config.fromfile(REPO / 'configs/dualformer_s_in1k.py'), LOADERS)
 

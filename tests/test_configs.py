@@ -1,3 +1,4 @@
+import ast
 import itertools
 import math
 import subprocess
@@ -18,9 +19,55 @@ from mmdualformer.checkpoints.inflate import inflate
 from mmdualformer.weights import check_checkpoint
 from tests.helpers import REPO, build_backbone, config_text
 
-CONFIGS = sorted(str(path.relative_to(REPO / 'configs')) for path in (REPO / 'configs').glob('[!_]*/*.py')) + sorted(
-    path.name for path in (REPO / 'configs').glob('*.py')
-)
+FILES = sorted((REPO / 'configs').rglob('*.py'))
+CONFIGS = [
+    str(path.relative_to(REPO / 'configs')) for path in FILES if not path.is_relative_to(REPO / 'configs/_base_')
+]
+DATA = sorted((REPO / 'configs/_base_/data').glob('*.py'))
+
+
+def strings(path: Path) -> list[str]:
+    """The strings in the code of a config."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_configs_name_what_they_change(path):
+    """They build dicts and lists; none changes a step of a pipeline, or anything else, by its number or in place."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not isinstance(node, (ast.Subscript, ast.AugAssign, ast.For)), ast.unparse(node)
+        assert not isinstance(node, ast.Call) or ast.unparse(node.func) == 'dict', ast.unparse(node)
+        if isinstance(node, ast.Assign):
+            assert all(isinstance(target, ast.Name) for target in node.targets), ast.unparse(node)
+
+
+@pytest.mark.parametrize('path', DATA, ids=lambda path: path.stem)
+def test_the_paths_of_a_data_set_stand_in_one_file(path):
+    paths = {string for string in strings(path) if string.startswith('data/')}
+    assert paths
+    for other in FILES:
+        assert other == path or not paths & set(strings(other)), other
+
+
+@pytest.fixture(scope='module')
+def data_sets() -> list[dict]:
+    return [Config.fromfile(path)[path.stem] for path in DATA]
+
+
+def reads(loader: dict, part: dict) -> bool:
+    """Whether a loader reads a part of a data set."""
+    return loader.dataset == {**loader.dataset, **part}
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_every_config_has_one_data_set_and_the_samplings_that_it_names(name, data_sets):
+    cfg = Config.fromfile(REPO / 'configs' / name)
+    (data,) = [data for data in data_sets if reads(cfg.train_dataloader, data.train)]
+    assert all(reads(loader, data.val) for loader in (cfg.val_dataloader, cfg.test_dataloader) if loader)
+    assert cfg.model.cls_head.num_classes == data.num_classes
+    for kind in ('train', 'val', 'test'):
+        assert f'{kind}_sample' not in cfg or cfg[f'{kind}_sample'] == cfg[f'{kind}_pipeline'][1]
 
 
 @pytest.mark.parametrize('name', CONFIGS)
@@ -151,7 +198,7 @@ def test_configs_by_package_name_from_any_directory(tmp_path, monkeypatch):
     assert mine.model.cls_head.num_classes == 7
     assert mine.model.backbone == reference.model.backbone
 
-    Path('nested.py').write_text("_base_ = 'mmdualformer::ablations/dualformer_micro_motion_shuffled.py'\n")
+    Path('nested.py').write_text("_base_ = 'mmdualformer::ablations/dualformer/dualformer_micro_motion_shuffled.py'\n")
     assert Config.fromfile('nested.py').train_pipeline[3].type == 'ShuffleFrames'
     Path('missing.py').write_text("_base_ = 'mmdualformer::dualformer_x_k400.py'\n")
     with pytest.raises(FileNotFoundError, match=r'dualformer_x_k400\.py'):
@@ -219,7 +266,7 @@ def test_configs_of_other_packages_are_found_as_before():
 )
 def test_ablations_of_the_paper_cost_what_they_say(name, gflops, params, paper):
     """Tables 3 to 7: four views of DualFormer-T; the paper prints a view's GFLOPs, rounded, times four."""
-    path = REPO / f'configs/ablations/dualformer_t_k400_{name}.py'
+    path = REPO / f'configs/ablations/dualformer/dualformer_t_k400_{name}.py'
     cfg = Config.fromfile(path)
     backbone = build_backbone(cfg)
     sample = cfg.test_pipeline[1]

@@ -1,3 +1,4 @@
+import ast
 import os
 import shutil
 import subprocess
@@ -6,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mmdualformer.__main__ import main
+from mmdualformer.__main__ import find_config, find_tools, main, take_gpus
 from tests.helpers import REPO, assert_one_line
+
+COMMAND = 'from mmdualformer_command import main; main()'  # as the console script that pip writes
 
 # Stands in for every tool of an installed package: writes down what it is given, and what a training run leaves.
 STUB = '''"""A stub.
@@ -36,11 +39,11 @@ sys.exit(code)
 
 @pytest.fixture
 def command(tmp_path):
-    """Run ``python -m mmdualformer`` of ``root`` in an empty folder; gives the finished process."""
+    """Run the command of ``root`` in an empty folder; gives the finished process."""
 
     def run(*arguments, root: Path = REPO, **env) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, '-m', 'mmdualformer', *map(str, arguments)],
+            [sys.executable, '-c', COMMAND, *map(str, arguments)],
             cwd=tmp_path,
             env={**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1', **env},
             capture_output=True,
@@ -56,6 +59,7 @@ def site_packages(tmp_path) -> Path:
     """The package as a wheel installs it, with stubs for the tools."""
     site = tmp_path / 'site'
     shutil.copytree(REPO / 'mmdualformer', site / 'mmdualformer', ignore=shutil.ignore_patterns('.mim', '__pycache__'))
+    shutil.copy(REPO / 'mmdualformer_command.py', site)
     mim = site / 'mmdualformer' / '.mim'
     (mim / 'configs').mkdir(parents=True)
     shutil.copy(REPO / 'configs/dualformer_micro_motion.py', mim / 'configs')
@@ -102,6 +106,8 @@ def test_a_tools_error_is_its_own(command):
         (('prepair',), ("no tool 'prepair'", 'did you mean prepare?')),
         (('qqqq',), ("no tool 'qqqq'", '--help')),
         (('train', 'configs/dualformer_t_k400.py', '--gpus', '0'), ('--gpus 0 must be at least 1',)),
+        (('recognize', 'best.pth', '--gpus', '2', 'a.mp4'), ('recognize takes no --gpus', 'train and test')),
+        (('sweep-views', 'config.py', 'best.pth', '--gpus=2'), ('sweep-views takes no --gpus',)),
     ],
 )
 def test_mistakes_are_one_line(monkeypatch, arguments, parts):
@@ -112,6 +118,103 @@ def test_mistakes_are_one_line(monkeypatch, arguments, parts):
     assert stop.value.code.startswith('error: ') and '\n' not in stop.value.code
     for part in parts:
         assert part in stop.value.code
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'gpus', 'others'),
+    [
+        ('train', 'config.py --gpus 2 --resume', 2, 'config.py --resume'),
+        ('test', '--gpus=8 config.py best.pth --cfg-options a=1 b=2', 8, 'config.py best.pth --cfg-options a=1 b=2'),
+        ('train', 'config.py --amp', None, 'config.py --amp'),
+        ('reproduce', '--table vidtr/2 --gpus 64', None, '--table vidtr/2 --gpus 64'),  # which has one of its own
+        ('recognize', 'best.pth -- --gpus', None, 'best.pth -- --gpus'),  # a file
+    ],
+)
+def test_gpus_may_stand_anywhere(name, arguments, gpus, others):
+    taken = take_gpus(name, find_tools()[name], arguments.split())
+    assert taken == (gpus, others.split())
+
+
+@pytest.mark.parametrize(
+    ('argument', 'found'),
+    [
+        ('configs/dualformer_t_k400.py', True),
+        ('./configs/ablations', False),
+        ('--teacher=configs/dualformer_t_k400.py', True),
+        ('configs/no.py', False),
+        ('tools/train.py', False),
+        ('work_dirs/configs/dualformer_t_k400.py', False),
+    ],
+)
+def test_configs_of_ours_are_found_from_any_folder(argument, found, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before, _, name = argument.rpartition('=')
+    expected = f'{before}{"=" if before else ""}{REPO / name}' if found else argument
+    assert find_config(argument) == expected
+    monkeypatch.chdir(REPO)
+    assert find_config(argument) == argument  # the current folder's own comes first
+
+
+@pytest.fixture
+def no_mmcv(tmp_path) -> dict:
+    """Environment variables of a Python that finds no mmcv."""
+    (tmp_path / 'hide').mkdir()
+    (tmp_path / 'hide' / 'sitecustomize.py').write_text(
+        'from importlib.machinery import PathFinder\n'
+        'find = PathFinder.find_spec\n'
+        "PathFinder.find_spec = lambda name, *args: None if name == 'mmcv' else find(name, *args)\n"
+    )
+    return {'PYTHONPATH': os.pathsep.join([str(tmp_path / 'hide'), str(REPO)])}
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ('-c', COMMAND, 'recognize', 'best.pth', 'a.mp4'),
+        ('-c', COMMAND, 'train', 'configs/dualformer_t_k400.py', '--gpus', '2'),
+        ('-m', 'mmdualformer'),
+        ('tools/recognize.py', 'best.pth', 'a.mp4'),
+        ('-c', 'import mmdualformer'),
+    ],
+)
+def test_without_an_mmcv_one_line_says_so(arguments, no_mmcv):
+    result = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=REPO,
+        env={**os.environ, **no_mmcv},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert_one_line(result, "mmcv is missing; pip install 'mmcv-lite>=2.1.0,<2.2'")
+    assert result.stderr.count('\n') == 1
+
+
+def test_without_an_mmcv_the_import_raises_and_the_command_still_lists_the_tools(no_mmcv, tmp_path):
+    code = (
+        'try: import mmdualformer\n'
+        "except ImportError as error: assert 'mmcv is missing' in str(error)\n"
+        "else: raise AssertionError('imported')\n"
+        f'{COMMAND}'
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, env={**os.environ, **no_mmcv}, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert 'recognize' in result.stdout and 'quickstart' in result.stdout
+
+
+def test_every_tool_imports_the_package_before_what_needs_an_mmcv():
+    """So that each of them says what is missing."""
+    for path in find_tools().values():
+        tree = ast.parse(path.read_text(encoding='utf-8'))
+        modules = [
+            (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).partition('.')[0]
+            for node in tree.body
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+        ]
+        ours = modules.index('mmdualformer')
+        assert not {'mmaction', 'mmcv'} & set(modules[:ours]), path
 
 
 def test_gpus_start_as_many_processes(command, motion_root, data_options, tmp_path):

@@ -1,24 +1,12 @@
-"""The files around the package: those of contributors, of CI, and of the source distribution."""
+"""The files around the package: those of contributors and of CI."""
 
 import re
-import shutil
-import subprocess
-import sys
-import tarfile
 
 import pytest
 import yaml
 
 from mmdualformer.version import __version__
 from tests.helpers import REPO
-
-PACKED = {  # folder -> endings of its files that the source distribution holds
-    '.github': ('.md', '.yml'),
-    'configs': ('.py', '.yml'),
-    'docs': ('.md', '.png'),
-    'tests': ('.py', '.json', '.csv'),
-    'tools': ('.py', '.sh'),
-}
 
 
 def load(name: str):
@@ -74,46 +62,8 @@ def test_files_that_are_named_exist(page):
     assert not [name for name in names if not (REPO / name).exists()]
 
 
-def test_the_source_distribution_holds_tests_and_docs(tmp_path):
-    source = tmp_path / 'source'
-    unwanted = shutil.ignore_patterns(
-        '.git', '.mim', '.venv*', '*.egg-info', 'build', 'data', 'dist', 'work_dirs', '__pycache__', '.*_cache'
-    )
-    shutil.copytree(
-        REPO,
-        source,
-        ignore=lambda folder, names: (
-            unwanted(folder, names) - ({'data'} if folder.endswith(('tests', 'tools')) else set())
-        ),
-    )
-    subprocess.run(
-        [sys.executable, '-c', 'from setuptools.build_meta import build_sdist; build_sdist("..")'],
-        cwd=source,
-        check=True,
-        capture_output=True,
-    )
-    with tarfile.open(next(tmp_path.glob('mmdualformer-*.tar.gz'))) as archive:
-        packed = {name.partition('/')[2] for name in archive.getnames()}
-    wanted = {
-        path.relative_to(source).as_posix()
-        for folder, endings in PACKED.items()
-        for path in (source / folder).rglob('*')
-        if path.suffix in endings
-    }
-    assert {'tests/data/paper_costs.csv', 'tools/data/prepare.py', 'docs/data.md', 'configs/vidtr_s_k400.py'} <= wanted
-    assert (
-        wanted
-        | {
-            'constraints.txt',
-            'CHANGELOG.md',
-            'CITATION.cff',
-            'CONTRIBUTING.md',
-            'LICENSE',
-            'README.md',
-            '.editorconfig',
-            '.pre-commit-config.yaml',
-            'pyproject.toml',
-        }
-        <= packed
-    )
-    assert not [name for name in packed if '__pycache__' in name]
+def test_commits_that_blame_skips_are_named_by_their_full_hash():
+    """Git stops at anything else."""
+    lines = (REPO / '.git-blame-ignore-revs').read_text(encoding='utf-8').splitlines()
+    hashes = [line for line in lines if not line.startswith('#')]
+    assert hashes and all(re.fullmatch('[0-9a-f]{40}', line) for line in hashes)

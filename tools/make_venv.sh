@@ -4,7 +4,7 @@
 set -euo pipefail
 
 VENV=$1
-EXTRA=${2:+[$2]}
+EXTRA=${2:-}
 REPO=$(cd "$(dirname "$0")/.." && pwd)
 PYTHON=${PYTHON:-python3}
 
@@ -26,7 +26,11 @@ if ! "$PYTHON" -m venv "$VENV"; then
     exit 1
 fi
 pip=("$VENV/bin/python" -m pip --disable-pip-version-check)
-"${pip[@]}" install --progress-bar off -c "$REPO/constraints.txt" -e "$REPO$EXTRA" |
+EXTRAS=mmcv${EXTRA:+,$EXTRA}
+if "${pip[@]}" show -q mmcv mmcv-full 2>/dev/null; then  # one that was installed here stays as it is
+    EXTRAS=$EXTRA
+fi
+"${pip[@]}" install --progress-bar off -c "$REPO/constraints.txt" -e "$REPO${EXTRAS:+[$EXTRAS]}" |
     { grep --line-buffered -oE '^(Collecting|Installing|Successfully).{1,80}' || true; }
 
 # OpenCV's wheels with windows need libGL and more of the system; where it lacks them, windows are what we can do without

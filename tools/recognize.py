@@ -7,11 +7,13 @@ import time
 from functools import partial
 from pathlib import Path
 
+import mmdualformer  # noqa: F401  (mends the installed stack, and says first if there is no mmcv)
+
+# isort: split
 from mmaction.apis import inference_recognizer
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
-import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_file
 from mmdualformer.datasets.annotations import read_names

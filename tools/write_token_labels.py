@@ -9,6 +9,9 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+import mmdualformer  # noqa: F401  (mends the installed stack, and says first if there is no mmcv)
+
+# isort: split
 import torch
 from mmaction.registry import DATASETS
 from mmengine.device import get_device
@@ -17,7 +20,6 @@ from mmengine.registry import init_default_scope
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
-import mmdualformer  # noqa: F401  (registers the transforms and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_datasets
 from mmdualformer.datasets.token_labels import label_file, write_token_labels

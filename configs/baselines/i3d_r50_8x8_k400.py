@@ -5,22 +5,24 @@
 _base_ = [
     'mmaction::_base_/models/i3d_r50.py',
     'mmaction::_base_/schedules/sgd_100e.py',
-    '../_base_/datasets/k400_8x8_10x3.py',
+    '../_base_/data/k400.py',
+    '../_base_/pipelines/vidtr_8x8.py',
     '../_base_/default_runtime.py',
 ]
 
 model = dict(
     type='MixedSizeRecognizer3D',
     backbone=dict(inflate=(1, 1, 1, 1), conv1_stride_t=1, pool1_stride_t=1, with_pool2=True),
+    cls_head=dict(num_classes=_base_.k400.num_classes),
     data_preprocessor=dict(type='MixedSizeDataPreprocessor'),
 )
 
-test_pipeline = _base_.test_pipeline
-test_pipeline[3].scale = (-1, 256)
-test_pipeline[4].crop_size = 256
+three_crops = [dict(type='Resize', scale=(-1, 256)), dict(type='ThreeCrop', crop_size=256)]
+test_pipeline = [_base_.init, _base_.test_sample, _base_.decode, *three_crops, *_base_.pack]
 
-train_dataloader = dict(batch_size=8)
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(batch_size=8, dataset=_base_.k400.train)
+val_dataloader = dict(dataset=_base_.k400.val)
+test_dataloader = dict(dataset=dict(**_base_.k400.val, pipeline=test_pipeline))
 
 # 8 GPUs x 8 clips; --auto-scale-lr scales the learning rate to another batch.
 auto_scale_lr = dict(enable=False, base_batch_size=64)

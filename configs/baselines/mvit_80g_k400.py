@@ -3,7 +3,8 @@
 # relative positions, no residual of queries), 10 layers and half the width. Interval and schedule are MMAction2's.
 _base_ = [
     'mmaction::_base_/models/mvit_small.py',
-    '../_base_/datasets/k400.py',
+    '../_base_/data/k400.py',
+    '../_base_/pipelines/dualformer_16x4.py',
     '../_base_/schedules/adamw_200e.py',
     '../_base_/default_runtime.py',
 ]
@@ -18,16 +19,12 @@ model = dict(
         dim_mul_in_attention=False,
     ),
     data_preprocessor=dict(type='MixedSizeDataPreprocessor'),
-    cls_head=dict(in_channels=384),
+    cls_head=dict(num_classes=_base_.k400.num_classes, in_channels=384),
 )
 
-train_pipeline = _base_.train_pipeline
-val_pipeline = _base_.val_pipeline
-test_pipeline = _base_.test_pipeline
-for pipeline in (train_pipeline, val_pipeline, test_pipeline):
-    pipeline[1].update(clip_len=16, frame_interval=4)
-test_pipeline[1].num_clips = 5
+test_sample = dict(_base_.test_sample, num_clips=5)
+test_pipeline = [_base_.init, test_sample, _base_.decode, *_base_.centre_crop, *_base_.pack]
 
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(dataset=_base_.k400.train)
+val_dataloader = dict(dataset=_base_.k400.val)
+test_dataloader = dict(dataset=dict(**_base_.k400.val, pipeline=test_pipeline))

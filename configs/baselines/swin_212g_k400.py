@@ -4,7 +4,8 @@
 # MMAction2's MViT from random weights, as no image model has this shape.
 _base_ = [
     'mmaction::_base_/models/swin_tiny.py',
-    '../_base_/datasets/k400.py',
+    '../_base_/data/k400.py',
+    '../_base_/pipelines/dualformer_32x2.py',
     '../_base_/schedules/adamw_200e.py',
     '../_base_/default_runtime.py',
 ]
@@ -17,10 +18,11 @@ model = dict(
         pretrained2d=False,
     ),
     data_preprocessor=dict(type='MixedSizeDataPreprocessor'),
-    cls_head=dict(in_channels=800),
+    cls_head=dict(num_classes=_base_.k400.num_classes, in_channels=800),
 )
 
-test_pipeline = _base_.test_pipeline
-test_pipeline[4] = dict(type='ThreeCrop', crop_size=224)
+test_pipeline = [_base_.init, _base_.test_sample, _base_.decode, *_base_.three_crops, *_base_.pack]
 
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(dataset=_base_.k400.train)
+val_dataloader = dict(dataset=_base_.k400.val)
+test_dataloader = dict(dataset=dict(**_base_.k400.val, pipeline=test_pipeline))

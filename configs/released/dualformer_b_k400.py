@@ -2,19 +2,18 @@
 # beside the paper's text.
 _base_ = [
     '../_base_/models/dualformer_b.py',
-    '../_base_/datasets/k400.py',
+    '../_base_/data/k400.py',
+    '../_base_/pipelines/dualformer_32x2_released.py',
     '../_base_/schedules/adamw_30e_released.py',
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(init_cfg=dict(type='Inflated', checkpoint='checkpoints/dualformer_b_in1k.pth')))
+model = dict(
+    backbone=dict(init_cfg=dict(type='Inflated', checkpoint='checkpoints/dualformer_b_in1k.pth')),
+    cls_head=dict(num_classes=_base_.k400.num_classes),
+)
 
-val_pipeline = _base_.val_pipeline
-test_pipeline = _base_.test_pipeline
-val_pipeline[3].scale = (-1, 256)
-test_pipeline[1].update(type='ReleasedSampleFrames', release='dualformer')
-
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(dataset=_base_.k400.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.k400.val)
 
 optim_wrapper = dict(optimizer=dict(weight_decay=0.05))

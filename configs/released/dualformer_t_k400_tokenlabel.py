@@ -1,31 +1,8 @@
 # DualFormer-T with token labels as released: the teacher labels in train mode, 8 GPUs x 16 clips, 3 epochs of
 # warm-up.
-_base_ = [
-    '../_base_/models/dualformer_t.py',
-    '../_base_/datasets/k400.py',
-    '../_base_/schedules/adamw_30e_released.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['dualformer_t_k400.py', '../_base_/models/token_labels.py']
 
-model = dict(
-    type='TokenLabelRecognizer3D',
-    teacher=dict(
-        config='mmdualformer::dualformer_b_k400.py', checkpoint='checkpoints/dualformer_b_k400.pth', train_mode=True
-    ),
-    backbone=dict(init_cfg=dict(type='Inflated', checkpoint='checkpoints/dualformer_t_in1k.pth')),
-    cls_head=dict(type='TokenLabelHead'),
-)
-
-val_pipeline = _base_.val_pipeline
-test_pipeline = _base_.test_pipeline
-val_pipeline[3].scale = (-1, 256)
-test_pipeline[1].update(type='ReleasedSampleFrames', release='dualformer')
+model = dict(_base_.token_labels, teacher=dict(_base_.token_labels.teacher, train_mode=True))
 
 train_dataloader = dict(batch_size=16)
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-
-param_scheduler = _base_.param_scheduler
-param_scheduler[0].end = 3
-
 auto_scale_lr = dict(base_batch_size=128)

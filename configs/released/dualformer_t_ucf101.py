@@ -3,7 +3,8 @@
 # the released code, this starts from that model and leaves those kernels at random, as does MMEngine's Pretrained.
 _base_ = [
     '../_base_/models/dualformer_t.py',
-    '../_base_/datasets/ucf101.py',
+    '../_base_/data/ucf101.py',
+    '../_base_/pipelines/dualformer_16x4_released.py',
     '../_base_/schedules/adamw_16e_released.py',
     '../_base_/default_runtime.py',
 ]
@@ -15,20 +16,11 @@ model = dict(
         drop_path_rate=0.2,
         init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint='checkpoints/dualformer_t_k400.pth'),
     ),
-    cls_head=dict(num_classes=101),
+    cls_head=dict(num_classes=_base_.ucf101.num_classes),
     data_preprocessor=dict(mean=[104, 117, 128], std=[1, 1, 1]),
 )
 
-val_pipeline = _base_.val_pipeline
-test_pipeline = _base_.test_pipeline
-val_pipeline[3].scale = (-1, 256)
-test_pipeline[1].update(type='ReleasedSampleFrames', release='dualformer')
-test_pipeline[4] = dict(type='ThreeCrop', crop_size=224)
-for pipeline in (_base_.train_pipeline, val_pipeline, test_pipeline):
-    pipeline[1].clip_len = 16
-
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(batch_size=16, dataset=_base_.ucf101.train)
+val_dataloader = test_dataloader = dict(dataset=_base_.ucf101.val)
 
 optim_wrapper = dict(optimizer=dict(weight_decay=0.05))

@@ -1,17 +1,19 @@
 # VidTr-L on Kinetics-400 as released: ReLU, the sampling of the authors' loader, and a learning rate of 0.01 for 8 GPUs
 # of 1 clip.
-_base_ = '../vidtr_l_k400.py'
+_base_ = 'vidtr_s_k400.py'
 
-model = dict(
-    backbone=dict(act_cfg=dict(type='ReLU'), init_cfg=dict(type='Inflated', checkpoint='checkpoints/vit_b.pth'))
-)
+model = dict(backbone=dict(arch='large'))
 
-train_pipeline = _base_.train_pipeline
-test_pipeline = _base_.test_pipeline
-for pipeline in (train_pipeline, test_pipeline):
-    pipeline[1].update(type='ReleasedSampleFrames', release='vidtr')
+train_sample = dict(_base_.train_sample, clip_len=32, frame_interval=2)
+val_sample = dict(_base_.val_sample, clip_len=32, frame_interval=2)
+test_sample = dict(_base_.test_sample, clip_len=32, frame_interval=2)
+
+train_pipeline = [_base_.init, train_sample, _base_.decode, *_base_.random_crop, *_base_.pack]
+val_pipeline = [_base_.init, val_sample, _base_.decode, *_base_.centre_crop_of_256, *_base_.pack]
+test_pipeline = [_base_.init, test_sample, _base_.decode, *_base_.three_crops, *_base_.pack]
 
 train_dataloader = dict(batch_size=1, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 
 auto_scale_lr = dict(base_batch_size=8)

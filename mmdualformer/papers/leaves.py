@@ -24,7 +24,7 @@ DATASETS = {  # folder in data/ -> name
 
 
 def named_config(name: str) -> Config:
-    """Read one of our configs by its name, such as ``ablations/dualformer_t_k400_conv``.
+    """Read one of our configs by its name, such as ``ablations/dualformer/dualformer_t_k400_conv``.
 
     Raises:
         FileNotFoundError: There is none of that name.

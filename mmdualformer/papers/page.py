@@ -27,8 +27,8 @@ what they reach.
   rounding in float64; tests compare them with recorded outputs. They learn alike too: from the same weights and clip,
   by the recipes of `configs/released/`, the gradients, the statistics of the BatchNorms and one step of every
   parameter are theirs. Video Mobile-Former was never released: ours is a model that costs what its paper prints.
-- **Learning.** Small models learn the quick start's motion classes on a CPU (see the README and the families' pages);
-  DualFormers that see one frame, or the frames in random order, do not.
+- **Learning.** Small models learn the quick start's motion classes on a CPU (see the [quick start](quickstart.md) and
+  the families' pages); DualFormers that see one frame, or the frames in random order, do not.
 - **The chain.** `tools/reproduce.py` goes through every step, from data to a cell, on the quick start's data set. The
   commands that it prints for every other row are gone through by a test with stand-ins for the programs: each config,
   checkpoint and list that one names is there or made by one before it.

@@ -28,7 +28,7 @@ def loaders(videos, tmp_path, request):
     """MMAction2's loader and ours of the training clips of Kinetics-400, or of other clips."""
     sampling = SAMPLINGS.get(getattr(request, 'param', None))
     init_default_scope('mmaction')
-    dataset = Config.fromfile(REPO / 'configs/_base_/datasets/k400.py').train_dataloader.dataset
+    dataset = Config.fromfile(REPO / 'configs/dualformer_t_k400.py').train_dataloader.dataset
     return {
         name: build_loader(use_pipeline(dataset, name, sampling), videos, 4, 2, 0, tmp_path / f'{name}.txt')
         for name in PIPELINES
@@ -57,7 +57,7 @@ def test_all_clips_are_timed(loaders):
 
 
 def test_our_decoding_is_exchanged_for_mmaction2s_and_back():
-    dataset = Config.fromfile(REPO / 'configs/_base_/datasets/k400.py').train_dataloader.dataset
+    dataset = Config.fromfile(REPO / 'configs/dualformer_t_k400.py').train_dataloader.dataset
     theirs = use_pipeline(dataset, 'MMAction2')
     assert theirs['type'] == 'VideoDataset'
     assert [step['type'] for step in theirs['pipeline']][:4] == ['DecordInit', 'SampleFrames', 'DecordDecode', 'Resize']

@@ -51,7 +51,7 @@ def test_a_released_recognizer_becomes_one_that_loads_strictly(fork_tool, releas
     meta = converted['meta']
     assert meta['source_sha256'] == hashlib.sha256((tmp_path / 'released.pth').read_bytes()).hexdigest()
     assert (meta['arch'], meta['clip_frames'], meta['num_classes']) == ('tiny', 16, 7)
-    cfg = Config.fromfile(REPO / 'configs/ablations/dualformer_t_k400_16x4.py')
+    cfg = Config.fromfile(REPO / 'configs/ablations/dualformer/dualformer_t_k400_16x4.py')
     cfg.model.cls_head.num_classes = 7
     cfg.model.backbone.fine_sizes = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole')
     model = init_recognizer(cfg, device='cpu')

@@ -308,7 +308,7 @@ def test_with_all_rows_alike_the_video_model_is_the_image_model(vit):
 
 @pytest.mark.parametrize('patch', [16, 32])
 def test_large_patches_start_from_the_vit_that_has_them(patch):
-    backbone = build_backbone(Config.fromfile(REPO / 'configs/ablations/vidtr_s_k400_patch_1x32x32.py'))
+    backbone = build_backbone(Config.fromfile(REPO / 'configs/ablations/vidtr/vidtr_s_k400_patch_1x32x32.py'))
     converted = convert_vit(image_model('ViT-B', 224 // patch, patch)).weights
     weights = {name.removeprefix('backbone.'): value for name, value in converted.items()}
     wanted = backbone.state_dict()

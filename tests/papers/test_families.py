@@ -114,5 +114,10 @@ def test_a_fourth_family_has_a_chain(root, tmp_path, monkeypatch):
 
 
 def test_configs_are_of_the_family_of_their_names():
-    names = ('dualformer_t_k400', 'ablations/mobile3d_1g_k400_wider', 'cvidtr_s_k400', 'baselines/mvit_27g_k400')
+    names = (
+        'dualformer_t_k400',
+        'ablations/video_mobile_former/mobile3d_1g_k400_wider',
+        'cvidtr_s_k400',
+        'baselines/mvit_27g_k400',
+    )
     assert [getattr(family_of(name), 'key', None) for name in names] == ['dualformer', 'vmf', 'vidtr', None]

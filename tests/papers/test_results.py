@@ -34,9 +34,9 @@ def log_test(tmp_path):
 def test_the_latest_test_fills_the_cells(log_test, tmp_path):
     log_test('dualformer_s_k400_in1k', '20260101_000000', 0.5)
     latest = log_test('dualformer_s_k400_in1k', '20260102_000000', 0.801)
-    log_test('ablations/dualformer_t_k400_no_peg', '20260101_000000', 0.7)
+    log_test('ablations/dualformer/dualformer_t_k400_no_peg', '20260101_000000', 0.7)
     results, left_out = find_results(tmp_path)
-    assert results.keys() == {'dualformer_s_k400_in1k', 'ablations/dualformer_t_k400_no_peg'}
+    assert results.keys() == {'dualformer_s_k400_in1k', 'ablations/dualformer/dualformer_t_k400_no_peg'}
     assert results['dualformer_s_k400_in1k'].log == latest and left_out == []
 
     rows = [row for row in load_rows('dualformer', '9') if row.row.startswith('DualFormer-S')]

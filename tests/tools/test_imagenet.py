@@ -76,7 +76,7 @@ def test_train_on_images_then_inflate(run_tool, image_folder):
 
 def test_what_is_missing_is_said_before_the_run(run_tool, image_folder):
     result = run_tool('tools/train.py', REPO / 'configs/dualformer_b_in21k.py')
-    assert_one_line(result, "data_prefix.img='data/imagenet21k/train'", 'configs/_base_/datasets/imagenet21k.py')
+    assert_one_line(result, "data_prefix.img='data/imagenet21k/train'", 'configs/_base_/data/imagenet21k.py')
     result = run_tool(
         'tools/train.py',
         'images.py',

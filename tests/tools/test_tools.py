@@ -257,7 +257,7 @@ class TestBadInput:
 
     def test_missing_data(self, fork_tool):
         result = fork_tool('tools/train.py', REPO / 'configs/dualformer_t_k400.py')
-        assert_one_line(result, 'kinetics400_train_list_videos.txt', 'configs/_base_/datasets/k400.py')
+        assert_one_line(result, 'kinetics400_train_list_videos.txt', 'configs/_base_/data/k400.py')
 
     def test_label_outside_the_classes(self, fork_tool, data_options):
         result = fork_tool('tools/train.py', CONFIG, '--cfg-options', *data_options, 'model.cls_head.num_classes=5')
@@ -329,6 +329,7 @@ class TestBadInput:
             'would change nothing',
             'train_dataloader.dataset.pipeline',
         )
+        assert_one_line(fork_tool(*train, 'motion.num_classes=9'), 'motion.num_classes would change nothing')
         assert_one_line(fork_tool(*train, 'train_dataloader.batch_size=0'), 'train_dataloader.batch_size=0 must be')
         assert_one_line(fork_tool(*train, 'optim_wrapper.type=Other', '--amp'), '--amp takes an OptimWrapper')
         assert_one_line(fork_tool(*train, 'auto_scale_lr=None', '--auto-scale-lr'), 'base_batch_size')

@@ -7,6 +7,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import mmdualformer  # noqa: F401  (mends the installed stack, and says first if there is no mmcv)
+
+# isort: split
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
@@ -14,7 +17,6 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
-import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.analysis import build_scorer, clip_shape, median_times
 from mmdualformer.export import check_installed, export_onnx, load_onnx

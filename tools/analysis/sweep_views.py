@@ -10,13 +10,15 @@ import csv
 import itertools
 from pathlib import Path
 
+import mmdualformer  # noqa: F401  (mends the installed stack, and says first if there is no mmcv)
+
+# isort: split
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.registry import init_default_scope
 
-import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.analysis import clip_shape, count_cost
 from mmdualformer.checks import check_datasets, check_file

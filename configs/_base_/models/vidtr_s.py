@@ -2,7 +2,7 @@
 model = dict(
     type='MixedSizeRecognizer3D',
     backbone=dict(type='VidTr', arch='small'),
-    cls_head=dict(type='TimeSformerHead', num_classes=400, in_channels=768, dropout_ratio=0.5, average_clips='prob'),
+    cls_head=dict(type='TimeSformerHead', in_channels=768, dropout_ratio=0.5, average_clips='prob'),
     data_preprocessor=dict(
         type='MixedSizeDataPreprocessor',
         mean=[123.675, 116.28, 103.53],

@@ -2,9 +2,7 @@
 model = dict(
     type='MixedSizeRecognizer3D',
     backbone=dict(type='VideoMobileFormer', arch='1g'),
-    cls_head=dict(
-        type='VideoMobileFormerHead', num_classes=400, in_channels=128, dropout_ratio=0.5, average_clips='prob'
-    ),
+    cls_head=dict(type='VideoMobileFormerHead', in_channels=128, dropout_ratio=0.5, average_clips='prob'),
     data_preprocessor=dict(
         type='MixedSizeDataPreprocessor',
         mean=[123.675, 116.28, 103.53],

@@ -1,10 +1,9 @@
 # The schedule of the released HMDB-51 and UCF-101 configs, as adamw_30e_released.py; 8 GPUs x 16 clips.
 _base_ = 'adamw_30e_released.py'
 
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=0, end=16),
-]
+warmup = dict(_base_.warmup, end=1)
+cosine_by_epoch = dict(_base_.cosine_by_epoch, end=16)
+param_scheduler = [warmup, cosine_by_epoch]
 train_cfg = dict(max_epochs=16)
 
 auto_scale_lr = dict(base_batch_size=128)

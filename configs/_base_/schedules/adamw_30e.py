@@ -7,10 +7,9 @@ optim_wrapper = dict(
     paramwise_cfg=dict(norm=dict(decay_mult=0.0), peg=dict(decay_mult=0.0), backbone=dict(lr_mult=0.1)),
 )
 
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=2.5, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=2.5, end=30, convert_to_iter_based=True),
-]
+warmup = dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=2.5, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=2.5, end=30, convert_to_iter_based=True)
+param_scheduler = [warmup, cosine]
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=30, val_begin=1, val_interval=1)
 val_cfg = dict(type='ValLoop')

@@ -8,7 +8,5 @@ optim_wrapper = dict(
     paramwise_cfg=dict(_delete_=True, custom_keys={'.peg.conv.': dict(decay_mult=0.0), 'backbone': dict(lr_mult=0.1)}),
 )
 
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=2.5, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=0, end=30),
-]
+cosine_by_epoch = dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=0, end=30)
+param_scheduler = [_base_.warmup, cosine_by_epoch]

@@ -15,7 +15,16 @@ from mmdualformer.datasets.preparation.layout import index_videos
 from mmdualformer.errors import UserError
 from tests.helpers import REPO, write_video
 
-CONFIGS = dict(kinetics400='k400', kinetics600='k600', diving48='diving48', hmdb51='hmdb51', ucf101='ucf101')
+CONFIGS = dict(
+    kinetics400='dualformer_t_k400',
+    kinetics600='dualformer_t_k600',
+    kinetics700='vidtr_s_k700',
+    diving48='dualformer_t_diving48',
+    hmdb51='dualformer_t_hmdb51',
+    ucf101='dualformer_t_ucf101',
+    sthv2='vidtr_m_sthv2',
+    charades='vidtr_l_charades',
+)
 PIPELINE = [
     dict(type='VideoInit'),
     dict(type='SampleFrames', clip_len=2, num_clips=1, test_mode=True),
@@ -195,8 +204,8 @@ def read_back(root, name: str, split: str, folder: str, **kwargs) -> dict:
 @pytest.mark.parametrize('name', CONFIGS)
 def test_the_configs_find_what_is_written(prepare, name):
     root, _ = prepare(name)
-    cfg = Config.fromfile(REPO / f'configs/_base_/datasets/{CONFIGS[name]}.py')
-    cfg.model = dict(cls_head=dict(num_classes=len((root / 'label_map.txt').read_text().splitlines())))
+    cfg = Config.fromfile(REPO / f'configs/{CONFIGS[name]}.py')
+    cfg.model.cls_head.num_classes = len((root / 'label_map.txt').read_text().splitlines())
     check_datasets(cfg, ('train_dataloader', 'val_dataloader', 'test_dataloader'))
 
 

@@ -1,3 +1,0 @@
-_base_ = 'dualformer_t_2d.py'
-
-model = dict(backbone=dict(arch='base'), cls_head=dict(in_channels=1024))

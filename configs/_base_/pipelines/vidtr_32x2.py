@@ -1,0 +1,14 @@
+# As vidtr_8x8.py with clips of 32 frames, one in two.
+_base_ = 'vidtr_8x8.py'
+
+train_sample = dict(_base_.train_sample, clip_len=32, frame_interval=2)
+val_sample = dict(_base_.val_sample, clip_len=32, frame_interval=2)
+test_sample = dict(_base_.test_sample, clip_len=32, frame_interval=2)
+
+train_pipeline = [_base_.init, train_sample, _base_.decode, *_base_.random_crop, *_base_.pack]
+val_pipeline = [_base_.init, val_sample, _base_.decode, *_base_.centre_crop_of_256, *_base_.pack]
+test_pipeline = [_base_.init, test_sample, _base_.decode, *_base_.three_crops, *_base_.pack]
+
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
