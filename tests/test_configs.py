@@ -133,7 +133,7 @@ def test_learning_rates_and_decay_as_released():
     """Longest key first: the PEG learns like the head, and norms are decayed."""
     from mmengine.optim import build_optim_wrapper
 
-    cfg = Config.fromfile(REPO / 'configs/released/dualformer_t_k400.py')
+    cfg = Config.fromfile(REPO / 'configs/released/dualformer_t_k400_released.py')
     cfg.model.backbone.update(arch=dict(embed_dims=(8, 8, 8, 8), num_blocks=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)))
     cfg.model.cls_head.in_channels = 8
     init_default_scope('mmaction')
@@ -164,7 +164,7 @@ def test_released_cosines_run_from_epoch_0_by_epoch(name, warmup, epochs, batch)
     """As mmcv 1.3: the cosine of the epoch, times a line from 0.1 to 1 over the iterations of the warm-up."""
     from mmaction.registry import PARAM_SCHEDULERS
 
-    cfg = Config.fromfile(REPO / f'configs/released/{name}.py')
+    cfg = Config.fromfile(REPO / f'configs/released/{name}_released.py')
     init_default_scope('mmaction')
     assert 8 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == batch
     steps = 200
@@ -428,7 +428,7 @@ def test_the_released_ucf_101_model_starts_from_what_fits(tmp_path, monkeypatch)
     init_default_scope('mmaction')
     models = []
     for name in ('dualformer_t_k400', 'dualformer_t_ucf101'):
-        cfg = Config.fromfile(REPO / f'configs/released/{name}.py')
+        cfg = Config.fromfile(REPO / f'configs/released/{name}_released.py')
         cfg.model.backbone.arch = dict(embed_dims=(8, 8, 8, 8), num_blocks=(1, 1, 5, 1), num_heads=(1, 1, 1, 1))
         cfg.model.cls_head.in_channels = 8
         models.append(MODELS.build(cfg.model))

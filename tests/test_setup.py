@@ -170,10 +170,7 @@ def test_the_wheel_carries_configs_and_tools(wheel, source):
 
 
 def test_openmim_finds_in_the_wheel_what_it_searches(wheel):
-    """``mim search`` reads the metafiles; ``mim train`` wants one file of a config's name in the whole package.
-
-    It refuses the configs that ``released/`` has again, unless they are named by their whole path.
-    """
+    """``mim search`` reads the metafiles; ``mim train`` wants one file of a config's name in the whole package."""
     names = [name.removeprefix('mmdualformer/') for name in wheel.namelist()]
     files = Counter(name.rpartition('/')[2] for name in names)
     metafiles = yaml.safe_load(wheel.read('mmdualformer/.mim/model-index.yml'))['Import']
@@ -183,7 +180,7 @@ def test_openmim_finds_in_the_wheel_what_it_searches(wheel):
     assert len(metafiles) >= 3 and len(models) >= 50
     for model in models:
         assert f'.mim/{model["Config"]}' in names
-        assert files[f'{model["Name"]}.py'] == 1 or f'.mim/configs/released/{model["Name"]}.py' in names
+        assert files[f'{model["Name"]}.py'] == 1
 
 
 @pytest.mark.parametrize('may_link', [True, False])

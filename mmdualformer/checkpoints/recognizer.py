@@ -48,7 +48,7 @@ def describe_released(name: str, num_classes: int, frames: int | None = None, ba
     It is tested as the authors test it, as its published accuracy comes from that.
 
     Args:
-        name (str): Of a config in ``released/``, such as ``'vidtr_s_k400'``.
+        name (str): Of a config ``released/NAME_released.py``, such as ``'vidtr_s_k400'``.
         num_classes (int): Classes that it knows. The 400 of Kinetics-400 are named, in MMAction2's order.
         frames (int, optional): Frames of a clip, which spans the time of the config's. Defaults to None, the config's.
         backbone (mapping, optional): Arguments of the backbone other than the config's.
@@ -56,7 +56,7 @@ def describe_released(name: str, num_classes: int, frames: int | None = None, ba
     Returns:
         dict: For the checkpoint's meta.
     """
-    cfg = get_config(f'mmdualformer::released/{name}.py')
+    cfg = get_config(f'mmdualformer::released/{name}_released.py')
     cfg.model.cls_head.num_classes = num_classes
     cfg.model.backbone.pop('init_cfg', None)  # it has weights
     cfg.model.backbone.update(backbone or {})

@@ -81,7 +81,7 @@ def convert_vidtr(weights: Mapping[str, Tensor]) -> Converted:
     description = (
         f'{name} for clips of {frames} frames, '
         + (f'{classes} classes' if classes else 'no classifier')
-        + f'; it was trained with ReLU: test it with configs/released/{config}.py, or set '
+        + f'; it was trained with ReLU: test it with configs/released/{config}_released.py, or set '
         'model.backbone.act_cfg.type=ReLU'
     )
     return Converted(converted, description, meta)

@@ -49,7 +49,7 @@ def trained(request):
     family = request.param
     reference = Reference(f'{family}_training_step')
     name, backbone = MODELS_OF[family]
-    cfg = Config.fromfile(REPO / f'configs/released/{name}.py')
+    cfg = Config.fromfile(REPO / f'configs/released/{name}_released.py')
     head = dict(num_classes=5, in_channels=32, dropout_ratio=0.0)
     cfg.merge_from_dict(dict(model=dict(backbone=backbone, cls_head=head)))
     cfg.model.backbone.init_cfg = None

@@ -28,7 +28,7 @@ def test_names_are_found_in_every_folder_of_the_tables():
     (name,) = names_of('dualformer_t_k400_conv')
     assert name.startswith('ablations/') and named_config(name).model.backbone.downsampling == 'conv'
     assert names_of('i3d_r50_8x8_k400') == ['baselines/i3d_r50_8x8_k400']
-    assert names_of('dualformer_t_k400') == ['dualformer_t_k400']  # there is one of this name in released/
+    assert names_of('dualformer_t_k400') == ['dualformer_t_k400']
     assert names_of('dualformer_t') == names_of('nothing') == []
 
 

@@ -1,5 +1,5 @@
 # DualFormer-B on Kinetics-600 as released, from ImageNet-21K, at half of Kinetics-400's learning rates.
-_base_ = ['dualformer_b_k400.py', '../_base_/data/k600.py']
+_base_ = ['dualformer_b_k400_released.py', '../_base_/data/k600.py']
 
 model = dict(
     backbone=dict(init_cfg=dict(checkpoint='checkpoints/dualformer_b_in21k.pth')),

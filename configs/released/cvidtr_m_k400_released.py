@@ -1,6 +1,6 @@
 # C-VidTr-M on Kinetics-400 as released: ReLU, the sampling of the authors' loader, and a learning rate of 0.01 for 8
 # GPUs of 8 clips.
-_base_ = 'vidtr_m_k400.py'
+_base_ = 'vidtr_m_k400_released.py'
 
 model = dict(backbone=dict(arch='compact_medium'))
 
