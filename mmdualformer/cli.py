@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from mmdualformer import compat
 from mmdualformer.checkpoints import load_recognizer
+from mmdualformer.commands import program_name
 from mmdualformer.configs import RUNNER_KEYS, merge_options, parse_options, read_config
 from mmdualformer.errors import UserError, describe
 
@@ -43,7 +45,7 @@ class ArgumentParser(argparse.ArgumentParser):
     """
 
     def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, formatter_class=_HelpFormatter, **kwargs)
+        super().__init__(*args, prog=program_name(), formatter_class=_HelpFormatter, **kwargs)
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
         """Parse the command line."""
@@ -222,6 +224,9 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
         compat.leave_process_group()
+    except BrokenPipeError:  # as of `| head`, which has read enough; what is left to print goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except (UserError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in UNWRITABLE:
             raise

@@ -319,7 +319,7 @@ class TestBadInput:
     def test_options_that_do_not_fit(self, fork_tool, data_options):
         train = ('tools/train.py', CONFIG, '--cfg-options', *data_options)
         result = fork_tool(*train, 'model.backbone')
-        assert result.returncode == 2 and "--cfg-options 'model.backbone' must be key=value" in result.stderr
+        assert_one_line(result, 'unrecognized arguments: model.backbone', status=2)
         assert_one_line(fork_tool(*train, 'model.backbone.type.x=1'), '--cfg-options model.backbone.type.x=1 does not')
         assert_one_line(fork_tool(*train, 'model.backbone.depth=1'), "unexpected keyword argument 'depth'")
         assert_one_line(fork_tool(*train, 'model.backbone.type=Dual'), 'Dual is not in the', 'registry')
