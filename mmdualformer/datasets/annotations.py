@@ -74,7 +74,7 @@ def read_list(
     patterns = _patterns(delimiter)
     most = None if multi_class else counts + 1
     here = '' if osp.isabs(prefix) or '://' in prefix else osp.join(os.getcwd(), '')
-    first = {}  # the line and the labels of each video
+    first: dict[object, tuple[int, ...]] = {}  # the line and the labels of each video
     for number, line in _iterate_lines(ann_file):
         video, numbers = _split(line, patterns, most)
         labels = numbers[counts:]
@@ -84,8 +84,8 @@ def read_list(
             raise UserError(f'{ann_file} line {number}: {shorten(repr(line))} must be {form} and its label, {valid}')
         if len(labels) > 1 and not multi_class:
             raise UserError(f'{ann_file} line {number}: {shorten(repr(line))} must have one label (multi_class=False)')
-        for label in labels if num_classes else ():
-            if not 0 <= label < num_classes:
+        for label in labels:
+            if num_classes and not 0 <= label < num_classes:
                 raise UserError(f'{ann_file} line {number}: label {str(label)!r} must be {valid}')
         if not first and rawframes is None:
             _refuse_either(ann_file, number, prefix, video, labels, patterns)
@@ -216,7 +216,7 @@ def _split(line: str, patterns: tuple[re.Pattern, re.Pattern], most: int | None)
     before, numbers = patterns
     if line[:1] == '"' and (quoted := QUOTED.fullmatch(line)) and numbers.fullmatch(quoted[2]):
         return quoted[1].replace('""', '"'), [int(number) for number in re.findall(INTEGER, quoted[2])]
-    found = []
+    found: list[int] = []
     while len(found) != most and (match := before.fullmatch(line)):
         line = match[1]
         found.append(int(match[2]))

@@ -74,7 +74,7 @@ def write_video(path: Path, frames: np.ndarray, fps: int = 15) -> None:
     Raises:
         UserError: The file cannot be written.
     """
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps, (frames.shape[2], frames.shape[1]))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), fps, (frames.shape[2], frames.shape[1]))
     if not writer.isOpened():
         raise UserError(f'{str(path)!r} cannot be written; its folder must be writable, on a disk that is not full')
     for frame in frames:
@@ -122,7 +122,7 @@ def _draw_place(rng: np.random.Generator, size: int) -> np.ndarray:
     """Paint a square that tiles the plane: coloured noise of two scales under random polygons."""
     place = np.full((size, size, 3), rng.uniform(90, 160, 3), np.float32)
     for cells, contrast in ((12, 66), (24, 55)):
-        noise = rng.uniform(-1, 1, (cells, cells, 3)).astype(np.float32)
+        noise: np.ndarray = rng.uniform(-1, 1, (cells, cells, 3)).astype(np.float32)
         noise = np.pad(noise, ((2, 2), (2, 2), (0, 0)), mode='wrap')
         scale = size // cells
         noise = cv2.resize(noise, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)

@@ -52,7 +52,7 @@ def find_videos(source: Path) -> OwnVideos:
             a file that does not exist, gives one two labels, or has labels of other numbers, such as those that start
             at 1.
     """
-    left_out = Counter()
+    left_out: Counter[str] = Counter()
     if source.is_dir():
         folders = sorted(path for path in source.iterdir() if path.is_dir() and files.is_shown(path.name))
         classes = [folder.name for folder in folders]
@@ -105,13 +105,12 @@ def leave_out_unreadable(
     """
     paths = list(dict.fromkeys(path for path, _ in found.videos))
     with closing(map_isolated(_read, paths, workers, READING_LIMIT)) as outcomes:
-        outcomes = track(outcomes, 'reading the videos', total=len(paths))
-        outcomes = {
-            path: (getattr(error, 'reason', None) or str(error), None) if error else (None, damage)
-            for path, damage, error in outcomes
-        }
-    unreadable = {path: reason for path, (reason, _) in outcomes.items() if reason is not None}
-    damages = {path: damage for path, (_, damage) in outcomes.items() if damage}
+        unreadable, damages = {}, {}
+        for path, damage, error in track(outcomes, 'reading the videos', total=len(paths)):
+            if error:
+                unreadable[path] = getattr(error, 'reason', None) or str(error)
+            elif damage:
+                damages[path] = damage
     if damaged == 'refuse':
         unreadable.update({path: f'damaged: {damage}' for path, damage in damages.items()})
         damages = {}
@@ -135,10 +134,9 @@ def leave_out_copies(found: OwnVideos) -> tuple[OwnVideos, list[str]]:
     """
     sizes = {path: sum(file.stat().st_size for file in _files_of(path)) for path, _ in found.videos}
     times = Counter(sizes.values())
-    copies = defaultdict(dict)  # content -> label -> file
+    copies: dict[Path | bytes, dict[int, Path]] = defaultdict(dict)  # content -> label -> file
     for path, label in found.videos:
-        content = path if times[sizes[path]] == 1 else _digest(path)
-        copies[content].setdefault(label, path)
+        copies[path if times[sizes[path]] == 1 else _digest(path)].setdefault(label, path)
     kept = [(path, label) for places in copies.values() for label, path in places.items()]
     shared = [
         ', '.join(f'{path} ({found.classes[label]})' for label, path in places.items())
@@ -200,7 +198,7 @@ def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
         raise UserError(f'{str(source)!r} is no csv in UTF-8: {error}') from None
     if rows and not os.path.exists(source.parent / rows[0][1][0]) and rows[0][1][1:2] in (['label'], ['class']):
         rows = rows[1:]
-    first = {}  # the row of each video
+    first: dict[Path, tuple[int, str]] = {}  # the row of each video
     for line, row in rows:
         if len(row) != 2 or not all(row):
             raise UserError(f'{source} line {line}: {",".join(row)!r} must be path,label')
@@ -212,8 +210,7 @@ def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
             raise UserError(
                 f'{source} line {line}: {row[0]!r} is of {label!r}, but of {label_before!r} in line {line_before}'
             )
-    rows = [row for _, row in rows]
-    labels = {label for _, label in rows}
+    labels = {label for _, (_, label) in rows}
     if all(label.isdecimal() for label in labels):
         classes = [str(label) for label in range(len(labels))]
         if labels != set(classes):
@@ -224,7 +221,7 @@ def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
             )
     else:
         classes = sorted(labels)
-    return classes, [(source.parent / path, classes.index(label)) for path, label in rows]
+    return classes, [(source.parent / path, classes.index(label)) for _, (path, label) in rows]
 
 
 def _files_of(video: Path) -> list[Path]:
@@ -249,7 +246,7 @@ def _need_every_class(classes: Sequence[str], videos: Sequence[Video], reason: s
 
 def _read(path: Path) -> str:
     """Read the first, the middle and the last frame of a video, and return what is found to be damaged."""
-    with open_video(path, READING_LIMIT) as video:
+    with open_video(str(path), READING_LIMIT) as video:
         last = len(video) - 1
         video.get_frames([0, last // 2, last])
         return video.damage

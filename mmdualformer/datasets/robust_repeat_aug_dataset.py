@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import cycle, islice
+from typing import Any
 
 import numpy as np
 from mmaction.datasets import RepeatAugDataset
@@ -17,13 +18,13 @@ class _RepeatedPipeline:
     """A pipeline that opens and decodes a video once, for several samples of it.
 
     Args:
-        transforms (sequence): The first three open a video, sample and decode frames.
+        pipeline (Compose): Its first three transforms open a video, sample and decode frames.
         num_repeats (int): Samples of a video.
         sample_once (bool): Whether they have the same frames.
     """
 
-    def __init__(self, transforms: list[Callable], num_repeats: int, sample_once: bool) -> None:
-        self.init, self.sample, self.decode, *rest = transforms
+    def __init__(self, pipeline: Compose, num_repeats: int, sample_once: bool) -> None:
+        self.init, self.sample, self.decode, *rest = pipeline.transforms
         self.augment = Compose(rest)
         self.num_repeats = num_repeats
         self.num_draws = 1 if sample_once else num_repeats
@@ -61,8 +62,10 @@ class RobustRepeatAugDataset(RobustVideoDataset, RepeatAugDataset):
         UserError: ``num_repeats`` is less than 1, or see ``RobustVideoDataset``.
     """
 
+    pipeline: Callable[[dict], Any]
+
     def __init__(self, *args, num_repeats: int = 4, sample_once: bool = False, **kwargs) -> None:
         if num_repeats < 1:
             raise UserError(f'num_repeats={num_repeats} must be at least 1')
         super().__init__(*args, num_repeats=num_repeats, sample_once=sample_once, **kwargs)
-        self.pipeline = _RepeatedPipeline(self.pipeline.transforms, num_repeats, sample_once)
+        self.pipeline = _RepeatedPipeline(self.pipeline, num_repeats, sample_once)

@@ -98,9 +98,10 @@ class RobustVideoDataset(VideoDataset):
         self.time_limit = time_limit
         self.max_unreadable = max_unreadable
         self.damaged = damaged
-        self.ledger = None
+        self.ledger: Path | None = None
         self.reads = 0
-        self._unreadable, self._damaged = {}, set()
+        self._unreadable: dict[str, str] = {}  # why, of each video
+        self._damaged: set[str] = set()
         super().__init__(*args, **kwargs)
         path = Path(label_map or Path(self.ann_file).with_name('label_map.txt'))
         if label_map or path.exists():
@@ -124,7 +125,8 @@ class RobustVideoDataset(VideoDataset):
         )
         samples = []
         for video, labels, frames in lines:
-            sample = dict(filename=video, label=labels if self.multi_class else labels[0] if labels else -1)
+            label = labels if self.multi_class else labels[0] if labels else -1
+            sample: dict[str, object] = dict(filename=video, label=label)
             if frames:
                 offset, total_frames = frames
                 sample['frame_folder'] = dict(

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Sequence, Sized
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 
 import torch
 from mmengine.logging import print_log
+from torch._C import _remove_worker_pids, _set_worker_pids
 from torch.utils.data import DataLoader
-from torch.utils.data._utils.signal_handling import _remove_worker_pids, _set_worker_pids
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from mmdualformer.errors import UserError
@@ -126,8 +127,8 @@ class _Batches:
     def __init__(self, sampler: Iterable) -> None:
         self.samples = 0
         self._drawn = iter(sampler)
-        self._issued = deque()
-        self._again = deque()
+        self._issued: deque[Sequence[int] | int] = deque()
+        self._again: deque[Sequence[int] | int] = deque()
 
     def issue(self) -> Sequence[int] | int:
         """The next batch; StopIteration if there is none."""
@@ -156,12 +157,14 @@ class _Workers(_MultiProcessingDataLoaderIter):
         context = loader.multiprocessing_context or torch.multiprocessing
         self.batches = batches
         self._slots = [context.RawValue(Slot) for _ in range(loader.num_workers)]
-        self._killed = {}  # worker -> what it was reading, and why it was killed
+        # worker -> what it was reading, and why it was killed
+        self._killed: dict[BaseProcess, tuple[str | None, str]] = {}
         loader = copy.copy(loader)
         loader.worker_init_fn = partial(_begin_worker, self._slots, loader.worker_init_fn)
         super().__init__(loader)
         if self._pin_memory:  # the thread ends where a dead worker's data should come; the main thread notices
-            self._pin_memory_thread._invoke_excepthook = lambda thread: None
+            # an attribute of CPython's that typeshed leaves out
+            self._pin_memory_thread._invoke_excepthook = lambda thread: None  # type: ignore[attr-defined]
 
     def _reset(self, loader: DataLoader, first_iter: bool = False) -> None:
         if first_iter:
@@ -249,7 +252,7 @@ class _Workers(_MultiProcessingDataLoaderIter):
 
     def _watch(self) -> None:
         self._worker_pids_set = True
-        _set_worker_pids(id(self), tuple(worker.pid for worker in self._workers))
+        _set_worker_pids(id(self), tuple(worker.pid for worker in self._workers if worker.pid is not None))
 
     def _unwatch(self) -> None:
         if self._worker_pids_set:

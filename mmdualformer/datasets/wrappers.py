@@ -25,7 +25,7 @@ def iterate_datasets(dataset: Dataset) -> Iterator[Dataset]:
     """Yield the data sets with data of their own."""
     # mmengine's num_batch_per_epoch wraps in something that has a _dataset
     wrapped = [getattr(dataset, name) for name in ('dataset', '_dataset') if hasattr(dataset, name)]
-    parts = wrapped[:1] or getattr(dataset, 'datasets', ())
+    parts = wrapped[:1] or getattr(dataset, 'datasets', [])
     for part in parts:
         yield from iterate_datasets(part)
     if not parts:

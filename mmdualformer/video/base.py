@@ -1,7 +1,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+
+Opened = TypeVar('Opened', bound='Video')
 
 
 class Video(ABC):
@@ -23,7 +26,7 @@ class Video(ABC):
         return len(self.frame_times)
 
     @abstractmethod
-    def get_frames(self, indices: Sequence[int]) -> list[np.ndarray]:
+    def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Decode frames.
 
         Args:
@@ -42,7 +45,7 @@ class Video(ABC):
     def close(self) -> None:
         """Close what is open. Calling it again does nothing."""
 
-    def __enter__(self) -> 'Video':
+    def __enter__(self: Opened) -> Opened:
         return self
 
     def __exit__(self, *_) -> None:

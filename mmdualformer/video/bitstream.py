@@ -5,7 +5,7 @@ it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice, repeat
 from typing import NamedTuple
 
@@ -66,13 +66,14 @@ class Vp9(Plain):
 class H264:
     """H.264, whose access units consist of NAL units."""
 
-    SLICES, IDR, SEI = range(1, 6), 5, 6  # nal_unit_type, Table 7-1
+    SLICES, IDR, SEI = range(1, 6), range(5, 6), 6  # nal_unit_type, Table 7-1
     LENGTH_SIZE = 4  # where its configuration record, avcC, holds lengthSizeMinusOne
     RECOVERY_POINT = 6  # payloadType, Section D.1.1
 
     def __init__(self, extradata: bytes | None) -> None:
-        record = extradata and extradata[0] == 1 and len(extradata) > self.LENGTH_SIZE
-        self.length_size = (extradata[self.LENGTH_SIZE] & 3) + 1 if record else 0  # 0: start codes
+        self.length_size = 0  # start codes
+        if extradata and extradata[0] == 1 and len(extradata) > self.LENGTH_SIZE:
+            self.length_size = (extradata[self.LENGTH_SIZE] & 3) + 1
 
     def __call__(self, packet: av.Packet) -> Picture:
         if packet.size >= TINY and not packet.is_keyframe:
@@ -82,7 +83,7 @@ class H264:
             if kind == self.SEI and packet.is_keyframe and self._recovers_at_once(bytes(unit[1:])):
                 return Picture(1, True, False)
             if kind in self.SLICES:
-                return KEY if kind == self.IDR else INNER
+                return KEY if kind in self.IDR else INNER
         return INNER if packet.is_keyframe else HIDDEN  # some cameras wrap the slices of key frames in other units
 
     def _recovers_at_once(self, sei: bytes) -> bool:
@@ -112,7 +113,7 @@ class H264:
 class Hevc(H264):
     """H.265."""
 
-    SLICES, IRAP, IDR = range(32), range(16, 24), (19, 20)  # nal_unit_type, Table 7-1
+    SLICES, IRAP, IDR = range(32), range(16, 24), range(19, 21)  # nal_unit_type, Table 7-1
     LENGTH_SIZE = 21  # in hvcC
 
     def __call__(self, packet: av.Packet) -> Picture:
@@ -171,7 +172,7 @@ class Mpeg4:
         return Picture(int(coded), begins, False, kind != self.BIDIRECTIONAL)
 
 
-READERS = {
+READERS: dict[str, Callable[[bytes | None], Callable[[av.Packet], Picture]]] = {
     'h264': H264,
     'hevc': Hevc,
     'av1': Plain,

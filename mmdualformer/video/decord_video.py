@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,14 +37,14 @@ class DecordVideo(Video):
         if not len(self):
             raise self._error('it has no frames')
 
-    def get_frames(self, indices: Sequence[int]) -> list[np.ndarray]:
+    def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See :meth:`Video.get_frames`."""
         return list(self._call('decode', [int(index) for index in indices]))
 
     def close(self) -> None:
         """Do nothing: the process keeps the last file."""
 
-    def _call(self, *args) -> object:
+    def _call(self, *args) -> Any:
         process = _process()
         process.time_limit = self.time_limit
         try:
@@ -69,7 +70,7 @@ def _open(path: str):
     return VideoReader(path, num_threads=1)
 
 
-def _run(path: str, task: str, indices: Sequence[int] = ()) -> object:
+def _run(path: str, task: str, indices: Sequence[int] = ()) -> np.ndarray | tuple[float, np.ndarray]:
     """What runs in the other process: open a file, or decode frames of one."""
     reader = _open(path)
     if task == 'decode':

@@ -192,10 +192,12 @@ def _walk(folder: str | Path, left_out: Counter[str]) -> Iterator[tuple[Path, li
     """Yield each folder once, and the names of the files in it, in natural order."""
     seen = set()
 
-    def is_new(path: str) -> bool:
+    def is_new(path: str | Path) -> bool:
         status = os.stat(path)
         place = status.st_dev, status.st_ino
-        return not (place in seen or seen.add(place))
+        new = place not in seen
+        seen.add(place)
+        return new
 
     def leave_out(_: OSError) -> None:
         left_out['folders that cannot be opened'] += 1
@@ -213,9 +215,9 @@ def _are_frames(names: list[str]) -> bool:
     names = [name for name in names if name[0] != '.']
     if len(names) < 2 or not all(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
         return False
-    matches = [NUMBERED.fullmatch(name) for name in names]
+    matches = [match for name in names if (match := NUMBERED.fullmatch(name))]
     return (
-        all(matches)
+        len(matches) == len(names)
         and len({(match[1], match[3]) for match in matches}) == 1
         and len({int(match[2]) for match in matches}) == len(names)
     )

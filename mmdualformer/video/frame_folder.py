@@ -1,5 +1,6 @@
 import os
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -7,6 +8,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from .base import Video
 from .errors import VideoError
 from .files import check_regular, list_frames, unreadable
+
+Result = TypeVar('Result')
 
 FORMATS = ('BMP', 'JPEG', 'PNG', 'WEBP')  # others start programs, such as EPS
 
@@ -47,9 +50,9 @@ class FrameFolder(Video):
         self.names = names[offset:stop]
         self.average_fps = average_fps
         self.frame_times = np.arange(len(self.names)) / average_fps
-        self._size = None
+        self._size: tuple[int, int] | None = None  # of the first image
 
-    def get_frames(self, indices: Sequence[int]) -> list[np.ndarray]:
+    def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Decode frames.
 
         Args:
@@ -62,7 +65,7 @@ class FrameFolder(Video):
             IndexError: There is no such frame.
             VideoError: An image is damaged, or of another size than the first of the folder.
         """
-        decoded = {}
+        decoded: dict[int, np.ndarray] = {}
         frames = []
         for index in map(int, indices):
             if not 0 <= index < len(self):
@@ -89,7 +92,7 @@ class FrameFolder(Video):
             )
         return pixels
 
-    def _read(self, index: int, function: Callable) -> object:
+    def _read(self, index: int, function: Callable[[Image.Image], Result]) -> Result:
         """Call a function with an image, whose pixels are not decoded yet."""
         name = self.names[index]
         path = os.path.join(self.path, name)

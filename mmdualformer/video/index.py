@@ -40,8 +40,13 @@ class Packets:
         self.known = bool(reader) or intra_only
         if codec == 'h264' and extradata:
             self.known = not has_fields(extradata)  # or each of two packets would be half a frame
-        self.pts, self.dts, self.places = [], [], []
-        self.shown, self.begins, self.closed, self.ahead = [], [], [], []
+        self.pts: list[int | None] = []
+        self.dts: list[int | None] = []
+        self.places: list[tuple] = []
+        self.shown: list[bool] = []
+        self.begins: list[bool] = []
+        self.closed: list[bool] = []
+        self.ahead: list[bool] = []
         self.timed = True
         self.empty = 0
         self.corrupt = self.cut_off = False
@@ -74,21 +79,18 @@ class Packets:
 
 
 class Index:
-    """Which packet holds which frame.
+    """Where decoding begins for which frame. Frames are counted from there on.
 
     Attributes:
         total (int): Frames that are shown.
         entries (np.ndarray): Packets at which decoding can begin, in the order of the file.
         firsts (np.ndarray): The first frame that decoding gives from each of them.
-        rank (np.ndarray or None): The frame of each packet, -1 if it is not shown. None where times do not tell: then
-            frames are counted from the entry on.
     """
 
-    def __init__(self, total: int, entries: Sequence[int], firsts: Sequence[int], rank: np.ndarray | None = None):
+    def __init__(self, total: int, entries: Sequence[int] | np.ndarray, firsts: Sequence[int] | np.ndarray) -> None:
         self.total = total
         self.entries = np.asarray(entries)
         self.firsts = np.asarray(firsts)
-        self.rank = rank
 
     def entry(self, frame: int) -> int:
         """The place in ``entries`` from which a frame is decoded."""
@@ -104,6 +106,18 @@ class Index:
         place = self.entry(frame)
         end = self.entries[place + 1] if place + 1 < len(self.entries) else np.inf
         return self.entries[place] <= packet < end
+
+
+class TimedIndex(Index):
+    """Which packet holds which frame, where the times of packets tell.
+
+    Attributes:
+        rank (np.ndarray): The frame of each packet, -1 if it is not shown.
+    """
+
+    def __init__(self, total: int, entries: np.ndarray, firsts: np.ndarray, rank: np.ndarray) -> None:
+        super().__init__(total, entries, firsts)
+        self.rank = rank
 
 
 def make_index(packets: Packets, delay: int) -> Index | None:
@@ -129,7 +143,7 @@ def make_index(packets: Packets, delay: int) -> Index | None:
     return index if late <= delay else None
 
 
-def index_by_time(packets: Packets) -> Index | None:
+def index_by_time(packets: Packets) -> TimedIndex | None:
     """Order frames by the times of their packets, or return None where those do not tell."""
     shown = np.array(packets.shown, bool)
     pts = as_array(packets.pts)
@@ -145,7 +159,7 @@ def index_by_time(packets: Packets) -> Index | None:
     entries = np.flatnonzero(begins)
     firsts = np.searchsorted(times, pts[entries])  # of a hidden one, the first that is shown after it
     firsts[0] = 0
-    return Index(len(times), entries, firsts, rank)
+    return TimedIndex(len(times), entries, firsts, rank)
 
 
 def index_by_count(packets: Packets) -> Index | None:
@@ -159,16 +173,20 @@ def index_by_count(packets: Packets) -> Index | None:
 
 def _are_guessed(packets: Packets) -> bool:
     """Whether times are those of decoding, put off: FFmpeg's guess where a container has no others, as that of avi."""
-    times = [(pts, dts) for pts, dts, shown in zip(packets.pts, packets.dts, packets.shown) if shown]
-    return None not in times[0] and all(
-        None not in pair and pair[0] - pair[1] == times[0][0] - times[0][1] for pair in times
-    )
+    delays = {
+        None if pts is None or dts is None else pts - dts
+        for pts, dts, shown in zip(packets.pts, packets.dts, packets.shown)
+        if shown
+    }
+    return len(delays) == 1 and None not in delays
 
 
 def _order_by_type(packets: Packets) -> np.ndarray:
     """The order in which frames are shown where those decoded ahead wait for the next of them, -1 for others."""
     order = np.full(len(packets), -1)
-    count, waiting = 0, None
+    count = 0
+    number: int | None
+    waiting: int | None = None
     for number in np.flatnonzero(packets.shown).tolist():
         if packets.ahead[number]:
             number, waiting = waiting, number
@@ -179,7 +197,7 @@ def _order_by_type(packets: Packets) -> np.ndarray:
     return order
 
 
-def unsure_packets(packets: Packets, index: Index) -> list[int]:
+def unsure_packets(packets: Packets, index: TimedIndex) -> list[int]:
     """Packets of which only decoding tells whether they are shown, as what they refer to may have been cut off.
 
     They come before the first entry of the file, or after it and are shown before it.
@@ -188,7 +206,8 @@ def unsure_packets(packets: Packets, index: Index) -> list[int]:
     if not any(packets.begins):
         return numbers.tolist()
     first = packets.begins.index(True)
-    early = as_array(packets.pts)[numbers] < packets.pts[first] if packets.pts[first] is not None else False
+    start = packets.pts[first]
+    early = as_array(packets.pts)[numbers] < start if start is not None else False
     return numbers[(numbers < first) | early].tolist()
 
 

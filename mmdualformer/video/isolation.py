@@ -12,10 +12,14 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from itertools import accumulate, islice
 from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
+
+Item = TypeVar('Item')
+Result = TypeVar('Result')
 
 START_LIMIT = 60.0  # seconds until a child has started, which count for no call
 END_LIMIT = 5.0  # seconds; a child that waits for a file system that does not answer cannot be killed, and stays behind
@@ -23,12 +27,12 @@ TICK = 1.0  # seconds between two looks at children that say nothing
 SHARED_SIZE = 128 << 20  # bytes for arrays, of which only those that are used are taken from the system
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
-_progress = None  # in a child: when it last made progress
+_progress: ctypes.c_double | None = None  # in a child: when it last made progress
 
 
 def map_isolated(
-    function: Callable, items: Iterable, workers: int, time_limit: float
-) -> Iterator[tuple[object, object, Exception | None]]:
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int, time_limit: float
+) -> Generator[tuple[Item, Result | None, Exception | None], None, None]:
     """Call a function for each item, in child processes of which one that crashes or hangs is replaced.
 
     Args:
@@ -43,7 +47,8 @@ def map_isolated(
         raised, a ChildProcessError if it ended the child, or a TimeoutError. Those that are done first come first.
     """
     items = iter(items)
-    idle, busy = [], {}
+    idle: list[_Child] = []
+    busy: dict[_Child, Item] = {}
     try:
         while True:
             for item in islice(items, workers - len(busy)):
@@ -81,9 +86,9 @@ class Isolated:
     def __init__(self, function: Callable, time_limit: float) -> None:
         self.function = function
         self.time_limit = time_limit
-        self._child = None
+        self._child: _Child | None = None
 
-    def call(self, *args) -> object:
+    def call(self, *args) -> Any:
         """Call the function in the child process.
 
         Raises:
@@ -91,11 +96,12 @@ class Isolated:
             TimeoutError: It took too long.
             Exception: What it raised.
         """
-        if self._child is None or not self._child.is_usable():
-            self._child = _Child(self.function)
-        self._child.begin(*args)
-        while (outcome := self._child.outcome(self.time_limit)) is None:
-            wait([self._child.connection], min(TICK, self.time_limit))
+        child = self._child
+        if child is None or not child.is_usable():
+            child = self._child = _Child(self.function)
+        child.begin(*args)
+        while (outcome := child.outcome(self.time_limit)) is None:
+            wait([child.connection], min(TICK, self.time_limit))
         result, error = outcome
         if error is not None:
             raise error
@@ -150,7 +156,7 @@ class _Child:
     def __init__(self, function: Callable) -> None:
         self.connection, other_end = multiprocessing.Pipe()
         self.progress = multiprocessing.RawValue('d')
-        self.shared = mmap.mmap(-1, SHARED_SIZE) if multiprocessing.get_start_method() == 'fork' else b''
+        self.shared = mmap.mmap(-1, SHARED_SIZE) if multiprocessing.get_start_method() == 'fork' else bytearray()
         self.process = multiprocessing.Process(
             target=_serve, args=(function, other_end, self.progress, self.shared), daemon=True
         )
@@ -174,11 +180,12 @@ class _Child:
         with suppress(OSError):  # it has died, as its outcome will be
             self.connection.send(args)
 
-    def outcome(self, time_limit: float) -> tuple[object, Exception | None] | None:
+    def outcome(self, time_limit: float) -> tuple[Any, Exception | None] | None:
         """What the call returned, and the error or None; None while it is still being made."""
         if self.connection.poll():
             try:
-                return _unpack(*self.connection.recv(), self.shared)
+                pickled, sizes = self.connection.recv()
+                return _unpack(pickled, sizes, self.shared)
             except (EOFError, OSError):
                 self.process.join(END_LIMIT)
                 reason = describe_exit(self.process.exitcode)
@@ -200,7 +207,9 @@ class _Child:
             self.process.join(END_LIMIT)
 
 
-def _serve(function: Callable, connection: Connection, progress: ctypes.c_double, shared: mmap.mmap | bytes) -> None:
+def _serve(
+    function: Callable, connection: Connection, progress: ctypes.c_double, shared: mmap.mmap | bytearray
+) -> None:
     global _progress
     _progress = progress
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches its parent too, which kills it
@@ -224,7 +233,8 @@ def _die_with_parent() -> None:
     """Have the kernel kill this process when the one that started it ends, however that ends."""
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if not multiprocessing.parent_process().is_alive():
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
             os._exit(1)
 
 
@@ -236,9 +246,9 @@ def _picklable(error: Exception) -> Exception:
     return error
 
 
-def _pack(answer: object, shared: mmap.mmap | bytes) -> tuple[bytes, list[int]]:
+def _pack(answer: object, shared: mmap.mmap | bytearray) -> tuple[bytes, list[int]]:
     """Pickle an answer; its arrays go to the shared memory, one after another, as long as there is room."""
-    sizes = []
+    sizes: list[int] = []
 
     def share(buffer: pickle.PickleBuffer) -> bool:
         with buffer.raw() as content:
@@ -252,7 +262,7 @@ def _pack(answer: object, shared: mmap.mmap | bytes) -> tuple[bytes, list[int]]:
     return pickle.dumps(answer, 5, buffer_callback=share), sizes
 
 
-def _unpack(pickled: bytes, sizes: list[int], shared: mmap.mmap | bytes) -> object:
+def _unpack(pickled: bytes, sizes: list[int], shared: mmap.mmap | bytearray) -> Any:
     with memoryview(shared) as content:
         buffers = [bytearray(content[end - size : end]) for end, size in zip(accumulate(sizes), sizes)]
     return pickle.loads(pickled, buffers=buffers)

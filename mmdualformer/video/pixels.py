@@ -1,6 +1,7 @@
 """From decoded frames to upright RGB, as FFmpeg shows them."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import av
 import av.filter
@@ -41,9 +42,10 @@ def upright(frame: av.VideoFrame) -> Turn:
     Phones turn by quarters and mirror; other angles are left alone.
     """
     try:
-        if Type.DISPLAYMATRIX not in frame.side_data:
+        side_data: Mapping[Any, Any] = frame.side_data  # PyAV's annotation knows one type of several
+        if Type.DISPLAYMATRIX not in side_data:
             return UPRIGHT
-        a, b, _, c, d = np.frombuffer(frame.side_data[Type.DISPLAYMATRIX], np.int32)[:5].tolist()
+        a, b, _, c, d = np.frombuffer(side_data[Type.DISPLAYMATRIX], np.int32)[:5].tolist()
     except ValueError:  # side data that PyAV does not know, such as that of spatial videos
         quarters = frame.rotation // 90 % 4  # counterclockwise
         return Turn(quarters % 2 == 1, quarters in (2, 3), quarters in (1, 2))
@@ -70,7 +72,8 @@ class Converter:
         self._time_base = stream.time_base
         self.size = stream.codec_context.width, stream.codec_context.height
         self._reformatter = VideoReformatter()  # one for all frames: it keeps its tables
-        self._graph = self._graph_key = None
+        self._graph: av.filter.Graph | None = None
+        self._graph_key: tuple | None = None
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert a frame to ``[H, W, 3]``, uint8, in one piece."""
@@ -81,10 +84,12 @@ class Converter:
             rgb = self._reformatter.reformat(frame, format='rgb24', interpolation=Interpolation.BICUBIC, threads=1)
             return np.ascontiguousarray(turn.apply(_pixels(rgb)))
         key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turn, self.size)
-        if key != self._graph_key:
-            self._graph, self._graph_key = self._make_graph(frame, turn), key
-        self._graph.push(frame)
-        return _pixels(self._graph.pull()).copy()
+        graph = self._graph
+        if graph is None or key != self._graph_key:
+            graph = self._make_graph(frame, turn)
+            self._graph, self._graph_key = graph, key
+        graph.push(frame)
+        return _pixels(graph.vpull()).copy()
 
     def _make_graph(self, frame: av.VideoFrame, turn: Turn) -> av.filter.Graph:
         """FFmpeg's filters from a frame's format to RGB; it also turns before it converts."""
@@ -107,4 +112,4 @@ class Converter:
 def _pixels(rgb: av.VideoFrame) -> np.ndarray:
     """The pixels ``[H, W, 3]`` of a frame in rgb24, where they are."""
     plane = rgb.planes[0]
-    return np.ndarray((rgb.height, rgb.width, 3), np.uint8, plane, strides=(plane.line_size, 3, 1))
+    return np.ndarray((rgb.height, rgb.width, 3), np.uint8, memoryview(plane), strides=(plane.line_size, 3, 1))

@@ -13,7 +13,7 @@ from mmdualformer.errors import describe
 from .base import Video
 from .errors import VideoError
 from .frame_folder import FrameFolder
-from .index import NO_TIME, Index, as_array, make_index, unsure_packets
+from .index import NO_TIME, Index, TimedIndex, as_array, make_index, unsure_packets
 from .pixels import Converter
 from .source import PacketSource
 
@@ -46,17 +46,16 @@ class VideoFile(Video):
 
     def __init__(self, path: str, time_limit: float | None = None) -> None:
         self.path = str(path)
-        self._source = None
+        self._opened: PacketSource | None = None
         self._sequential = False  # whether the file is decoded from its start
-        self._frames = None  # decoded ones, where all have to be
+        self._frames: list[av.VideoFrame] | None = None  # decoded ones, where all have to be
         self._knows_size = False
         self._timed = False  # whether the file says when its frames are shown
         try:
-            self._source = PacketSource(self.path, time_limit)
+            self._opened = PacketSource(self.path, time_limit)
             self._convert = Converter(self._source.stream)
-            self._index = self._make_index()
-            if self._index is None:
-                self._learn_frames()
+            index = self._make_index()
+            self._index = self._learn_frames() if index is None else index
             if len(self) < 1:
                 raise ValueError(self.damage or 'it has no frames')
             self._check_end()
@@ -67,7 +66,7 @@ class VideoFile(Video):
             self.close()
             raise self._error(describe(error)) from error
 
-    def get_frames(self, indices: Sequence[int]) -> list[np.ndarray]:
+    def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See :meth:`Video.get_frames`."""
         indices = [int(index) for index in indices]
         if indices and not 0 <= min(indices) <= max(indices) < len(self):
@@ -98,7 +97,7 @@ class VideoFile(Video):
         self._source.reopen()
         self._source.decoder.options = {'err_detect': 'explode'}
         try:
-            for frame in self._decode_packets(0):
+            for _, frame in self._decode_packets(0):
                 yield frame
                 count += 1
         except _Untrusted:
@@ -108,9 +107,15 @@ class VideoFile(Video):
 
     def close(self) -> None:
         """Close the file, and forget what is kept of it."""
-        if self._source is not None:
-            self._source.close()
-        self._source = self._frames = None
+        if self._opened is not None:
+            self._opened.close()
+        self._opened = self._frames = None
+
+    @property
+    def _source(self) -> PacketSource:
+        if self._opened is None:
+            raise ValueError('it is closed')
+        return self._opened
 
     def _error(self, reason: str) -> VideoError:
         return VideoError(f'video {self.path!r} cannot be read: {reason}', reason)
@@ -132,7 +137,7 @@ class VideoFile(Video):
             return None
         delay = source.decoder.reorder_depth
         index = make_index(packets, delay)
-        if index and index.rank is not None and (unsure := unsure_packets(packets, index)):
+        if isinstance(index, TimedIndex) and (unsure := unsure_packets(packets, index)):
             try:
                 self._hide_unseen(unsure)
             except _Untrusted:
@@ -140,27 +145,29 @@ class VideoFile(Video):
             index = make_index(packets, delay)
         if index is None:
             return None
-        times = as_array(packets.pts if index.rank is not None and packets.timed else packets.dts)
+        times = as_array(packets.pts if isinstance(index, TimedIndex) and packets.timed else packets.dts)
         self._set_times(np.sort(times[packets.shown]))
         return index
 
     def _hide_unseen(self, unsure: list[int]) -> None:
         """Decode the start of the file to see which packets there are shown."""
         packets = self._source.packets
+        times = as_array(packets.pts).tolist()
         seen, latest = set(), None
-        for frame in self._decode_packets(0):
-            seen.add(frame.pts)
-            if latest is not None and packets.pts[frame.pts] <= latest:
+        for number, _ in self._decode_packets(0):
+            seen.add(number)
+            if latest is not None and times[number] <= latest:
                 raise _Untrusted
-            latest = packets.pts[frame.pts]
-            if frame.pts > max(unsure) + REORDERED:
+            latest = times[number]
+            if number > max(unsure) + REORDERED:
                 break
         for number in unsure:
             packets.shown[number] &= number in seen
 
     def _check_end(self) -> None:
         """Find out whether the file ends before its container says."""
-        stream, container, packets = self._source.stream, self._source.container, self._source.packets
+        source = self._source
+        stream, container, packets = source.stream, source.container, source.packets
         promised, given = stream.frames - packets.empty, len(packets) - packets.empty
         if given < promised - 1:  # the last frame is often dropped, and counted still
             # edit lists hide packets: there, those that are missing lie behind the end of the file
@@ -170,13 +177,13 @@ class VideoFile(Video):
                 self._found(f'it has {given} frames, where its container says {promised}')
         told = _seconds(stream.metadata.get('DURATION'))  # of Matroska
         if stream.duration is not None:
-            told = float(stream.duration * stream.time_base)
+            told = float(stream.duration * source.time_base)
         elif not told and container.duration and len(container.streams) == 1:
             told = container.duration / av.time_base
         if not (told and self._timed and packets.timed) or stream.start_time is None:
             return
         last = max(time for time in packets.pts if time is not None)
-        end = float((last - stream.start_time) * stream.time_base) + 1 / self.average_fps
+        end = float((last - stream.start_time) * source.time_base) + 1 / self.average_fps
         if end < LEAST * told and told - end > MARGIN:
             self._found(f'it ends after {end:.2f} s, where its container says {told:.2f} s')
 
@@ -186,7 +193,7 @@ class VideoFile(Video):
         How many frames there are has been told already. Those beyond the last that can be decoded are the last one.
         """
         announced, times, rate = len(self), self.frame_times, self.average_fps
-        self._learn_frames()
+        self._index = self._learn_frames()
         if not len(self):
             raise self._error(self.damage or 'it has no frames')
         if len(self) != announced:
@@ -200,8 +207,9 @@ class VideoFile(Video):
         return self._convert(frame)
 
     def _first_size(self) -> tuple[int, int]:
-        source, frames = PacketSource(self.path), []
-        for packet in source.read(0):
+        source = PacketSource(self.path)
+        frames: list[av.VideoFrame] = []
+        for _, packet in source.read(0):
             with suppress(av.FFmpegError):
                 frames = source.decoder.decode(packet)
             if frames:
@@ -222,13 +230,13 @@ class VideoFile(Video):
             self.frame_times, self._timed = np.arange(len(times)) / self.average_fps, False
             return
         self._timed = True
-        self.frame_times = float(stream.time_base) * (times - times[:1]).astype(float)
+        self.frame_times = float(self._source.time_base) * (times - times[:1]).astype(float)
         if len(times) > 1:
             measured = (len(times) - 1) / self.frame_times[-1]
             if abs(measured / self.average_fps - 1) > 0.01:  # containers round times, some to milliseconds
                 self.average_fps = measured
 
-    def _decode_packets(self, start: int, needed: Sequence[bool] | None = None) -> Iterator[av.VideoFrame]:
+    def _decode_packets(self, start: int, needed: Sequence[bool] | None = None) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode packets from one on, to the end of the file.
 
         Args:
@@ -237,24 +245,25 @@ class VideoFile(Video):
                 other frame refers to them.
 
         Yields:
-            av.VideoFrame: The next frame, whose ``pts`` is the number of its packet.
+            tuple: The number of the next frame's packet, -1 if the decoder does not tell, as may be where the file is
+            decoded from its start; and the frame.
         """
         source = self._source
         source.decoder.flush_buffers()
         decoder, skips = None, None
-        for packet in source.read(start):
+        for number, packet in source.read(start):
             if decoder is not source.decoder:  # reading opens large files again
                 decoder, skips = source.decoder, False
                 decoder.skip_frame = 'DEFAULT'
-            if needed is not None and skips is needed[packet.pts]:
+            if needed is not None and skips is needed[number]:
                 skips = not skips
                 decoder.skip_frame = 'NONREF' if skips else 'DEFAULT'
             yield from self._send(packet)
             source.check_time()
         yield from self._send(None)
 
-    def _send(self, packet: av.Packet | None) -> list[av.VideoFrame]:
-        """Give the decoder a packet, or None for the end, and return what comes out."""
+    def _send(self, packet: av.Packet | None) -> list[tuple[int, av.VideoFrame]]:
+        """Give the decoder a packet, or None for the end, and return what comes out, as :meth:`_decode_packets`."""
         try:
             frames = self._source.decoder.decode(packet)
         except av.EOFError:
@@ -266,37 +275,38 @@ class VideoFile(Video):
             self._meet('a part is damaged')
         if not self._sequential and any(frame.pts is None for frame in frames):
             raise _Untrusted
-        return frames
+        return [(-1 if frame.pts is None else frame.pts, frame) for frame in frames]
 
     def _meet(self, damage: str) -> None:
         self._found(damage)
         if not self._sequential:
             raise _Untrusted
 
-    def _learn_frames(self) -> None:
+    def _learn_frames(self) -> Index:
         """Decode the file from its start to its end, as what the packets say of the frames is not to be relied on."""
         self._sequential = True
         self._source.reopen()
-        self._frames, size, origins = [], 0, []
-        for frame in self._decode_packets(0):
-            origins.append(frame.pts)
+        self._frames = []
+        size, origins = 0, []
+        for number, frame in self._decode_packets(0):
+            origins.append(number)
             if self._frames is not None:
                 size += sum(plane.buffer_size for plane in frame.planes)
                 self._frames.append(frame)
                 if size > KEPT:
                     self._frames = None
         packets = self._source.packets
-        times = [packets.pts[number] for number in origins if number is not None]
+        times = [packets.pts[number] for number in origins if number >= 0]
         if None in times:
-            times = [packets.dts[number] for number in origins if number is not None]
+            times = [packets.dts[number] for number in origins if number >= 0]
         self._set_times(as_array(times + [None] * (len(origins) - len(times))))
-        self._index = Index(len(origins), [0], [0])
+        return Index(len(origins), [0], [0])
 
     def _decode(self, wanted: list[int]) -> dict[int, np.ndarray]:
         """Decode frames, and return them by their numbers."""
         there = {number: min(number, self._index.total - 1) for number in wanted}
         wanted = sorted(set(there.values()))
-        images = {}
+        images: dict[int, np.ndarray] = {}
         if self._frames is not None:
             images = {number: self._image(self._frames[number]) for number in wanted}
             wanted = []
@@ -308,7 +318,8 @@ class VideoFile(Video):
 
     def _runs(self, wanted: list[int]) -> list[tuple[int, list[int]]]:
         """Part frames into runs, in each of which the decoder goes on: the entry of each, and its frames."""
-        runs, reached = [], 0
+        runs: list[tuple[int, list[int]]] = []
+        reached = 0
         for number in wanted:
             entry = self._index.entry(number)
             if not runs or self._index.entries[entry] > reached + REORDERED:
@@ -320,18 +331,18 @@ class VideoFile(Video):
     def _decode_run(self, entry: int, wanted: list[int], images: dict[int, np.ndarray]) -> None:
         """Decode frames from an entry on, and put them into ``images``."""
         index, start, first = self._index, int(self._index.entries[entry]), int(self._index.firsts[entry])
-        needed, reorders = None, self._source.decoder.reorder_depth > 0
-        if index.rank is not None and self._source.packets.codec == 'h264':
-            needed = np.isin(index.rank, wanted).tolist()
+        rank = index.rank if isinstance(index, TimedIndex) else None
+        reorders = self._source.decoder.reorder_depth > 0
+        needed = np.isin(rank, wanted).tolist() if rank is not None and self._source.packets.codec == 'h264' else None
         missing = list(reversed(wanted))
         number = first - 1
-        for frame in self._decode_packets(start, needed):
+        for packet, frame in self._decode_packets(start, needed):
             previous = number
-            if index.rank is None:
+            if rank is None:
                 number += 1
-                trusted = self._sequential or index.covers(number, frame.pts)
+                trusted = self._sequential or index.covers(number, packet)
             else:
-                number = int(index.rank[frame.pts])
+                number = int(rank[packet])
                 if previous < first and 0 <= number < first:  # shown before the entry: what it refers to may lack
                     number = previous
                     continue

@@ -1,5 +1,6 @@
 """The packets of a video file, by their numbers."""
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -85,6 +86,7 @@ class PacketSource:
     Attributes:
         container (av.container.InputContainer): The open file.
         stream (av.VideoStream): The stream.
+        time_base (Fraction): The unit of its times, in seconds.
         decoder (av.VideoCodecContext): Its decoder, another one after :meth:`reopen`.
         packets (Packets): What is known of each packet.
         broken_off (str): Why the file could not be read to its end, ``''`` if it could.
@@ -97,55 +99,58 @@ class PacketSource:
 
     def __init__(self, path: str, time_limit: float | None = None) -> None:
         self.path = path
-        self.time_limit = time_limit
+        self.time_limit = math.inf if time_limit is None else time_limit
         self.broken_off = ''
-        self._deadline = None if time_limit is None else time.monotonic() + time_limit
-        self.container = None
-        self._kept = None
-        self._numbers = None
+        self._deadline = time.monotonic() + self.time_limit
+        self._kept: list[av.Packet] | None = None
+        self._numbers: dict[tuple, int] | None = None  # of the packets, by their places
         check_regular(path)
-        self.reopen()
+        self._open()
         self._read_all()
 
     def reopen(self) -> None:
         """Go back to the start, with a decoder that knows nothing yet."""
         self.close()
+        self._open()
+
+    def _open(self) -> None:
         self.check_time()
-        left = None if self._deadline is None else self._deadline - time.monotonic()
+        left = None if math.isinf(self._deadline) else self._deadline - time.monotonic()
         # with the protocol, a colon in the name is no protocol
         self.container = av.open(f'file:{os.path.abspath(self.path)}', options=OPTIONS, timeout=left)
-        self.stream = max(self.container.streams.video, key=_preference, default=None)
-        if self.stream is None:
+        if not self.container.streams.video:
             raise ValueError('it has no video stream')
+        self.stream = max(self.container.streams.video, key=_preference)
         if self.stream.codec_context is None:
             raise ValueError('its codec is unknown')
+        if self.stream.time_base is None:
+            raise ValueError('its times have no unit')
+        self.time_base = self.stream.time_base
         self.decoder = self.stream.codec_context
         self.decoder.thread_count = 1  # files are read in parallel
         self._at_start = True
 
     def close(self) -> None:
-        """Close the file; the packets that are kept stay."""
-        if self.container is not None:
-            self.container.close()
-        self.container = None
+        """Close the file; the packets that are kept stay. Calling it again does nothing."""
+        self.container.close()
 
     def check_time(self) -> None:
         """Raise TimeoutError if the time is over."""
         report_progress()  # a child process that reads a long file does not hang
-        if self._deadline is not None and time.monotonic() > self._deadline:
+        if time.monotonic() > self._deadline:
             # what is left of a longer time has moments less
             raise TimeoutError(f'no answer within {max(0, round(self.time_limit, 1)):g} s')
 
-    def read(self, start: int) -> Iterator[av.Packet]:
-        """Yield packets from a number on."""
+    def read(self, start: int) -> Iterator[tuple[int, av.Packet]]:
+        """Yield packets from a number on, each after its number."""
         if self._kept is not None:
-            yield from self._kept[start:]
+            yield from enumerate(self._kept[start:], start)
             return
         number = self._seek(start)
         for packet in self._demux():
             if number >= start:
                 packet.pts = number
-                yield packet
+                yield number, packet
             number += 1
 
     def _demux(self) -> Iterator[av.Packet]:
@@ -166,7 +171,8 @@ class PacketSource:
         codec = self.decoder.codec
         name = codec.canonical_name  # of the format: decoders have others
         self.packets = Packets(name, bool(codec.intra_only), self.decoder.extradata)
-        self._kept, size = [], 0
+        self._kept = []
+        size = 0
         for number, packet in enumerate(self._demux()):
             self.packets.add(packet)
             size += packet.size
@@ -186,10 +192,10 @@ class PacketSource:
             if not self._at_start:
                 self.reopen()
             return 0
-        times = self.packets.dts[start], self.packets.pts[start]
+        times = [time for time in (self.packets.dts[start], self.packets.pts[start]) if time is not None]
         if self._numbers is None:
             self._numbers = {place: number for number, place in enumerate(self.packets.places)}
-        if None not in times and len(self._numbers) == len(self.packets):
+        if len(times) == 2 and len(self._numbers) == len(self.packets):
             try:
                 self.container.seek(min(times), stream=self.stream)
                 packet = next(self._demux(), None)

@@ -115,6 +115,14 @@ def test_what_crashes_or_hangs_is_named_and_the_rest_is_done():
     assert open_files() == before
 
 
+def test_arrays_come_without_shared_memory_too(monkeypatch):
+    monkeypatch.setattr(multiprocessing, 'get_start_method', lambda: 'spawn')
+    with Isolated(frames, time_limit=60) as isolated:
+        images = isolated.call(3, 2)
+        assert [image[0, 0, 0] for image in images] == [0, 1, 2] and images[0].shape == (2, 2, 3)
+        assert isolated.call(1, 0)[0].shape == (0, 0, 3)
+
+
 def test_one_that_reports_progress_is_not_hanging():
     assert list(map_isolated(slow, [1], 1, 0.9)) == [(1, 1, None)]
 

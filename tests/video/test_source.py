@@ -80,8 +80,8 @@ def test_a_seek_comes_to_the_key_frame_before(tmp_path, monkeypatch):
     monkeypatch.setattr(source, 'KEPT', 0)
     path = write_video(tmp_path / 'a.mp4', g='6')
     packets = source.PacketSource(path)
-    numbers = [packet.pts for packet in packets.read(18)]
-    assert numbers == list(range(18, 24))
+    numbers = [(number, packet.pts) for number, packet in packets.read(18)]
+    assert numbers == [(number, number) for number in range(18, 24)]
     assert packets._seek(18) in range(12, 19)  # and not at the start
 
 
@@ -93,6 +93,14 @@ def test_a_file_that_is_gone_is_unreadable(tmp_path, monkeypatch):
         os.unlink(path)
         with pytest.raises(VideoError, match='No such file'):
             video.get_frames(np.arange(4))
+
+
+def test_a_closed_file_says_so(tmp_path):
+    with open_video(write_video(tmp_path / 'a.mp4')) as video:
+        pass
+    video.close()
+    with pytest.raises(VideoError, match='it is closed'):
+        video.get_frames([0])
 
 
 def test_large_files_are_checked_as_strictly_as_small_ones(tmp_path, monkeypatch):

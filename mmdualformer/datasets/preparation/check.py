@@ -54,8 +54,8 @@ def find_broken(function: Callable, videos: Sequence, description: str, workers:
         dict: The arguments for which it raised, and what.
     """
     with closing(map_isolated(function, videos, workers, READING_LIMIT)) as outcomes:
-        outcomes = track(outcomes, description, total=len(videos))
-        broken = {video: _reason(error) for video, _, error in outcomes if error}
+        tracked = track(outcomes, description, total=len(videos))
+        broken = {video: _reason(error) for video, _, error in tracked if error}
     return {video: broken[video] for video in videos if video in broken}
 
 

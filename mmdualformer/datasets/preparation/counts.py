@@ -1,13 +1,14 @@
 """How many classes and videos each data set has, as published."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 CLASSES = dict(
     kinetics400=400, kinetics600=600, kinetics700=700, diving48=48, hmdb51=51, ucf101=101, sthv2=174, charades=157
 )
 
 
-class Published(NamedTuple):
+@dataclass(frozen=True)
+class Published:
     """A number of videos, who states it, and whether it is rounded."""
 
     count: int

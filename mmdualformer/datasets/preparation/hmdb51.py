@@ -31,7 +31,7 @@ def read_hmdb51(root: Path) -> tuple[list[str], list[Split]]:
     source = locate(root, 'videos', 'hmdb51_org', '.')
     splits = []
     for number in (1, 2, 3):
-        videos = {UNUSED: [], TRAIN: [], TEST: []}
+        videos: dict[str, list[tuple[str, list[int]]]] = {UNUSED: [], TRAIN: [], TEST: []}
         for label, name in enumerate(classes):
             path = locate(marks, f'{name}_test_split{number}.txt')
             for place, line in enumerate(read_lines(path), 1):

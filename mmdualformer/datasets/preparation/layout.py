@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from mmdualformer.datasets.annotations import check_name, read_text, shorten
 from mmdualformer.errors import UserError
 from mmdualformer.video.files import find_videos
+
+Content = TypeVar('Content', list, dict)
 
 
 @dataclass
@@ -45,7 +48,8 @@ def make_split(name: str, folder: str, source: Path, annotated: Iterable[tuple[s
     Raises:
         UserError: Not one is there, a path leads out of the folder or cannot be in a list, or one has different labels.
     """
-    samples, missing, known = [], [], {}
+    samples, missing = [], []
+    known: dict[str, list[int]] = {}
     for video, labels in annotated:
         check_name(video)
         if os.path.isabs(video) or '..' in video.split('/'):
@@ -97,7 +101,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
         raise UserError(f'{path} after line {reader.line_num}: {error}') from None
 
 
-def read_json(path: Path, kind: type) -> list | dict:
+def read_json(path: Path, kind: type[Content]) -> Content:
     """Read a list or a dict.
 
     Raises:

@@ -38,7 +38,7 @@ def read_something_something(root: Path) -> tuple[list[str], list[Split]]:
                 template = entry['template'].replace('[', '').replace(']', '')
                 annotated.append((f'{entry["id"]}.webm', [numbers[template]]))
         splits.append(make_split(f'{name}_list', 'videos', source, annotated))
-    return sorted(numbers, key=numbers.get), splits
+    return sorted(numbers, key=numbers.__getitem__), splits
 
 
 def _locate(root: Path, name: str) -> Path:

@@ -29,14 +29,14 @@ def read_ucf101(root: Path) -> tuple[list[str], list[Split]]:
     classes = [name for _, name in sorted(numbered)]
     source = locate(root, 'videos', 'UCF-101')
     splits = []
-    for number in (1, 2, 3):
+    for split in (1, 2, 3):
         for name, part in (('train', 'trainlist'), ('val', 'testlist')):
             annotated = []
-            for place, line in _read(locate(lists, f'{part}{number:02d}.txt')):
+            for place, line in _read(locate(lists, f'{part}{split:02d}.txt')):
                 with reading(place, line, 'CLASS/VIDEO, of a class in classInd.txt'):
                     video, _ = parse_line(line)  # test lists have no labels
                     annotated.append((video, [classes.index(video.partition('/')[0])]))
-            splits.append(make_split(f'{name}_split_{number}', 'videos', source, annotated))
+            splits.append(make_split(f'{name}_split_{split}', 'videos', source, annotated))
     return classes, splits
 
 
