@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parent
 IN_CHECKOUT = (PACKAGE.parent / 'tools' / 'quickstart.sh').is_file()
 ROOT = PACKAGE.parent if IN_CHECKOUT else PACKAGE / '.mim'
 
-SEVERAL_PROCESSES = ('train', 'test')
+SEVERAL_PROCESSES = ('train', 'test', 'sweep-views', 'write-token-labels')
 QUICKSTART = 'Train a small DualFormer on made-up clips, test it and recognise one clip.'
 USAGE = """usage: mmdualformer NAME [arguments]      run a tool
        mmdualformer NAME --help           show its arguments
@@ -72,12 +72,13 @@ def take_gpus(name: str, path: Path, arguments: list[str]) -> tuple[int | None, 
     if name not in SEVERAL_PROCESSES:
         has_its_own = "'--gpus'" in path.read_text(encoding='utf-8')
         if not has_its_own and any(argument.partition('=')[0] == '--gpus' for argument in ours):
-            sys.exit(f'error: {name} takes no --gpus; {" and ".join(SEVERAL_PROCESSES)} do')
+            sys.exit(f'error: {name} takes no --gpus; {", ".join(SEVERAL_PROCESSES)} do')
         return None, arguments
     parser = argparse.ArgumentParser(
         prog=f'mmdualformer {name}', usage='%(prog)s [--gpus N] ...', add_help=False, allow_abbrev=False
     )
     parser.add_argument('--gpus', type=int)
+    parser.error = lambda message: sys.exit(f'error: {message.removeprefix("argument ")}')
     known, others = parser.parse_known_args(ours)
     if known.gpus is not None and known.gpus < 1:
         sys.exit(f'error: --gpus {known.gpus} must be at least 1')

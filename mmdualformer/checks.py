@@ -47,7 +47,7 @@ def _check_paths(cfg: Config, key: str, dataset: dict, overrides: dict) -> None:
     """Check that the root, the list and the folders of a data set are there."""
     root = dataset.get('data_root') or ''
     paths = {'data_root': root, 'ann_file': dataset.get('ann_file')}
-    paths.update((f'data_prefix.{name}', path) for name, path in dataset.get('data_prefix', {}).items())
+    paths.update((f'data_prefix.{name}', path) for name, path in (dataset.get('data_prefix') or {}).items())
     for name, path in paths.items():
         if path:
             _check_path(cfg, f'{key}.{name}', path, overrides, root='' if name == 'data_root' else root)
@@ -117,7 +117,7 @@ def check_model(cfg: Config, overrides: dict | None = None) -> None:
     num_classes = (cfg.model.get('cls_head') or {}).get('num_classes')
     for key, part in _parts('model', cfg.model):
         if part.get('type') in ('Inflated', 'Pretrained'):
-            _check_path(cfg, f'{key}.checkpoint', part.get('checkpoint', ''), overrides or {}, is_there=Path.is_file)
+            _check_path(cfg, f'{key}.checkpoint', part.get('checkpoint') or '', overrides or {}, is_there=Path.is_file)
         blended = part.get('num_classes', num_classes)
         if 'data_preprocessor.blending' in key and num_classes and blended != num_classes:
             raise UserError(

@@ -21,9 +21,19 @@ from mmdualformer.configs import RUNNER_KEYS, merge_options, parse_options, read
 from mmdualformer.errors import UserError, describe
 
 # Why files cannot be written that are no fault of a tool.
-UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS)
+UNWRITABLE = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
 
 OPTIONS = '--cfg-options'
+END = '--end-of-values'
 SETTING = re.compile(r'[^\s/=]+=.*', re.DOTALL)
 
 
@@ -31,42 +41,78 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of the description, and says each option's default that its help does not say."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        has_none = action.default is False or action.default in (None, {}, argparse.SUPPRESS)
+        has_none = action.default is False or action.default in (None, {}, [], argparse.SUPPRESS)
         if has_none or not action.help or 'default' in action.help:
             return action.help
         default = ' '.join(map(str, action.default)) if isinstance(action.default, list) else '%(default)s'
         return f'{action.help} (default: {default})'
 
 
+class _End(argparse.Action):
+    """Ends the values of the option before it, where files follow."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Do nothing."""
+
+
 class ArgumentParser(argparse.ArgumentParser):
     """An argparse parser whose options may stand anywhere on the line, and whose errors are one line.
 
-    After ``--`` everything is a file, also what begins with a dash.
+    Options of several values take what can be theirs: ``--layers 4 8 model.pth`` leaves the file, and ``--resume c.py``
+    the config. After ``--`` everything is a file, also what begins with a dash.
     """
 
     def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, prog=program_name(), formatter_class=_HelpFormatter, **kwargs)
+        super().__init__(*args, prog=program_name(), formatter_class=_HelpFormatter, allow_abbrev=False, **kwargs)
+        self.add_argument(END, action=_End, nargs=0, dest=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
         """Parse the command line."""
         args = list(sys.argv[1:] if args is None else args)
         end = args.index('--') if '--' in args else len(args)
         files = [f'./{name}' if name.startswith('-') else name for name in args[end + 1 :]]
-        return self.parse_intermixed_args(_end_settings(args[:end]) + files, namespace)
+        return self.parse_intermixed_args([*self._end_values(args[:end]), END, *files], namespace)
 
     def error(self, message: str) -> None:
         """End with one line and exit status 2."""
         message = re.sub(r'^argument (-\S+): ', r'\1 ', message)
         self.exit(2, f'error: {message}; see {self.prog} --help\n')
 
+    def _end_values(self, args: list[str]) -> list[str]:
+        """Put what ends an option's values before the first argument that is none of them."""
+        ended: list[str] = []
+        action = None  # of the option whose values may follow
+        for argument in args:
+            name, equals, _ = argument.partition('=')
+            if name in self._option_string_actions:
+                known = self._option_string_actions[name]
+                action = known if not equals or known.option_strings == [OPTIONS] else None
+                ended.append(argument)
+                continue
+            if action is not None and action.option_strings == [OPTIONS] and ended[-1] != OPTIONS:
+                if SETTING.fullmatch(argument):
+                    ended.append(OPTIONS)  # each takes one
+                else:
+                    action = None
+            elif action is not None and not _may_be_value(action, argument):
+                ended.append(END)
+                action = None
+            ended.append(argument)
+        return ended
 
-def _end_settings(args: list[str]) -> list[str]:
-    """Repeat ``--cfg-options`` before each further ``key=value`` that follows it, so that it takes nothing else."""
-    ended: list[str] = []
-    for argument in args:
-        follows = ended[-2:-1] == [OPTIONS] or (ended and ended[-1].startswith(f'{OPTIONS}='))
-        ended += [OPTIONS, argument] if follows and SETTING.fullmatch(argument) else [argument]
-    return ended
+
+def _may_be_value(action: argparse.Action, argument: str) -> bool:
+    """Whether an argument that follows an option can be one of its several values, or its optional one."""
+    if action.nargs == '?':
+        return not argument.endswith('.py')
+    if action.nargs in ('+', '*') and action.type is not None:
+        try:
+            action.type(argument)
+        except ValueError:
+            return False
+        except argparse.ArgumentTypeError:  # a value, and a wrong one
+            return True
+    return True
 
 
 class _Options(argparse.Action):

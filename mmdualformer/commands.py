@@ -1,4 +1,4 @@
-"""How a tool is named to who started this process."""
+"""How a tool is named to who started this process, and the commands that work there."""
 
 import os
 import re

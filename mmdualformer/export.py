@@ -21,7 +21,7 @@ def check_installed() -> None:
     """
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f'ONNX export needs {", ".join(missing)}: pip install -c constraints.txt ".[export]"')
+        raise UserError(f'ONNX export needs {", ".join(missing)}: pip install "mmdualformer[export]"')
 
 
 def export_onnx(

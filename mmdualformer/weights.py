@@ -14,6 +14,8 @@ from torch import Tensor
 
 from mmdualformer.errors import UserError
 
+STATE_OF_TRAINING = {'meta', 'optimizer', 'message_hub'}  # what MMEngine's runners go on from
+
 
 def load_safely(path: str) -> Any:
     """Load a checkpoint, a file or an address that MMEngine knows, running nothing that is in it.
@@ -91,7 +93,7 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
     checkpoint = load_safely(path)
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else checkpoint
     given = _tensors(weights, path)
-    if resume and not {'meta', 'optimizer'} <= checkpoint.keys():
+    if resume and not STATE_OF_TRAINING <= checkpoint.keys():
         raise UserError(
             f'checkpoint {path!r} holds no state of training to go on from; start from its weights with '
             f'--cfg-options load_from={path}'
@@ -132,16 +134,19 @@ def load_checked(model: nn.Module, path: str) -> dict:
     return checkpoint['meta']
 
 
-def hand_over(runner: Runner, checkpoint: dict) -> None:
+def hand_over(runner: Runner, checkpoint: dict, path: str) -> None:
     """Let a runner take a checkpoint that was read, where it would read the file again.
 
     Args:
         runner (Runner): With ``load_from`` set, and ``resume`` where training is to go on.
         checkpoint (dict): What :func:`check_checkpoint` has read; it is let go of once it is loaded.
+        path (str): Where it was read from. Other files the runner reads itself.
     """
 
     def load_checkpoint(filename: str, *args, **kwargs) -> dict:
-        del runner.load_checkpoint  # the class's own again, for other files
+        if filename != path:
+            return type(runner).load_checkpoint(runner, filename, *args, **kwargs)
+        del runner.load_checkpoint  # the class's own again
         runner.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         _load_checkpoint_to_model(model, checkpoint)

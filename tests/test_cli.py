@@ -111,6 +111,39 @@ class TestCommandLine:
         args = parse('--topk', '3', 'm.pth', '--', '-v.mp4', '--topk')
         assert (args.videos, args.topk) == (['./-v.mp4', './--topk'], 3)
 
+    @pytest.mark.parametrize(
+        ('tool', 'line', 'values'),
+        [
+            ('train', '--resume c.py', dict(config='c.py', resume='auto')),
+            ('train', '--resume -- c.py', dict(config='c.py', resume='auto')),
+            ('train', '--resume e.pth c.py', dict(config='c.py', resume='e.pth')),
+            ('train', '--work-dir w -- c.py', dict(config='c.py', work_dir='w')),
+            (
+                'analysis/ensemble',
+                '--weights 1 2.5 a.pkl b.pkl',
+                dict(predictions=['a.pkl', 'b.pkl'], weights=[1, 2.5]),
+            ),
+            (
+                'visualize_attention',
+                '--layers 4 8 c.pth v.mp4',
+                dict(checkpoint='c.pth', videos=['v.mp4'], layers=[4, 8]),
+            ),
+            ('visualize_attention', '--layers 4 -- c.pth -v.mp4', dict(videos=['./-v.mp4'], layers=[4])),
+        ],
+    )
+    def test_options_of_several_values_leave_the_files(self, tool, line, values, monkeypatch):
+        monkeypatch.setattr(sys, 'argv', ['tool.py', *line.split()])
+        parse = cli.ArgumentParser.parse_args
+
+        def stop(self):
+            raise Parsed(parse(self))
+
+        monkeypatch.setattr(cli.ArgumentParser, 'parse_args', stop)
+        with pytest.raises(Parsed) as parsed:
+            runpy.run_path(str(REPO / f'tools/{tool}.py'), run_name='__main__')
+        args = vars(parsed.value.args[0])
+        assert {name: args[name] for name in values} == values
+
     def test_settings_of_one_call_are_not_those_of_the_next(self, parse):
         parse('c.py', 'm.pth', 'v.mp4', '--cfg-options', 'a=1')
         assert parse('c.py', 'm.pth', 'v.mp4').cfg_options == {}
@@ -125,7 +158,7 @@ class TestCommandLine:
             ('m.pth v.mp4 --topk x', "--topk invalid number value: 'x'"),
             ('m.pth v.mp4 --device gpu', "--device 'gpu' cannot be used here: "),
             ('m.pth v.mp4 --cfg-options a', "--cfg-options 'a' must be key=value"),
-            ('m.pth v.mp4 --top 3 --no-such', 'unrecognized arguments: --no-such'),
+            ('m.pth v.mp4 --topk 3 --no-such', 'unrecognized arguments: --no-such'),
         ],
     )
     def test_mistakes_are_one_line(self, parse, line, message, capsys):

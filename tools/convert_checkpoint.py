@@ -7,6 +7,7 @@ from mmdualformer import cli
 from mmdualformer.checkpoints.converters import write_checkpoint
 from mmdualformer.checkpoints.dualformer import convert_dualformer
 from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit
+from mmdualformer.checks import check_file
 from mmdualformer.errors import UserError
 from mmdualformer.weights import read_weights
 
@@ -23,6 +24,9 @@ def main() -> None:
     if (args.target is None) is (args.out is None):
         parser.error('one file to write is needed, as --out FILE.pth or after the source')
     target = args.out or args.target
+    check_file('source', str(args.source))
+    if target.is_dir():
+        raise UserError(f'--out {str(target)!r} is a folder; it must be a file, such as model.pth')
     if target.exists() and target.samefile(args.source):
         raise UserError(f'--out {str(target)!r} is the source; choose another name')
 

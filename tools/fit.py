@@ -3,7 +3,6 @@
 import argparse
 import os
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +20,7 @@ from mmdualformer.errors import UserError
 from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
 from mmdualformer.video.files import describe_left_out
 
-TOOLS = Path(__file__).resolve().parent
-CONFIGS = TOOLS.parent / 'configs'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 PROCESSES = max(torch.cuda.device_count(), 1)
 
 
@@ -101,26 +99,11 @@ def prepare_data(args: argparse.Namespace) -> int:
     return len(train)
 
 
-def run_tool(tool: str, *arguments: object, processes: int) -> None:
+def run_tool(name: str, *arguments: object, processes: int) -> None:
     """Run a tool in one process or in several."""
-    command = [sys.executable, str(TOOLS / tool), *map(str, arguments)]
-    if processes > 1:
-        with socket.socket() as probe:
-            probe.bind(('127.0.0.1', 0))
-            port = probe.getsockname()[1]
-        command = [
-            sys.executable,
-            '-m',
-            'mmdualformer.launch',
-            '--nproc-per-node',
-            str(processes),
-            '--master-port',
-            str(port),
-            *command[1:],
-            '--launcher',
-            'pytorch',
-        ]
-    code = subprocess.run(command).returncode
+    several = ['--gpus', processes] if processes > 1 else []
+    command = [sys.executable, '-m', 'mmdualformer', name, *arguments, *several]
+    code = subprocess.run(list(map(str, command))).returncode
     if code:
         sys.exit(code)
 
@@ -141,8 +124,10 @@ def main() -> None:
 
     cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, args.workers, args.damaged)
     merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
-    batch = args.batch_size or find_batch_size(cfg, limit=count // PROCESSES)
+    batch = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
+    batch = batch or find_batch_size(cfg, limit=count // PROCESSES)
     set_batch(cfg, batch, count, PROCESSES)
+    merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
     cfg.work_dir = str(args.work_dir)
     cfg.dump(args.work_dir / 'config.py')
     print(cfg.pretty_text)
@@ -151,9 +136,9 @@ def main() -> None:
         f'{args.work_dir / "config.py"}'
     )
 
-    run_tool('train.py', args.work_dir / 'config.py', processes=PROCESSES)
+    run_tool('train', args.work_dir / 'config.py', processes=PROCESSES)
     best = find_best(args.work_dir)
-    run_tool('test.py', args.work_dir / 'config.py', best, processes=PROCESSES)
+    run_tool('test', args.work_dir / 'config.py', best, processes=PROCESSES)
     print(
         f'{best} holds the model and the names of its classes:\n{tool_command("recognize")} {shlex.quote(best)} VIDEO'
     )

@@ -47,7 +47,7 @@ def main() -> None:
     runner = build_runner(cfg)
     checkpoint = check_checkpoint(runner.model, args.checkpoint)
     check_classes(runner.test_dataloader.dataset, checkpoint, args.checkpoint)
-    hand_over(runner, checkpoint)
+    hand_over(runner, checkpoint, args.checkpoint)
     del checkpoint
     runner.test()
 

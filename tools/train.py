@@ -82,7 +82,7 @@ def main() -> None:
         content = check_checkpoint(runner.model, checkpoint, prefix='' if resume else 'backbone.', resume=resume)
         if resume:
             check_classes(runner.train_dataloader.dataset, content, checkpoint)
-        hand_over(runner, content)
+        hand_over(runner, content, checkpoint)
         del content
     runner.train()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
+from mmdualformer.errors import UserError
 from mmdualformer.papers.blocks import write_blocks
 from mmdualformer.papers.metafiles import write_metafiles
 from mmdualformer.papers.page import write_page
@@ -22,6 +23,8 @@ def generate() -> dict[Path, str]:
 
 def main() -> None:
     cli.ArgumentParser(description=__doc__).parse_args()
+    if not (ROOT / 'README.md').is_file():
+        raise UserError(f'write-generated works in a checkout; {ROOT} is none')
     for path, text in generate().items():
         (ROOT / path).write_text(text, encoding='utf-8')
         print(path)

@@ -1,8 +1,7 @@
 """Write a teacher's token labels of every training video, to train from them without the teacher.
 
 The config is one whose model has a teacher. Videos that have a file already are skipped, so a stopped run continues.
-On several GPUs: python -m mmdualformer.launch --nproc-per-node 8 \\
-    tools/write_token_labels.py CONFIG --out DIR --launcher pytorch
+On several GPUs: mmdualformer write-token-labels CONFIG --out DIR --gpus 8
 """
 
 import argparse

@@ -49,7 +49,7 @@ def use_pipeline(dataset: dict, name: str, sampling: dict | None = None) -> dict
         dict(type=steps[STEPS[step['type']]]) if step['type'] in STEPS else step for step in dataset['pipeline']
     ]
     if sampling:
-        pipeline[1] = dict(type='SampleFrames', **sampling)
+        pipeline = [dict(type='SampleFrames', **sampling) if 'clip_len' in step else step for step in pipeline]
     return {**dataset, 'type': steps[0], 'pipeline': pipeline}
 
 

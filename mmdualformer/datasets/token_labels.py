@@ -15,6 +15,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from torch import Tensor
 
+from mmdualformer.commands import tool_command
 from mmdualformer.errors import UserError
 from mmdualformer.files import write_atomically
 
@@ -109,7 +110,7 @@ class LoadTokenLabels(BaseTransform):
         if not Path(root).is_dir():
             raise UserError(
                 f'LoadTokenLabels.root={root!r} does not exist: there is no {Path(root).absolute()}; write '
-                'it with tools/write_token_labels.py'
+                f'it with {tool_command("write-token-labels")}'
             )
         self.root = root
         self.num_classes = num_classes
@@ -131,7 +132,7 @@ class LoadTokenLabels(BaseTransform):
         except FileNotFoundError:
             raise UserError(
                 f'{results["filename"]!r} has no token labels: there is no {path}; write it with '
-                'tools/write_token_labels.py'
+                f'{tool_command("write-token-labels")}'
             ) from None
         nearest = abs(results['frame_inds'][:, None] - stored['frames']).argmin(axis=1)
         used, nearest = np.unique(nearest, return_inverse=True)

@@ -159,7 +159,7 @@ def _train(config: str, row: Row | None, machine: Machine, options: Sequence[str
             steps.append(
                 Step(
                     f'pretraining: convert {released}, {row.image_model or row.pretrain} as its authors released it',
-                    f'python tools/convert_checkpoint.py vit {released} {checkpoint}',
+                    f'python tools/convert_checkpoint.py {image_model["converter"]} {released} {checkpoint}',
                 )
             )
         own_options += ['model.backbone.init_cfg.type=Inflated', f'model.backbone.init_cfg.checkpoint={checkpoint}']

@@ -108,7 +108,7 @@ def test_without_a_best_checkpoint_the_last_is_tested(tmp_path):
 def test_a_tool_that_fails_ends_the_run():
     run = runpy.run_path(str(REPO / 'tools/fit.py'))['run_tool']
     with pytest.raises(SystemExit, match=r'^2$'):
-        run('data/make_motion_clips.py', '--no-such-option', processes=1)
+        run('make-motion-clips', '--no-such-option', processes=1)
 
 
 def test_each_folder_has_its_own_work_dir(tmp_path):

@@ -283,7 +283,7 @@ class TestBadInput:
         classes = (motion_root / 'label_map.txt').read_text().splitlines()
         meta = dict(dataset_meta=dict(classes=[classes[1], classes[0], *classes[2:]]))
         model = init_recognizer(str(CONFIG), device='cpu')
-        torch.save(dict(meta=meta, optimizer={}, state_dict=model.state_dict()), tmp_path / 'model.pth')
+        torch.save(dict(meta=meta, optimizer={}, message_hub={}, state_dict=model.state_dict()), tmp_path / 'model.pth')
         for tool in (('tools/test.py', CONFIG, 'model.pth'), ('tools/train.py', CONFIG, '--resume', 'model.pth')):
             result = fork_tool(*tool, '--work-dir', tmp_path, '--cfg-options', *data_options)
             assert_one_line(result, f'class {classes[0]!r} as label 0', 'trained with it as label 1')

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmdualformer import cli
 from mmdualformer.analysis import average_scores, evaluate_scores, load_predictions
+from mmdualformer.files import write_atomically
 
 
 def main() -> None:
@@ -20,7 +21,8 @@ def main() -> None:
     for name, values in [*metrics.items(), ('average', average)]:
         print(f'{name}: ' + ', '.join(f'{key} {value:.2%}' for key, value in values.items()))
     if args.out:
-        args.out.write_text(json.dumps(dict(predictions=metrics, weights=args.weights, average=average), indent=2))
+        with write_atomically(args.out) as partial:
+            partial.write_text(json.dumps(dict(predictions=metrics, weights=args.weights, average=average), indent=2))
 
 
 def _measure(samples: list[dict]) -> dict[str, float]:

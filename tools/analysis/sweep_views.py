@@ -1,7 +1,6 @@
 """Test one checkpoint with several numbers of clips and crops, as in Figure 5 of the DualFormer paper.
 
-Writes views.csv into the work dir. On several GPUs: python -m mmdualformer.launch --nproc-per-node 8 \\
-    tools/analysis/sweep_views.py CONFIG CHECKPOINT --launcher pytorch
+Writes views.csv into the work dir. On several GPUs: mmdualformer sweep-views CONFIG CHECKPOINT --gpus 8
 """
 
 import argparse
@@ -24,7 +23,8 @@ from mmdualformer.analysis import clip_shape, count_cost
 from mmdualformer.checks import check_datasets, check_file
 from mmdualformer.configs import build_runner
 from mmdualformer.errors import UserError
-from mmdualformer.weights import check_checkpoint
+from mmdualformer.files import write_atomically
+from mmdualformer.weights import check_checkpoint, hand_over
 
 CROPS = {1: 'CenterCrop', 3: 'ThreeCrop'}
 
@@ -74,11 +74,12 @@ def main() -> None:
         views.experiment_name = f'{clips}x{crops}'
         runner = build_runner(views)
         if not rows:
-            check_checkpoint(runner.model, args.checkpoint)
+            checkpoint = check_checkpoint(runner.model, args.checkpoint)
+        hand_over(runner, dict(checkpoint), args.checkpoint)  # hooks may change what they are given
         metrics = {name.removeprefix('acc/'): round(value, 4) for name, value in runner.test().items()}
         rows.append(dict(clips=clips, crops=crops, gflops=round(clips * crops * gflops, 3), **metrics))
         if is_main_process():
-            with open(Path(cfg.work_dir, 'views.csv'), 'w', newline='') as file:
+            with write_atomically(Path(cfg.work_dir, 'views.csv')) as partial, open(partial, 'w', newline='') as file:
                 table = csv.DictWriter(file, rows[0])
                 table.writeheader()
                 table.writerows(rows)
