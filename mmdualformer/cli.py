@@ -5,8 +5,9 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import torch
 import torch.nn as nn
@@ -42,17 +43,17 @@ class ArgumentParser(argparse.ArgumentParser):
     After ``--`` everything is a file, also what begins with a dash.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, formatter_class=_HelpFormatter, **kwargs)
+    def __init__(self, **kwargs) -> None:
+        super().__init__(formatter_class=_HelpFormatter, **kwargs)
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
+    def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """Parse the command line."""
         args = list(sys.argv[1:] if args is None else args)
         end = args.index('--') if '--' in args else len(args)
         files = [f'./{name}' if name.startswith('-') else name for name in args[end + 1 :]]
         return self.parse_intermixed_args(_end_settings(args[:end]) + files, namespace)
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         """End with one line and exit status 2."""
         message = re.sub(r'^argument (-\S+): ', r'\1 ', message)
         self.exit(2, f'error: {message}; see {self.prog} --help\n')
