@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from mmdualformer import compat
 from mmdualformer.checkpoints import load_recognizer
+from mmdualformer.commands import program_name
 from mmdualformer.configs import RUNNER_KEYS, merge_options, parse_options, read_config
 from mmdualformer.errors import UserError, describe
 
@@ -44,7 +46,7 @@ class ArgumentParser(argparse.ArgumentParser):
     """
 
     def __init__(self, **kwargs) -> None:
-        super().__init__(formatter_class=_HelpFormatter, **kwargs)
+        super().__init__(prog=program_name(), formatter_class=_HelpFormatter, **kwargs)
 
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """Parse the command line."""
@@ -223,6 +225,9 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
         compat.leave_process_group()
+    except BrokenPipeError:  # as of `| head`, which has read enough; what is left to print goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except (UserError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in UNWRITABLE:
             raise

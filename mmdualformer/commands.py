@@ -1,10 +1,13 @@
 """How a tool is named to who started this process."""
 
 import os
+import re
 import shlex
+import sys
 from pathlib import Path
 
-_TOOLS = Path(__file__).resolve().parents[1] / 'tools'
+_PACKAGE = Path(__file__).resolve().parent
+_TOOLS = _PACKAGE.parent / 'tools'
 
 
 def tool_command(name: str) -> str:
@@ -20,7 +23,7 @@ def tool_command(name: str) -> str:
     Raises:
         ValueError: The checkout has no such tool.
     """
-    if 'MMDUALFORMER_COMMAND' in os.environ or not (_TOOLS / 'quickstart.sh').is_file():
+    if _is_command():
         return f'mmdualformer {name}'
     path = next(_TOOLS.rglob(f'{name.replace("-", "_")}.py'), None)
     if path is None:
@@ -28,3 +31,42 @@ def tool_command(name: str) -> str:
     if path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
     return f'python {shlex.quote(str(path))}'
+
+
+def program_name() -> str:
+    """What the running tool was called as: ``mmdualformer recognize``, or ``recognize.py``."""
+    name = Path(sys.argv[0]).name
+    return f'mmdualformer {_dashed(Path(name).stem)}' if _is_command() else name
+
+
+def translate(command: str) -> str:
+    """Turn a command for the root of a checkout into one that works where this process was started.
+
+    Args:
+        command (str): For bash, with ``python tools/X.py``, ``bash tools/dist_train.sh CONFIG GPUS`` and their like.
+
+    Returns:
+        str: The same command in a checkout. Started by the command ``mmdualformer``, or installed, there is no folder
+        ``tools``: the command ``mmdualformer`` then takes the place of its programs.
+    """
+    if not _is_command():
+        return command
+    command = re.sub(r'\bpython tools/(?:\w+/)?(\w+)\.py', lambda tool: f'mmdualformer {_dashed(tool[1])}', command)
+    command = re.sub(r'\bbash tools/dist_train\.sh (\S+) (\d+)', r'mmdualformer train \1 --gpus \2', command)
+    command = re.sub(r'\bbash tools/dist_test\.sh (\S+ \S+) (\d+)', r'mmdualformer test \1 --gpus \2', command)
+    if 'tools/slurm_' in command:  # srun starts them on other machines, and knows no names of ours
+        root = shlex.quote(str(_TOOLS.parent if _is_checkout() else _PACKAGE / '.mim'))
+        command = re.sub(r'(?<=\s)(tools/slurm_|configs/)', rf'{root}/\1', command)
+    return command
+
+
+def _is_checkout() -> bool:
+    return (_TOOLS / 'quickstart.sh').is_file()
+
+
+def _is_command() -> bool:
+    return 'MMDUALFORMER_COMMAND' in os.environ or not _is_checkout()
+
+
+def _dashed(name: str) -> str:
+    return name.replace('_', '-')

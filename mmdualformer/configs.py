@@ -58,12 +58,15 @@ def parse_options(options: Sequence[str]) -> dict:
     Raises:
         UserError: One is not ``key=value``.
     """
+    parsed = argparse.Namespace(options=None)
     for option in options:
-        if not option.partition('=')[0] or '=' not in option:
+        if not re.match('[^=]+=', option):
             raise UserError(f'--cfg-options {option!r} must be key=value')
-    namespace = argparse.Namespace(options=None)
-    DictAction([], 'options')(argparse.ArgumentParser(), namespace, list(options))
-    return namespace.options
+        try:
+            DictAction([], 'options')(argparse.ArgumentParser(), parsed, [option])
+        except AssertionError as error:  # brackets that are not closed
+            raise UserError(f'--cfg-options {option!r} must be key=value: {error}') from None
+    return parsed.options or {}
 
 
 def merge_options(cfg: Config, options: dict, path: str) -> None:

@@ -2,6 +2,7 @@ import argparse
 import errno
 import os
 import runpy
+import subprocess
 import sys
 
 import pytest
@@ -37,6 +38,13 @@ def test_a_folder_below_a_file(fork_tool, tmp_path):
         'Not a directory',
         'file/motion',
     )
+
+
+def test_a_reader_that_has_read_enough_is_no_error():
+    tool = f'{sys.executable} -u tools/reproduce.py --table dualformer/1 --row DualFormer-T'
+    command = f'{tool} | head -1; echo ${{PIPESTATUS[0]}}'
+    result = subprocess.run(['bash', '-c', command], cwd=REPO, capture_output=True, text=True, timeout=300)
+    assert result.stdout.splitlines()[-1] == '141' and result.stderr == ''  # as of any program that SIGPIPE ends
 
 
 class Parsed(Exception):

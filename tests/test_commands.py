@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mmdualformer import commands
-from mmdualformer.commands import tool_command
+from mmdualformer.commands import tool_command, translate
 from tests.helpers import REPO
 
 
@@ -41,3 +41,25 @@ def test_a_hint_of_an_installed_package_names_the_command(monkeypatch, tmp_path)
 def test_a_hint_of_a_tool_that_is_none_is_refused():
     with pytest.raises(ValueError, match='no tool'):
         tool_command('recognise')
+
+
+@pytest.mark.parametrize(
+    ('command', 'translated'),
+    [
+        ('python tools/data/prepare.py hmdb51 --root x', 'mmdualformer prepare hmdb51 --root x'),
+        ('test -f x || python tools/data/make_motion_clips.py', 'test -f x || mmdualformer make-motion-clips'),
+        (
+            'N=8 bash tools/dist_train.sh configs/a.py 8 --resume',
+            'N=8 mmdualformer train configs/a.py --gpus 8 --resume',
+        ),
+        ('bash tools/dist_test.sh a.py b.pth 8 --dump x', 'mmdualformer test a.py b.pth --gpus 8 --dump x'),
+        ('N=8 bash tools/slurm_test.sh p n configs/a.py b', 'N=8 bash {0}/tools/slurm_test.sh p n {0}/configs/a.py b'),
+        ('mkdir -p a && cp b.pth a/b.pth', 'mkdir -p a && cp b.pth a/b.pth'),
+    ],
+)
+def test_commands_of_a_checkout_are_translated_for_the_command(command, translated, monkeypatch, tmp_path):
+    assert translate(command) == command
+    monkeypatch.setenv('MMDUALFORMER_COMMAND', 'reproduce')
+    assert translate(command) == translated.format(REPO)
+    monkeypatch.setattr(commands, '_TOOLS', tmp_path / 'tools')
+    assert translate(command) == translated.format(REPO / 'mmdualformer/.mim')

@@ -14,6 +14,7 @@ from mmengine.runner import find_latest_checkpoint
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_file
+from mmdualformer.commands import tool_command
 from mmdualformer.configs import merge_options, read_config
 from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
@@ -153,7 +154,9 @@ def main() -> None:
     run_tool('train.py', args.work_dir / 'config.py', processes=PROCESSES)
     best = find_best(args.work_dir)
     run_tool('test.py', args.work_dir / 'config.py', best, processes=PROCESSES)
-    print(f'{best} holds the model and the names of its classes:\npython tools/recognize.py {shlex.quote(best)} VIDEO')
+    print(
+        f'{best} holds the model and the names of its classes:\n{tool_command("recognize")} {shlex.quote(best)} VIDEO'
+    )
 
 
 if __name__ == '__main__':

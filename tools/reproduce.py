@@ -1,7 +1,7 @@
 """Print, or run, all commands from a data set and no weights to a number in a paper's table.
 
-Run it in the root of the repository. Checkpoints that are in checkpoints/ are not made again: to leave out a
-pretraining, put there a released one that tools/convert_checkpoint.py converted.
+Run it in the root of the repository, or anywhere as `mmdualformer reproduce`. Checkpoints that are in checkpoints/ are
+not made again: to leave out a pretraining, put there a released one that tools/convert_checkpoint.py converted.
 """
 
 import argparse
@@ -9,6 +9,7 @@ from shlex import quote
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
+from mmdualformer.commands import translate
 from mmdualformer.errors import UserError
 from mmdualformer.papers.families import FAMILIES
 from mmdualformer.papers.published import QUICKSTART, find_rows
@@ -73,7 +74,7 @@ def main() -> None:
             'address of the first in MASTER_ADDR; all else on one, all in one folder'
         )
     for number, step in enumerate(steps, 1):
-        print(f'\n# {number}. {step.title}\n{step.command}')
+        print(f'\n# {number}. {step.title}\n{translate(step.command)}')
 
 
 if __name__ == '__main__':

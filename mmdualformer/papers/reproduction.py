@@ -11,6 +11,7 @@ from shlex import join, quote
 
 from mmengine.config import Config
 
+from mmdualformer.commands import translate
 from mmdualformer.configs import merge_options, parse_options
 from mmdualformer.errors import UserError
 
@@ -31,7 +32,7 @@ class Step:
 
     Attributes:
         title (str): What it does, and what it takes where the paper says so.
-        command (str): For bash, in the repository's root.
+        command (str): For bash, in a checkout's root.
         reports (bool): Whether it only reports, so that the chain goes on if it fails.
     """
 
@@ -122,8 +123,9 @@ def run_steps(steps: Sequence[Step]) -> None:
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
     for number, step in enumerate(steps, 1):
-        print(f'== {number}/{len(steps)} {step.title}\n{step.command}', flush=True)
-        status = subprocess.run(['bash', '-c', step.command], env={**os.environ, 'PATH': path}).returncode
+        command = translate(step.command)
+        print(f'== {number}/{len(steps)} {step.title}\n{command}', flush=True)
+        status = subprocess.run(['bash', '-c', command], env={**os.environ, 'PATH': path}).returncode
         if status != 0 and step.reports:
             print(f'{step.title!r} ended with status {status}; going on', flush=True)
         elif status != 0:

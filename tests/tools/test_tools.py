@@ -11,10 +11,8 @@ import mmaction
 import pytest
 import torch
 from mmaction.apis import init_recognizer
-from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
-from mmdualformer.configs import merge_options
 from tests.helpers import REPO, assert_one_line
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
@@ -319,7 +317,7 @@ class TestBadInput:
     def test_options_that_do_not_fit(self, fork_tool, data_options):
         train = ('tools/train.py', CONFIG, '--cfg-options', *data_options)
         result = fork_tool(*train, 'model.backbone')
-        assert result.returncode == 2 and "--cfg-options 'model.backbone' must be key=value" in result.stderr
+        assert_one_line(result, 'unrecognized arguments: model.backbone', status=2)
         assert_one_line(fork_tool(*train, 'model.backbone.type.x=1'), '--cfg-options model.backbone.type.x=1 does not')
         assert_one_line(fork_tool(*train, 'model.backbone.depth=1'), "unexpected keyword argument 'depth'")
         assert_one_line(fork_tool(*train, 'model.backbone.type=Dual'), 'Dual is not in the', 'registry')
@@ -333,12 +331,6 @@ class TestBadInput:
         assert_one_line(fork_tool(*train, 'train_dataloader.batch_size=0'), 'train_dataloader.batch_size=0 must be')
         assert_one_line(fork_tool(*train, 'optim_wrapper.type=Other', '--amp'), '--amp takes an OptimWrapper')
         assert_one_line(fork_tool(*train, 'auto_scale_lr=None', '--auto-scale-lr'), 'base_batch_size')
-
-    def test_options_that_only_a_runner_reads(self):
-        cfg = Config.fromfile(CONFIG)
-        assert 'sync_bn' not in cfg
-        merge_options(cfg, dict(sync_bn='torch'), str(CONFIG))
-        assert cfg.sync_bn == 'torch'
 
     def test_files_that_are_not_what_they_should_be(self, fork_tool, data_options, tmp_path):
         (tmp_path / 'clip.mp4').write_text('no video')
