@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 PACKAGE = Path(__file__).resolve().parent
 IN_CHECKOUT = (PACKAGE.parent / 'tools' / 'quickstart.sh').is_file()
@@ -65,6 +66,11 @@ def find_config(argument: str) -> str:
     return f'{before}{equals}{ROOT / path}' if is_ours and (ROOT / path).is_file() else argument
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        sys.exit(f'error: {message.removeprefix("argument ")}')
+
+
 def take_gpus(name: str, path: Path, arguments: list[str]) -> tuple[int | None, list[str]]:
     """Take ``--gpus N`` out of a tool's arguments: the number, or None, and the other arguments."""
     end = arguments.index('--') if '--' in arguments else len(arguments)  # what follows are names of files
@@ -74,11 +80,8 @@ def take_gpus(name: str, path: Path, arguments: list[str]) -> tuple[int | None, 
         if not has_its_own and any(argument.partition('=')[0] == '--gpus' for argument in ours):
             sys.exit(f'error: {name} takes no --gpus; {", ".join(SEVERAL_PROCESSES)} do')
         return None, arguments
-    parser = argparse.ArgumentParser(
-        prog=f'mmdualformer {name}', usage='%(prog)s [--gpus N] ...', add_help=False, allow_abbrev=False
-    )
+    parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument('--gpus', type=int)
-    parser.error = lambda message: sys.exit(f'error: {message.removeprefix("argument ")}')
     known, others = parser.parse_known_args(ours)
     if known.gpus is not None and known.gpus < 1:
         sys.exit(f'error: --gpus {known.gpus} must be at least 1')

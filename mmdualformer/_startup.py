@@ -22,7 +22,7 @@ class _ResolverFinder:
     @staticmethod
     def find_spec(name, path=None, target=None):
         spec = PathFinder.find_spec(name, path, target) if name in _RESOLVERS else None
-        if spec is not None:
+        if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
             def load_and_wrap(module):
@@ -30,7 +30,7 @@ class _ResolverFinder:
                 cls, function = _RESOLVERS[name]
                 _import_us_first(getattr(module, cls) if cls else module, function)
 
-            spec.loader.exec_module = load_and_wrap
+            spec.loader.exec_module = load_and_wrap  # type: ignore[method-assign]
         return spec
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS
 from mmengine.config import Config
-from torch.utils.data import Dataset
+from mmengine.dataset import BaseDataset
 
 from mmdualformer.datasets.annotations import read_list, read_names
 from mmdualformer.datasets.image_folder import find_classes
@@ -80,13 +80,13 @@ def check_file(argument: str, path: str) -> None:
         raise UserError(f'{argument} {path!r} does not exist (looked in {Path.cwd()})')
 
 
-def check_classes(dataset: Dataset, checkpoint: dict, path: str) -> None:
+def check_classes(dataset: BaseDataset, checkpoint: dict, path: str) -> None:
     """Check that the classes of data have the labels that a checkpoint knows them by.
 
     A class that only one of the two names is left alone: the same class may be written in two ways.
 
     Args:
-        dataset (Dataset): Built data, whose ``metainfo`` may have ``classes``.
+        dataset (BaseDataset): Built data, or what wraps it, whose ``metainfo`` may have ``classes``.
         checkpoint (dict): What :func:`~mmdualformer.weights.check_checkpoint` has read; it may name its classes.
         path (str): Where it was read from, for the message.
 

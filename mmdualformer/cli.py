@@ -6,8 +6,9 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import torch
 import torch.nn as nn
@@ -62,18 +63,18 @@ class ArgumentParser(argparse.ArgumentParser):
     the config. After ``--`` everything is a file, also what begins with a dash.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, prog=program_name(), formatter_class=_HelpFormatter, allow_abbrev=False, **kwargs)
+    def __init__(self, **kwargs) -> None:
+        super().__init__(prog=program_name(), formatter_class=_HelpFormatter, allow_abbrev=False, **kwargs)
         self.add_argument(END, action=_End, nargs=0, dest=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
+    def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """Parse the command line."""
         args = list(sys.argv[1:] if args is None else args)
         end = args.index('--') if '--' in args else len(args)
         files = [f'./{name}' if name.startswith('-') else name for name in args[end + 1 :]]
         return self.parse_intermixed_args([*self._end_values(args[:end]), END, *files], namespace)
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         """End with one line and exit status 2."""
         message = re.sub(r'^argument (-\S+): ', r'\1 ', message)
         self.exit(2, f'error: {message}; see {self.prog} --help\n')
@@ -105,7 +106,7 @@ def _may_be_value(action: argparse.Action, argument: str) -> bool:
     """Whether an argument that follows an option can be one of its several values, or its optional one."""
     if action.nargs == '?':
         return not argument.endswith('.py')
-    if action.nargs in ('+', '*') and action.type is not None:
+    if action.nargs in ('+', '*') and callable(action.type):
         try:
             action.type(argument)
         except ValueError:

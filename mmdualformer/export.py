@@ -55,7 +55,7 @@ def export_onnx(
         )
     if metadata:
         exported = onnx.load(path)
-        onnx.helper.set_model_props(exported, metadata)
+        onnx.helper.set_model_props(exported, dict(metadata))
         onnx.save(exported, path)
 
 

@@ -7,6 +7,7 @@ import torch
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
 from mmdualformer.datasets.annotations import read_names
@@ -35,8 +36,8 @@ def check_finetuning(cfg: Config, name: str, checkpoint: str | None) -> None:
             'videos have one label each'
         )
     for key, dataset in iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset):
-        if not dataset.type.endswith('VideoDataset'):
-            raise UserError(f'--model {name!r} is not for videos: {key}.type={dataset.type!r}')
+        if not dataset['type'].endswith('VideoDataset'):
+            raise UserError(f'--model {name!r} is not for videos: {key}.type={dataset["type"]!r}')
     if checkpoint:
         init_default_scope(cfg.default_scope)
         check_checkpoint(MODELS.build(cfg.model), checkpoint, prefix='backbone.')
@@ -126,13 +127,13 @@ def find_batch_size(cfg: Config, limit: int) -> int:
         del model
         torch.cuda.empty_cache()
     else:
-        room, clip = psutil.virtual_memory().available / 2, _step_memory(model, data, 1)
+        room, clip = psutil.virtual_memory().available // 2, _step_memory(model, data, 1)
         while batch < limit and 2 * batch * clip < room:
             batch *= 2
     return min(batch, limit)
 
 
-def _step_memory(model: torch.nn.Module, data: dict, batch: int) -> int:
+def _step_memory(model: BaseModel, data: dict, batch: int) -> int:
     """Bytes that a training step takes: the peak on a GPU, on a CPU what a forward pass keeps, and half of it more."""
     on_gpu = next(model.parameters()).is_cuda
     before = psutil.Process().memory_info().rss

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from typing import Any
 
 import torch
 import torch.distributed
@@ -32,7 +33,8 @@ def main() -> None:
         torchrun()
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
-        message = failure.message['message'] if isinstance(failure.message, dict) else failure.message
+        message: Any = failure.message  # torch says str, but it is a dict where the process recorded its exception
+        message = message['message'] if isinstance(message, dict) else message
         if message.startswith(UserError.__name__):
             sys.exit(f'error: {message.partition(": ")[2]}')
         if failure.exitcode < 0:

@@ -98,7 +98,7 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
             f'checkpoint {path!r} holds no state of training to go on from; start from its weights with '
             f'--cfg-options load_from={path}'
         )
-    model = model.module if is_model_wrapper(model) else model
+    model = model.get_submodule('module') if is_model_wrapper(model) else model
     given = {name.removeprefix('module.'): value for name, value in given.items()}  # as mmengine does
     wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefix)}
     missing = [name for name in wanted if name not in given]

@@ -19,7 +19,7 @@ import pytest
 from mmengine.config import Config
 
 from mmdualformer import cli
-from mmdualformer.__main__ import find_tools
+from mmdualformer.__main__ import SEVERAL_PROCESSES, find_tools
 from tests.helpers import REPO
 
 PAGES = sorted([*REPO.glob('docs/*.md'), *(REPO / f'{name}.md' for name in ('README', 'CONTRIBUTING', 'CHANGELOG'))])
@@ -119,7 +119,7 @@ def check_named_tool(name: str, arguments: list[str]) -> None:
         return
     assert name in find_tools(), f'there is no tool {name!r}'
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
-    if name in ('train', 'test'):
+    if name in SEVERAL_PROCESSES:
         parser.add_argument('--gpus', type=int)
     parse(find_tools()[name], parser.parse_known_args(arguments)[1])
 

@@ -107,7 +107,8 @@ def test_a_tools_error_is_its_own(command):
         (('qqqq',), ("no tool 'qqqq'", '--help')),
         (('train', 'configs/dualformer_t_k400.py', '--gpus', '0'), ('--gpus 0 must be at least 1',)),
         (('recognize', 'best.pth', '--gpus', '2', 'a.mp4'), ('recognize takes no --gpus', 'train, test')),
-        (('sweep-views', 'config.py', 'best.pth', '--gpus=2'), ('sweep-views takes no --gpus',)),
+        (('ensemble', 'a.pkl', '--gpus=2'), ('ensemble takes no --gpus',)),
+        (('train', 'c.py', '--gpus', 'two'), ('--gpus: invalid int value',)),
     ],
 )
 def test_mistakes_are_one_line(monkeypatch, arguments, parts):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lint, docs and tests, in an environment of their own. Arguments go to pytest: run_tests.sh -k dualformer
+# Lint, types, docs and tests, in an environment of their own. Arguments go to pytest: run_tests.sh -k dualformer
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,5 +13,6 @@ if python -m pip check | grep -vE '^(No broken requirements found\.|decord .* is
 fi
 ruff check .
 ruff format --check .
+mypy
 sphinx-build -q -W --keep-going -b html docs docs/_build
 exec python -m pytest -n 2 "$@"

@@ -45,10 +45,10 @@ def compare_classes(first: Sequence[dict], second: Sequence[dict]) -> list[Class
         UserError: The models were tested on different videos or classes, or videos have several labels.
     """
     check_same_videos((first, second))
-    labels = [sample['gt_label'] for sample in first]
-    if any(label.numel() != 1 for label in labels):
+    label_sets = [sample['gt_label'] for sample in first]
+    if any(label_set.numel() != 1 for label_set in label_sets):
         raise UserError('the predictions are of videos with several labels, of which none is the highest')
-    labels = torch.cat(labels)
+    labels = torch.cat(label_sets)
     hits = [_hits(samples) for samples in (first, second)]
     gains = []
     for label in labels.unique().tolist():

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from mmdualformer.datasets.annotations import format_line
 
@@ -80,7 +81,7 @@ def build_loader(
     return Runner.build_dataloader(loader, seed=0)
 
 
-def time_cpu(datasets: dict[str, Dataset], clips: int) -> dict[str, float]:
+def time_cpu(datasets: dict[str, BaseDataset], clips: int) -> dict[str, float]:
     """Measure the CPU time of reading clips in this process, in turn, which what else the machine does hardly changes.
 
     Args:
@@ -91,7 +92,7 @@ def time_cpu(datasets: dict[str, Dataset], clips: int) -> dict[str, float]:
         dict: The median of each data set's CPU seconds a sample.
     """
 
-    def measure(dataset: Dataset, index: int) -> float:
+    def measure(dataset: BaseDataset, index: int) -> float:
         np.random.seed(index)  # the same frames for all
         start = time.process_time()
         dataset[index % len(dataset)]

@@ -96,16 +96,16 @@ def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[floa
     Raises:
         UserError: The models were tested on different videos or classes, or the weights are unusable.
     """
-    weights = torch.tensor(weights or [1.0] * len(predictions))
-    if len(weights) != len(predictions):
-        raise UserError(f'{len(weights)} weights do not fit {len(predictions)} predictions')
-    if not (weights.min() >= 0 and 0 < weights.sum() < float('inf')):
-        raise UserError(f'weights={weights.tolist()} must not be negative, and have a positive, finite sum')
+    factors = torch.tensor(weights or [1.0] * len(predictions))
+    if len(factors) != len(predictions):
+        raise UserError(f'{len(factors)} weights do not fit {len(predictions)} predictions')
+    if not (factors.min() >= 0 and 0 < factors.sum() < float('inf')):
+        raise UserError(f'weights={factors.tolist()} must not be negative, and have a positive, finite sum')
     check_same_videos(predictions)
     averaged = []
     for samples in zip(*predictions):
         scores = torch.stack([sample['pred_score'] for sample in samples])
-        score = torch.einsum('m,mc->c', weights / weights.sum(), scores)
+        score = torch.einsum('m,mc->c', factors / factors.sum(), scores)
         averaged.append(dict(samples[0], pred_score=score))
         reasons = [sample['unreadable'] for sample in samples if 'unreadable' in sample]
         if reasons:

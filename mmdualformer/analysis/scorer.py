@@ -12,7 +12,8 @@ from mmdualformer.errors import UserError
 
 def as_scorer(model: nn.Module) -> nn.Module:
     """Take backbone and head of a recognizer: from a normalised clip to logits."""
-    return nn.Sequential(OrderedDict(backbone=model.backbone, cls_head=model.cls_head))  # the recognizer's names
+    names = ('backbone', 'cls_head')  # the recognizer's
+    return nn.Sequential(OrderedDict((name, model.get_submodule(name)) for name in names))
 
 
 def build_scorer(cfg: Config) -> nn.Module:

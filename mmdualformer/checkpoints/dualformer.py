@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
+from mmdualformer.models.arguments import Size
 
 from .converters import Converted, check_classifier, check_shapes
 from .recognizer import describe_released
@@ -26,7 +28,8 @@ _ATTENTION_NAMES = (
     ('attn.lr.1.', 'attn.scales.coarse.norm.'),
     ('attn.lr.3.', 'attn.scales.coarse.down2.'),
 )
-_FINE_SIZES = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole')  # the released models', for clips of any length
+# the released models', for clips of any length
+_FINE_SIZES: tuple[Size | Literal['whole'], ...] = ((8, 7, 7), (8, 7, 7), (8, 7, 7), 'whole')
 _DATA = {400: 'k400', 600: 'k600', 48: 'diving48', 51: 'hmdb51', 101: 'ucf101'}  # classes -> what released models know
 # those of configs/released/ that are of other data than Kinetics-400
 _CONFIGS = (
@@ -91,7 +94,7 @@ def convert_dualformer(weights: Mapping[str, Tensor]) -> Converted:
     converted = {f'backbone.{key}': value for key, value in backbone.items()}
     classes = check_classifier(
         {key.removeprefix('cls_head.fc_cls.'): value for key, value in head.items()},
-        model.norm.normalized_shape[0],
+        DualFormer.arch_zoo[arch]['embed_dims'][-1],
         name,
     )
     meta = dict(model='DualFormer', arch=arch, clip_frames=frames, num_classes=classes)

@@ -98,7 +98,7 @@ def load_recognizer(path: str, device: str | torch.device = 'cpu', cfg: Config |
 
 def _load_described(path: str, device: str | torch.device) -> nn.Module:
     checkpoint = load_safely(path)
-    meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
+    meta = checkpoint.get('meta', {}) if isinstance(checkpoint, Mapping) else {}
     described = meta.get(KEY) if isinstance(meta, Mapping) else None
     if not isinstance(described, Mapping) or not {'model', 'test_pipeline'} <= described.keys():
         raise UserError(f'checkpoint {path!r} does not say what its model is; give its config too')

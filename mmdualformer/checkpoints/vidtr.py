@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
-from mmdualformer.models.backbones.vidtr import resize_grid
+from mmdualformer.models.backbones.vidtr import VidTrArch, resize_grid
 
 from .converters import Converted, check_classifier, check_shapes, rename
 from .recognizer import describe_released
@@ -38,7 +38,7 @@ _IMAGE_NAMES = (
 )
 # What has no place in a VidTr: classifiers, and T2T-ViT's stem, which is no projection of patches.
 _IMAGE_DROPPED = ('head.', 'fc.', 'pre_logits.', 'tokens_to_token.')
-_IMAGE_ARCHS = {
+_IMAGE_ARCHS: dict[str, VidTrArch] = {
     'ViT-B': dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072),
     'ViT-L': dict(embed_dims=1024, num_layers=24, num_heads=16, feedforward_channels=4096),
     'T2T-ViT-14': dict(embed_dims=384, num_layers=14, num_heads=6, feedforward_channels=1152),
@@ -70,7 +70,7 @@ def convert_vidtr(weights: Mapping[str, Tensor]) -> Converted:
     }
     backbone = _shape_embeddings(backbone, wanted, name)
     check_shapes(backbone, wanted, name)
-    classes = check_classifier(classifier, model.norm.normalized_shape[0], name)
+    classes = check_classifier(classifier, VidTr.arch_zoo[arch]['embed_dims'], name)
 
     converted = {f'backbone.{key}': value for key, value in backbone.items()}
     converted.update({f'cls_head.fc_cls.{key}': value for key, value in classifier.items()})
@@ -215,7 +215,7 @@ def _detect(weights: Mapping[str, Tensor]) -> tuple[str, int]:
     return _ARCHS[is_compact, frames], frames
 
 
-def _detect_image_model(backbone: Mapping[str, Tensor]) -> tuple[str, dict, int, int]:
+def _detect_image_model(backbone: Mapping[str, Tensor]) -> tuple[str, VidTrArch, int, int]:
     """Find the model, the patches of a side of its images and their size in its shapes."""
     position, hidden = backbone.get('grid_embed.position'), backbone.get('layers.0.mlp.fc1.weight')
     if position is None or hidden is None or (position.ndim, hidden.ndim) != (3, 2):

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 
 def once(owner: object, name: str, wrap: Callable[[Callable], Callable]) -> None:
@@ -9,6 +10,6 @@ def once(owner: object, name: str, wrap: Callable[[Callable], Callable]) -> None
     original = getattr(owner, name)
     if getattr(original, '_mmdualformer', False):
         return
-    mended = functools.wraps(original)(wrap(original))
+    mended: Any = functools.wraps(original)(wrap(original))
     mended._mmdualformer = True
     setattr(owner, name, staticmethod(mended) if isinstance(vars(owner).get(name), staticmethod) else mended)

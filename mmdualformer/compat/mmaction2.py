@@ -25,9 +25,8 @@ def stub_drn() -> None:
 
     A stub takes the place of the missing localizer; building one says what is missing.
     """
-    package = Path(next(iter(importlib.util.find_spec('mmaction').submodule_search_locations)))
     name = 'mmaction.models.localizers.drn'
-    if name in sys.modules or (package / 'models' / 'localizers' / 'drn').exists():
+    if name in sys.modules or any((folder / 'models/localizers/drn').exists() for folder in _folders('mmaction')):
         return
 
     class DRN(nn.Module):
@@ -38,7 +37,7 @@ def stub_drn() -> None:
 
     stub, inner = types.ModuleType(name), types.ModuleType(f'{name}.drn')
     stub.__path__ = []  # marks it as a package
-    stub.drn, inner.DRN = inner, DRN
+    vars(stub)['drn'], vars(inner)['DRN'] = inner, DRN
     sys.modules.update({name: stub, inner.__name__: inner})
 
 
@@ -122,8 +121,7 @@ def write_videos_without_moviepy() -> None:
     A stub takes the place of the missing module and has the one class that MMAction2 uses.
     """
     name = 'moviepy.editor'
-    moviepy = importlib.util.find_spec('moviepy')
-    if name in sys.modules or (moviepy and Path(moviepy.submodule_search_locations[0], 'editor.py').exists()):
+    if name in sys.modules or any((folder / 'editor.py').exists() for folder in _folders('moviepy')):
         return
 
     class ImageSequenceClip:
@@ -137,8 +135,8 @@ def write_videos_without_moviepy() -> None:
                 stream = container.add_stream('libx264', rate=Fraction(self.fps).limit_denominator(1001))
                 stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
                 for frame in self.frames:
-                    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]))
-                    container.mux(stream.encode(frame))
+                    pixels = np.ascontiguousarray(frame[:height, :width])
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
                 container.mux(stream.encode())
 
         def write_gif(self, filename: str, **_kwargs) -> None:
@@ -146,7 +144,7 @@ def write_videos_without_moviepy() -> None:
             first.save(filename, save_all=True, append_images=others, duration=1000 / self.fps, loop=0)
 
     sys.modules[name] = stub = types.ModuleType(name)
-    stub.ImageSequenceClip = ImageSequenceClip
+    vars(stub)['ImageSequenceClip'] = ImageSequenceClip
 
 
 def repeat_clips_of_our_decoders() -> None:
@@ -208,3 +206,9 @@ def pool_features_of_pairs() -> None:
         return forward
 
     once(FeatureHead, 'forward', take_features)
+
+
+def _folders(package: str) -> list[Path]:
+    """The folders of a package; none where it is not installed."""
+    spec = importlib.util.find_spec(package)
+    return [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]

@@ -9,9 +9,9 @@ import types
 from pathlib import Path
 
 from mmaction.registry import DATASETS, MODELS
+from mmengine.dataset import BaseDataset
 from mmengine.fileio import dump, load
 from mmengine.registry import Registry
-from torch.utils.data import Dataset
 
 from .mending import once
 
@@ -22,14 +22,16 @@ def name_what_running_tool_looks_for() -> None:
     They import us while they read a config; the function that they give it to next shows them the names they know.
     """
     tool = sys.modules['__main__']
-    function, mend = {
+    found = {
         'check_videos.py': ('init_default_scope', _check_our_videos),
         'clip_feature_extraction.py': ('merge_args', _extract_our_features),
         'long_video_demo.py': ('init_recognizer', _sample_uniformly_too),
         'webcam_demo.py': ('init_recognizer', _sample_uniformly_too),
-    }.get(Path(getattr(tool, '__file__', None) or '').name, (None, None))
-    if hasattr(tool, function or ''):
-        once(tool, function, functools.partial(mend, tool))
+    }.get(Path(getattr(tool, '__file__', None) or '').name)
+    if found is not None:
+        function, mend = found
+        if hasattr(tool, function):
+            once(tool, function, functools.partial(mend, tool))
 
 
 def _check_our_videos(tool: types.ModuleType, original):
@@ -38,7 +40,7 @@ def _check_our_videos(tool: types.ModuleType, original):
         original(scope)
         dataset = tool.cfg[f'{tool.args.split}_dataloader'].dataset
         if _is_kind('VideoDataset', DATASETS, dataset.type):
-            tool.DATASETS = types.SimpleNamespace(build=functools.partial(_build_as, dataset.type))
+            vars(tool)['DATASETS'] = types.SimpleNamespace(build=functools.partial(_build_as, dataset.type))
             dataset.type = 'VideoDataset'
         if any(step['type'] == 'VideoInit' for step in dataset.pipeline):
             tool.decoder_to_pipeline_prefix['decord'] = 'Video'  # its default, which can crash where ours reads
@@ -59,7 +61,7 @@ def _extract_our_features(tool: types.ModuleType, original):
             root = Path(dataset.pop('data_root', None) or '')
             dataset.ann_file = str(root / dataset.ann_file)
             dataset.data_prefix = {name: str(root / path) for name, path in dataset.data_prefix.items()}
-            tool.split_feats = functools.partial(_write_features, dataset)
+            vars(tool)['split_feats'] = functools.partial(_write_features, dataset)
         cfg = original(cfg, args)
         dataset.type, model.type = ours
         if _is_kind('RobustVideoDataset', DATASETS, dataset.type):
@@ -72,10 +74,10 @@ def _extract_our_features(tool: types.ModuleType, original):
 def _write_features(dataset: dict, args: argparse.Namespace) -> None:
     """What ``split_feats`` of the tool does, also with scores, spaces in paths, and paths that leave the folder."""
     results = load(args.dump)
-    dataset = _build_as(dataset['type'], {**dataset, 'pipeline': []})
-    root = dataset.data_prefix['video']
+    videos = _build_as(dataset['type'], {**dataset, 'pipeline': []})
+    root = videos.data_prefix['video']
     for index, result in enumerate(results):
-        video = Path(dataset.get_data_info(index)['filename'])
+        video = Path(videos.get_data_info(index)['filename'])
         if video.is_relative_to(root):
             video = video.relative_to(root)
         inside = os.path.normpath(f'{os.sep}{video}').lstrip(os.sep)  # no .. leads out
@@ -101,6 +103,6 @@ def _is_kind(name: str, registry: Registry, type_: str | type) -> bool:
     return inspect.isclass(cls) and issubclass(cls, registry.get(name))
 
 
-def _build_as(type_: str | type, cfg: dict) -> Dataset:
+def _build_as(type_: str | type, cfg: dict) -> BaseDataset:
     """Build a data set of another type than its config says."""
     return DATASETS.build({**cfg, 'type': type_})

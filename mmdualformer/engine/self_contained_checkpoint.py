@@ -14,10 +14,10 @@ class SelfContainedCheckpointHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Describe the recognizer, if the config lets it; a run does without rather than end."""
+        self.description: dict | None = None
         try:
             self.description = describe_recognizer(runner.cfg)
         except TypeError as error:
-            self.description = None
             runner.logger.warning(f'checkpoints will need their config to be used: {error}')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

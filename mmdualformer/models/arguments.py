@@ -111,8 +111,8 @@ class _Mismatch(Exception):
 # What each plain type accepts, as which it is handed on. To Python True is an integer and a number.
 _PLAIN: dict[type, Callable[[Any], bool]] = {
     bool: lambda value: isinstance(value, (bool, np.bool_)),
-    int: lambda value: isinstance(value, Integral) and not isinstance(value, bool),
-    float: lambda value: isinstance(value, Real) and not isinstance(value, bool) and _is_finite(value),
+    int: lambda value: not isinstance(value, bool) and isinstance(value, Integral),
+    float: lambda value: not isinstance(value, bool) and isinstance(value, Real) and _is_finite(value),
     str: lambda value: isinstance(value, str),
 }
 _WORDS = {

@@ -18,8 +18,8 @@
 How the models of a paper come to their first weights stands in its file too:
 
 - ``image_models``: ``pretrain`` -> the image model that a config starts from if it says no other. It is a ``released``
-  file that tools/convert_checkpoint.py's ``converter`` turns into ``checkpoint``, or it is what ``config`` trains; a config of ours that sets one of the backbone's
-  ``arguments`` starts from an image model that has the same.
+  file, which tools/convert_checkpoint.py's ``converter`` turns into ``checkpoint``, or it is what ``config`` trains; a
+  config of ours that sets one of the backbone's ``arguments`` starts from an image model that has the same.
 - ``makers``: a checkpoint in ``checkpoints/`` -> the config that makes it, where it is not of the same name
 """
 

@@ -44,17 +44,16 @@ def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor,
         UserError: The model has other attention.
     """
     axes = getattr(getattr(model, 'grid_embed', None), 'axes', ())
-    if len(axes) != 2 or not all(isinstance(layer.attn, SeparableAttention) for layer in model.layers):
+    layers = model.layers if len(axes) == 2 else ()
+    attns = [layer.attn for layer in layers if isinstance(layer.attn, SeparableAttention)]
+    if not attns or len(attns) < len(layers):
         raise UserError(
             f'the roll-out is that of separable attention; the {type(model).__name__} must have '
             "attention='separable' and no pool_layers"
         )
     outputs = []
     keep = lambda module, args, output: outputs.append(output)  # noqa: E731
-    handles = [
-        module.register_forward_hook(keep)
-        for module in (model.patch_embed, *(layer.attn.qkv for layer in model.layers))
-    ]
+    handles = [module.register_forward_hook(keep) for module in (model.patch_embed, *(attn.qkv for attn in attns))]
     was_training = model.training
     try:
         with torch.no_grad():
@@ -67,11 +66,11 @@ def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor,
     patches, *projections = outputs
     size = tuple(patches.shape[1:4])
     attention = []
-    for layer, qkv in zip(model.layers, projections):
+    for attn, qkv in zip(attns, projections):
         q, k, _ = qkv.unflatten(1, (size[0] + 1, -1)).chunk(3, dim=-1)
         matrices = []
         for pattern in ('B T N (heads d) -> B N heads T d', 'B T N (heads d) -> B T heads N d'):
-            queries, keys = (rearrange(x, pattern, heads=layer.attn.num_heads) for x in (q, k))
+            queries, keys = (rearrange(x, pattern, heads=attn.num_heads) for x in (q, k))
             scores = queries @ keys.mT * queries.shape[-1] ** -0.5
             matrices.append(scores.softmax(dim=-1).mean(dim=2))
         attention.append(tuple(matrices))

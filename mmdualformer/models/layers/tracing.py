@@ -6,7 +6,7 @@ from torch import Tensor
 
 def is_plain(x: Tensor) -> bool:
     """Whether layers are to be plain PyTorch modules: not on a CPU, or for a tracer that counts or draws them."""
-    return x.device.type != 'cpu' or torch.jit.is_tracing()
+    return x.device.type != 'cpu' or torch.jit.is_tracing()  # type: ignore[attr-defined]  # public, but not in __all__
 
 
 def runs_eagerly(x: Tensor) -> bool:
