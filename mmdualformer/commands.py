@@ -1,4 +1,4 @@
-"""How a tool is named to who started this process, and the commands that work there."""
+"""Where tools and configs are, and how a tool is named to who started this process."""
 
 import os
 import re
@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
-_TOOLS = _PACKAGE.parent / 'tools'
+IN_CHECKOUT = (_PACKAGE.parent / 'tools' / 'quickstart.sh').is_file()
+ROOT = _PACKAGE.parent if IN_CHECKOUT else _PACKAGE / '.mim'  # of the folders tools and configs
 
 
 def tool_command(name: str) -> str:
@@ -25,9 +26,9 @@ def tool_command(name: str) -> str:
     """
     if _is_command():
         return f'mmdualformer {name}'
-    path = next(_TOOLS.rglob(f'{name.replace("-", "_")}.py'), None)
+    path = next((ROOT / 'tools').rglob(f'{name.replace("-", "_")}.py'), None)
     if path is None:
-        raise ValueError(f'there is no tool {name!r} in {_TOOLS}')
+        raise ValueError(f'there is no tool {name!r} in {ROOT / "tools"}')
     if path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
     return f'python {shlex.quote(str(path))}'
@@ -55,17 +56,12 @@ def translate(command: str) -> str:
     command = re.sub(r'\bbash tools/dist_train\.sh (\S+) (\d+)', r'mmdualformer train \1 --gpus \2', command)
     command = re.sub(r'\bbash tools/dist_test\.sh (\S+ \S+) (\d+)', r'mmdualformer test \1 --gpus \2', command)
     if 'tools/slurm_' in command:  # srun starts them on other machines, and knows no names of ours
-        root = shlex.quote(str(_TOOLS.parent if _is_checkout() else _PACKAGE / '.mim'))
-        command = re.sub(r'(?<=\s)(tools/slurm_|configs/)', rf'{root}/\1', command)
+        command = re.sub(r'(?<=\s)(tools/slurm_|configs/)', rf'{shlex.quote(str(ROOT))}/\1', command)
     return command
 
 
-def _is_checkout() -> bool:
-    return (_TOOLS / 'quickstart.sh').is_file()
-
-
 def _is_command() -> bool:
-    return 'MMDUALFORMER_COMMAND' in os.environ or not _is_checkout()
+    return 'MMDUALFORMER_COMMAND' in os.environ or not IN_CHECKOUT
 
 
 def _dashed(name: str) -> str:

@@ -29,12 +29,8 @@ def test_a_hint_of_the_command_names_the_command(monkeypatch):
     assert tool_command('recognize') == 'mmdualformer recognize'
 
 
-def test_a_hint_of_an_installed_package_names_the_command(monkeypatch, tmp_path):
-    """It has no tools folder beside it, or another package's."""
-    monkeypatch.setattr(commands, '_TOOLS', tmp_path / 'tools')
-    assert tool_command('recognize') == 'mmdualformer recognize'
-    (tmp_path / 'tools').mkdir()
-    (tmp_path / 'tools' / 'recognize.py').write_text('')
+def test_a_hint_of_an_installed_package_names_the_command(monkeypatch):
+    monkeypatch.setattr(commands, 'IN_CHECKOUT', False)
     assert tool_command('recognize') == 'mmdualformer recognize'
 
 
@@ -61,5 +57,5 @@ def test_commands_of_a_checkout_are_translated_for_the_command(command, translat
     assert translate(command) == command
     monkeypatch.setenv('MMDUALFORMER_COMMAND', 'reproduce')
     assert translate(command) == translated.format(REPO)
-    monkeypatch.setattr(commands, '_TOOLS', tmp_path / 'tools')
-    assert translate(command) == translated.format(REPO / 'mmdualformer/.mim')
+    monkeypatch.setattr(commands, 'ROOT', tmp_path)
+    assert translate(command) == translated.format(tmp_path)

@@ -13,14 +13,13 @@ from mmengine.runner import find_latest_checkpoint
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_file
-from mmdualformer.commands import tool_command
+from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.configs import merge_options, read_config
 from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
 from mmdualformer.video.files import describe_left_out
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 PROCESSES = max(torch.cuda.device_count(), 1)
 
 
@@ -48,7 +47,7 @@ def find_config(model: str) -> str:
     """Find the config of a model."""
     if model.endswith('.py'):
         return model
-    known = {path.stem.removesuffix('_k400'): path for path in CONFIGS.glob('*_k400.py')}
+    known = {path.stem.removesuffix('_k400'): path for path in (ROOT / 'configs').glob('*_k400.py')}
     if model not in known:
         raise UserError(f'--model {model!r} is unknown; choose from {", ".join(sorted(known))}, or give a config file')
     return str(known[model])

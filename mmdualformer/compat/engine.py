@@ -22,6 +22,8 @@ from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.utils import check_file_exist
 from torch.utils.data import DataLoader
 
+from mmdualformer.commands import ROOT
+
 from .mending import once
 
 _PACKAGE = 'mmdualformer'
@@ -90,11 +92,9 @@ def find_our_configs() -> None:
             if package != _PACKAGE:
                 return original(cfg_path, filename)
             # No scope: what a config of ours names is in the registries of mmaction.
-            configs = package_path / '.mim' / 'configs'
-            if not configs.exists():  # a checkout that is not installed
-                configs = package_path.parent / 'configs'
-            check_file_exist(configs / name)
-            return str(configs / name), None
+            path = ROOT / 'configs' / name
+            check_file_exist(path)
+            return str(path), None
 
         return get_cfg_path
 

@@ -2,12 +2,13 @@
 
 import functools
 import re
-from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-CONFIGS = Path(__file__).parents[1] / '.mim/configs'  # where ``mmdualformer::`` looks
+from mmdualformer.commands import ROOT
+
+CONFIGS = ROOT / 'configs'  # where ``mmdualformer::`` looks
 DATASETS = {  # folder in data/ -> name
     'kinetics400': 'Kinetics-400',
     'kinetics600': 'Kinetics-600',

@@ -24,12 +24,13 @@ from mmdualformer.analysis.data_speed import (
     write_sample_videos,
 )
 from mmdualformer.checks import check_file
+from mmdualformer.commands import ROOT
 from mmdualformer.configs import read_config
 from mmdualformer.datasets.preparation import resize_videos
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
 
-CONFIG = Path(__file__).parents[2] / 'configs' / 'dualformer_t_k400.py'  # clips of 32 frames, one in two
+CONFIG = ROOT / 'configs' / 'dualformer_t_k400.py'  # clips of 32 frames, one in two
 
 
 def parse_args() -> argparse.Namespace:

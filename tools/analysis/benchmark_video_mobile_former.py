@@ -19,9 +19,9 @@ from rich.table import Table
 
 from mmdualformer import cli
 from mmdualformer.analysis import build_scorer, clip_shape, median_times
+from mmdualformer.commands import ROOT
 from mmdualformer.export import check_installed, export_onnx, load_onnx
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
 PAPER = {'560m': 26.6, '1g': 8.5, '2g': 5.5, '5g': 2.8}  # Table 12: times X3D-S on a Xeon 8168
 
 
@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
 
 def build_forms(arch: str, forms: list[str], threads: int, folder: str) -> tuple[torch.Tensor, dict]:
     """A clip and the functions to time on it."""
-    cfg = Config.fromfile(CONFIGS / f'vmf_{arch}_k400.py')
+    cfg = Config.fromfile(ROOT / 'configs' / f'vmf_{arch}_k400.py')
     model = build_scorer(cfg)
     clip = torch.randn(clip_shape(cfg))
     functions = {'default': model}
