@@ -167,3 +167,13 @@ class TestCommandLine:
         said = capsys.readouterr().err
         assert said.startswith(f'error: {message}') and said.endswith('; see recognize.py --help\n')
         assert said.count('\n') == 1
+
+
+@pytest.mark.parametrize('key', ['test_pipeline', 'test_dataloader.dataset.pipeline'])
+def test_inference_has_one_pipeline_whatever_its_option_is_called(key):
+    args = argparse.Namespace(
+        config=str(REPO / 'configs/dualformer_micro_motion.py'), checkpoint='none', cfg_options={f'{key}.1.clip_len': 7}
+    )
+    cfg = cli.load_model(args).cfg
+    for pipeline in (cfg.test_pipeline, cfg.test_dataloader.dataset.pipeline):
+        assert pipeline[1].clip_len == 7
