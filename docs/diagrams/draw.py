@@ -135,7 +135,7 @@ def draw_families() -> str:
     draw.arrow((164, 267), (190, 267))
 
     draw.panel(346, 20, 308, 290, 'Video Mobile-Former', 'convolutions and six tokens, side by side')
-    for y, words, kind in ((92, 'Mobile\nthe map of the clip', 'conv'), (222, 'Former\nsix global tokens', 'token')):
+    for y, words, kind in ((92, 'Mobile\nfeature map', 'conv'), (222, 'Former\nsix global tokens', 'token')):
         draw.arrow((362, y + 32), (412, y + 32))
         draw.box(412, y, 176, 64, words, kind)
         draw.arrow((588, y + 32), (638, y + 32))
@@ -366,7 +366,7 @@ def draw_vidtr() -> str:
     draw.panel(640, 148, 336, 628, 'CompactAttention', "'compact_small' drops frames in layers 1, 3 and 5")
     qkv = draw.box(718, 206, 180, 30, 'qkv')
     draw.panel(656, 262, 304, 330, 'temporal: TopKStdPooling', 'for each head and place', indent=30)
-    matrix = draw.box(698, 318, 220, 30, 'softmax of q k\u1d40, [T, T]', 'attention')
+    matrix = draw.box(698, 318, 220, 30, 'softmax of q k^T, [T, T]', 'attention')
     spread = draw.box(698, 370, 220, 46, 'standard deviation of each row\na uniform row tells nothing')
     top = draw.box(698, 438, 220, 46, "topk: keep T' of T rows\nin their order", 'token')
     times = draw.box(698, 522, 220, 46, "softmax of these rows, times v\nv [B, T', HW, C]", 'attention')
@@ -392,8 +392,8 @@ def draw_clip() -> str:
     draw.text(24, 34, 'A clip from its file to its label', 17, 'start', 'bold')
     draw.text(24, 54, 'in the test of configs/dualformer_t_k400.py', 13, 'start', 'faint')
     draw.panel(24, 74, 952, 128, 'mmdualformer/video')
-    draw.panel(24, 250, 952, 128, 'transforms of the config', indent=196)
-    draw.panel(24, 398, 952, 128, 'recognizer', indent=196)
+    draw.panel(24, 250, 952, 128, 'transforms of the config')
+    draw.panel(24, 398, 952, 128, 'recognizer')
     rows = [
         (
             122,
@@ -433,13 +433,13 @@ def draw_clip() -> str:
         for before, after in pairwise(boxes):
             draw.arrow(before.right, after.left)
     reading, transforms, model = placed
-    draw.arrow(reading[2].bottom, (498, 222), (122, 222), transforms[0].top)
+    draw.arrow(reading[2].bottom, (498, 222), (12, 222), (12, 326), transforms[0].left)
     draw.text(310, 217, 'number of frames', 12, style='faint')
     draw.arrow(transforms[2].top, (498, 238), (686, 238), reading[3].bottom)
     draw.text(592, 232, 'numbers of the frames', 12, style='faint')
     draw.arrow(reading[4].bottom, (874, 280), (540, 280), (540, 298))
     draw.text(780, 274, 'frames', 12, style='faint')
-    draw.arrow(transforms[4].bottom, (874, 388), (122, 388), model[0].top)
+    draw.arrow(transforms[4].bottom, (874, 388), (12, 388), (12, 474), model[0].left)
     return draw.finish()
 
 
