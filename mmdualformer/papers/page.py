@@ -29,25 +29,25 @@ what they reach.
   parameter are theirs. Video Mobile-Former was never released: ours is a model that costs what its paper prints.
 - **Learning.** Small models learn the quick start's motion classes on a CPU (see the [quick start](quickstart.md) and
   the families' pages); DualFormers that see one frame, or the frames in random order, do not.
-- **The chain.** `tools/reproduce.py` goes through every step, from data to a cell, on the quick start's data set. The
-  commands that it prints for every other row are gone through by a test with stand-ins for the programs: each config,
-  checkpoint and list that one names is there or made by one before it.
+- **The chain.** `mmdualformer reproduce` goes through every step, from data to a cell, on the quick start's data set.
+  The commands that it prints for every other row are gone through by a test with stand-ins for the programs: each
+  config, checkpoint and list that one names is there or made by one before it.
 
 ## What needs GPUs and data
 
 Every accuracy below is the paper's: none of the papers' data sets was trained on or tested here. So are latencies and
-memory, of the papers' machines; `tools/analysis/benchmark_latency.py` and `tools/analysis/attention_memory.py` measure
-them on yours. The authors report about 31 hours on 8 A100 for
-DualFormer-T, 3 days for DualFormer-B, and 12 hours on 64 V100 for VidTr-S.
+memory, of the papers' machines; `mmdualformer benchmark-latency` and `mmdualformer attention-memory` measure them on
+yours. The authors report about 31 hours on 8 A100 for DualFormer-T, 3 days for DualFormer-B, and 12 hours on 64 V100
+for VidTr-S.
 
 ```bash
-python tools/reproduce.py --table dualformer/1 --row DualFormer-T            # prints all commands; --run runs them
-python tools/reproduce.py --table vidtr/2 --row En-VidTr-S --gpus 64 --launcher slurm --partition gpu
-python tools/analysis/paper_tables.py --paper dualformer --table 1 --results work_dirs   # fills what was measured
-python tools/analysis/plot_papers.py --views Kinetics-400=work_dirs/dualformer_t_k400/views.csv    # the figures
+mmdualformer reproduce --table dualformer/1 --row DualFormer-T            # prints all commands; --run runs them
+mmdualformer reproduce --table vidtr/2 --row En-VidTr-S --gpus 64 --launcher slurm --partition gpu
+mmdualformer paper-tables --paper dualformer --table 1 --results work_dirs   # fills what was measured
+mmdualformer plot-papers --views Kinetics-400=work_dirs/dualformer_t_k400/views.csv    # the figures
 ```
 
-A number of ours is taken from a test's log only if the test ran the model, the clips and the views of the config.
+An accuracy counts only if the test used the config's model, clips and views.
 """
 
 
@@ -109,8 +109,8 @@ def _twins(rows: Sequence[Row]) -> str:
     default, plain = next((row, twin) for row, twin in zip(rows, without_token_labels(rows)) if row != twin)
     return (
         f'- Token labels: {default.row}, the default, has them here, as in the paper; the other rows have none. To '
-        'compare like with like, `--token-labels` of `tools/reproduce.py` and '
-        f'`tools/analysis/paper_tables.py` takes the twins of the other rows, `CONFIG{TOKEN_LABELLED}`, and '
+        'compare like with like, `--token-labels` of `mmdualformer reproduce` and '
+        f'`mmdualformer paper-tables` takes the twins of the other rows, `CONFIG{TOKEN_LABELLED}`, and '
         f'`--no-token-labels` takes `{plain.config}` for the default.\n'
     )
 
