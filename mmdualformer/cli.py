@@ -90,6 +90,8 @@ class ArgumentParser(argparse.ArgumentParser):
                 action = known if not equals or known.option_strings == [OPTIONS] else None
                 ended.append(argument)
                 continue
+            if re.match('-[^0-9.]', argument):
+                self.error(f'there is no option {name}; a file that begins with a dash comes after --')
             if action is not None and action.option_strings == [OPTIONS] and ended[-1] != OPTIONS:
                 if SETTING.fullmatch(argument):
                     ended.append(OPTIONS)  # each takes one
@@ -141,7 +143,7 @@ class _ModelFiles(argparse.Action):
             parser.error('a checkpoint is needed')
         namespace.checkpoint, *inputs = values
         if len(inputs) < self.least:
-            parser.error(f'{len(inputs)} {self.dest} given, at least {self.least} needed after the checkpoint')
+            parser.error(f'{len(inputs)} {self.dest} given after the checkpoint, at least {self.least} needed')
         if len(inputs) > self.most:
             parser.error(f'{inputs[int(self.most)]!r} is one file too many')
         setattr(namespace, self.dest, inputs)
@@ -165,8 +167,8 @@ def add_model_arguments(parser: argparse.ArgumentParser, dest: str = 'inputs', l
         action=_ModelFiles,
         least=least,
         most=most,
-        help='CONFIG is a .py file, which a checkpoint needs that does not describe its model itself; with it, '
-        "CHECKPOINT may be 'none', for random weights",
+        help='CONFIG (.py) is needed only for a checkpoint that does not describe itself; with it, CHECKPOINT may be '
+        "'none', for random weights",
     )
     add_options_argument(parser)
 
@@ -293,8 +295,6 @@ def run(main: Callable[[], None]) -> None:
         if isinstance(error, OSError) and error.errno not in UNWRITABLE:
             raise
         message = describe(error)
-        if isinstance(error, OSError) and error.filename:
-            message += f': {error.filename!r}'
         if os.environ.get('TORCHELASTIC_ERROR_FILE'):
             get_error_handler().record_exception(UserError(message))
         else:

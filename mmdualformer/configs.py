@@ -3,7 +3,9 @@
 import argparse
 import inspect
 import re
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -91,10 +93,24 @@ def build_runner(cfg: Config) -> Runner:
     Raises:
         UserError: Something in the config has an unknown type or argument.
     """
-    try:
+    with refuse_what_cannot_be_built():
         return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+@contextmanager
+def refuse_what_cannot_be_built() -> Iterator[None]:
+    """Around a runner that builds parts of its config, data loaders and optimisers as it starts.
+
+    Raises:
+        UserError: Something in the config has an unknown type or argument.
+    """
+    try:
+        yield
     except (KeyError, TypeError) as error:
         message = describe(error)
-        if re.search('unexpected keyword argument|required positional argument|is not in the .* registry', message):
+        is_building = any(frame.name.startswith('build') for frame in traceback.extract_tb(error.__traceback__))
+        if is_building and re.search(
+            'unexpected keyword argument|required positional argument|is not in the .* registry', message
+        ):
             raise UserError(message.partition('. Please check')[0]) from None
         raise

@@ -9,8 +9,15 @@ class UserError(ValueError):
     """
 
 
-def describe(error: BaseException) -> str:
-    """Say in one line what an error says; of one from a data loader's worker, without the traceback that it carries."""
+def describe(error: BaseException, with_file: bool = True) -> str:
+    """Say in one line what an error says; of one from a data loader's worker, without the traceback that it carries.
+
+    Args:
+        error (BaseException): The error.
+        with_file (bool): Name the file of an error of the system too. Defaults to True.
+    """
     text = error.args[0] if isinstance(error, KeyError) and error.args else getattr(error, 'strerror', None) or error
     lines = str(text).strip().splitlines() or [type(error).__name__]
-    return lines[-1].rpartition(f'{UserError.__name__}: ')[2]
+    line = lines[-1].rpartition(f'{UserError.__name__}: ')[2]
+    file = getattr(error, 'filename', None) if with_file and isinstance(error, OSError) else None
+    return f'{line}: {file!r}' if file else line

@@ -153,12 +153,15 @@ class TestCommandLine:
         [
             ('', 'the following arguments are required: [CONFIG] CHECKPOINT VIDEO...'),
             ('c.py', 'a checkpoint is needed'),
-            ('m.pth', '0 videos given, at least 1 needed after the checkpoint'),
+            ('m.pth', '0 videos given after the checkpoint, at least 1 needed'),
             ('m.pth v.mp4 --topk 0', '--topk 0 must be at least 1'),
             ('m.pth v.mp4 --topk x', "--topk invalid number value: 'x'"),
             ('m.pth v.mp4 --device gpu', "--device 'gpu' cannot be used here: "),
             ('m.pth v.mp4 --cfg-options a', "--cfg-options 'a' must be key=value"),
-            ('m.pth v.mp4 --topk 3 --no-such', 'unrecognized arguments: --no-such'),
+            (
+                'm.pth v.mp4 --topk 3 --no-such',
+                'there is no option --no-such; a file that begins',
+            ),
         ],
     )
     def test_mistakes_are_one_line(self, parse, line, message, capsys):

@@ -116,10 +116,10 @@ def main() -> None:
     merge_options(config, args.cfg_options, args.model)
     if args.checkpoint:
         check_file('--checkpoint', args.checkpoint)
-    else:
-        print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
     check_finetuning(config, args.model, args.checkpoint)
     count = prepare_data(args)
+    if not args.checkpoint:
+        print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
 
     cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, args.workers, args.damaged)
     merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos

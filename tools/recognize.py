@@ -40,9 +40,6 @@ def read(pipeline: Compose, damage: list[str], data: dict) -> dict:
 
 def main() -> None:
     args = parse_args()
-    for video in args.videos:
-        if not Path(video).is_dir():  # of images
-            check_file('video', video)
     model = cli.load_model(args)
     names = model.dataset_meta.get('classes')
     if args.labels:
@@ -58,6 +55,10 @@ def main() -> None:
     unreadable = 0
     for video in args.videos:
         damage = []
+        if not Path(video).exists():
+            print(f'error: video {video!r} does not exist (looked in {Path.cwd()})', file=sys.stderr)
+            unreadable += 1
+            continue
         try:
             scores = inference_recognizer(model, video, partial(read, pipeline, damage)).pred_score
         except (VideoError, TimeoutError) as error:

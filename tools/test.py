@@ -5,7 +5,7 @@ import argparse
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_classes, check_datasets, check_file
-from mmdualformer.configs import build_runner
+from mmdualformer.configs import build_runner, refuse_what_cannot_be_built
 from mmdualformer.errors import UserError
 from mmdualformer.weights import check_checkpoint, hand_over
 
@@ -49,7 +49,8 @@ def main() -> None:
     check_classes(runner.test_dataloader.dataset, checkpoint, args.checkpoint)
     hand_over(runner, checkpoint, args.checkpoint)
     del checkpoint
-    runner.test()
+    with refuse_what_cannot_be_built():
+        runner.test()
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ from mmengine.runner import find_latest_checkpoint
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_classes, check_datasets, check_file, check_model
-from mmdualformer.configs import build_runner
+from mmdualformer.configs import build_runner, refuse_what_cannot_be_built
 from mmdualformer.errors import UserError
 from mmdualformer.weights import check_checkpoint, hand_over
 
@@ -84,7 +84,8 @@ def main() -> None:
             check_classes(runner.train_dataloader.dataset, content, checkpoint)
         hand_over(runner, content, checkpoint)
         del content
-    runner.train()
+    with refuse_what_cannot_be_built():
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -13,7 +13,8 @@ from mmdualformer.errors import UserError
 def as_scorer(model: nn.Module) -> nn.Module:
     """Take backbone and head of a recognizer: from a normalised clip to logits."""
     names = ('backbone', 'cls_head')  # the recognizer's
-    return nn.Sequential(OrderedDict((name, model.get_submodule(name)) for name in names))
+    scorer = nn.Sequential(OrderedDict((name, model.get_submodule(name)) for name in names))
+    return scorer.train(model.training)
 
 
 def build_scorer(cfg: Config) -> nn.Module:

@@ -52,7 +52,7 @@ def check_arguments(init: Callable[P, None]) -> Callable[P, None]:
     It gets them as its annotations say: NumPy's numbers as Python's, and any sequence as a tuple.
 
     Raises:
-        UserError: In a call: an argument is not what its annotation says.
+        UserError: In a call: an argument is missing, unknown, or not what its annotation says.
     """
     signature = inspect.signature(init)
     hints = get_type_hints(init, include_extras=True)
@@ -63,7 +63,12 @@ def check_arguments(init: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(init)
     def checked(*args: P.args, **kwargs: P.kwargs) -> None:
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            known = [name for name in signature.parameters if name != 'self']
+            owner = init.__qualname__.partition('.')[0]
+            raise UserError(f'{owner} {error}; its arguments are {", ".join(known)}') from None
         for name in [name for name in bound.arguments if name in checkable]:
             try:
                 bound.arguments[name] = _convert(name, bound.arguments[name], hints[name])

@@ -64,7 +64,7 @@ class VideoFile(Video):
             raise
         except Exception as error:  # of damaged files PyAV raises what it likes
             self.close()
-            raise self._error(describe(error)) from error
+            raise self._error(describe(error, with_file=False)) from error
 
     def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See :meth:`Video.get_frames`."""
@@ -80,7 +80,7 @@ class VideoFile(Video):
         except (VideoError, TimeoutError):
             raise
         except Exception as error:  # as of a file that is gone since it was opened
-            raise self._error(describe(error)) from error
+            raise self._error(describe(error, with_file=False)) from error
         # what is asked for twice is two arrays: transforms change them in place
         return [images[index].copy() if index in indices[:i] else images[index] for i, index in enumerate(indices)]
 
@@ -269,7 +269,7 @@ class VideoFile(Video):
         except av.EOFError:
             return []
         except av.FFmpegError as error:
-            self._meet(f'a part cannot be decoded: {describe(error)}')
+            self._meet(f'a part cannot be decoded: {describe(error, with_file=False)}')
             return []
         if any(frame.is_corrupt for frame in frames):
             self._meet('a part is damaged')

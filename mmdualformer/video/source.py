@@ -164,7 +164,7 @@ class PacketSource:
         except TimeoutError:
             raise
         except (av.FFmpegError, OSError) as error:
-            self.broken_off = describe(error)
+            self.broken_off = describe(error, with_file=False)
 
     def _read_all(self) -> None:
         """Note all packets, and keep them if they are not too large."""

@@ -319,7 +319,15 @@ class TestBadInput:
         result = fork_tool(*train, 'model.backbone')
         assert_one_line(result, 'unrecognized arguments: model.backbone', status=2)
         assert_one_line(fork_tool(*train, 'model.backbone.type.x=1'), '--cfg-options model.backbone.type.x=1 does not')
-        assert_one_line(fork_tool(*train, 'model.backbone.depth=1'), "unexpected keyword argument 'depth'")
+        assert_one_line(
+            fork_tool(*train, 'model.backbone.depth=1'),
+            "DualFormer got an unexpected keyword argument 'depth'",
+            'arch,',
+        )
+        for option in ('train_dataloader.num_worker=0', 'optim_wrapper.optimizer.lrr=3'):
+            assert_one_line(
+                fork_tool(*train, option), f'unexpected keyword argument {option.split("=")[0].split(".")[-1]!r}'
+            )
         assert_one_line(fork_tool(*train, 'model.backbone.type=Dual'), 'Dual is not in the', 'registry')
         assert_one_line(fork_tool(*train, 'optim_wraper.optimizer.lr=1'), "nothing reads 'optim_wraper'")
         assert_one_line(
@@ -345,9 +353,10 @@ class TestBadInput:
 
     def test_a_video_that_cannot_be_read_does_not_stop_the_others(self, fork_tool, clip_file, tmp_path):
         (tmp_path / 'broken.mp4').write_text('no video')
-        result = fork_tool('tools/recognize.py', CONFIG, 'none', 'broken.mp4', clip_file)
-        assert_one_line(result, "video 'broken.mp4' cannot be read: ")
-        assert clip_file in result.stdout and '%' in result.stdout
+        for broken, message in (('broken.mp4', 'cannot be read: '), ('missing.mp4', 'does not exist')):
+            result = fork_tool('tools/recognize.py', CONFIG, 'none', broken, clip_file)
+            assert_one_line(result, f'video {broken!r} {message}')
+            assert clip_file in result.stdout and '%' in result.stdout
 
     def test_a_video_that_takes_too_long_is_given_up(self, fork_tool, clip_file, monkeypatch):
         monkeypatch.setattr('mmdualformer.datasets.decoding.READING_LIMIT', 0.0)
