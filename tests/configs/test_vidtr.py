@@ -57,15 +57,6 @@ def test_costs_in_truth_and_in_the_papers_convention(name):
     assert f"Here: {convention} in the paper's convention, {macs} multiply-adds" in config_text(path)
 
 
-def test_the_documented_costs_are_these():
-    rows = [line for line in (REPO / 'docs/vidtr.md').read_text().splitlines() if 'vidtr' in line and ' G |' in line]
-    assert len(rows) == 6
-    for row in rows:
-        link, _, _, _, convention, macs = (cell.strip() for cell in row.split('|')[1:7])
-        name = link.split('`')[1]
-        assert (convention, macs) == tuple(f'{cost} G' for cost in COSTS[name][1:])
-
-
 def test_the_convention_misses_attention_and_class_tokens_by_hand():
     cfg = Config.fromfile(REPO / 'configs/vidtr_s_k400.py')
     assert count_vidtr(build_backbone(cfg), (2, 3, 8, 224, 224)) == 2 * 8 * 196 * (
