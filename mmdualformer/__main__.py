@@ -34,7 +34,10 @@ start it on each of them with NNODES, NODE_RANK, MASTER_ADDR and PORT in the env
 def find_tools() -> dict[str, Path]:
     """Find the files of the tools by their names, which have dashes for underscores."""
     folders = (ROOT / 'tools', ROOT / 'tools' / 'data', ROOT / 'tools' / 'analysis')
-    return {path.stem.replace('_', '-'): path for folder in folders for path in sorted(folder.glob('*.py'))}
+    tools = {path.stem.replace('_', '-'): path for folder in folders for path in sorted(folder.glob('*.py'))}
+    if not IN_CHECKOUT:
+        tools.pop('write-generated', None)  # writes into a checkout
+    return tools
 
 
 def summarize(path: Path) -> str:

@@ -29,7 +29,7 @@ def load_safely(path: str) -> Any:
         raise UserError(f'checkpoint {path!r} does not exist') from None
     except pickle.UnpicklingError as error:
         name = re.search(r'(?:GLOBAL|function) (\S+)', str(error))
-        reason = f'it would run {name[1]}' if name else 'it is not one'
+        reason = f'it would run {name[1]}' if name else 'it is no file that torch.save has written'
         raise UserError(f'checkpoint {path!r} cannot be loaded as weights alone: {reason}') from None
     except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

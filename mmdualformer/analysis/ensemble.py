@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from mmaction.registry import METRICS
 
+from mmdualformer.commands import tool_command
 from mmdualformer.errors import UserError
 
 
@@ -61,7 +62,7 @@ def load_predictions(path: str | Path) -> list[dict]:
             for sample in samples
         )
     ):
-        raise UserError(f'{str(path)!r} holds no predictions; save them with tools/test.py --dump')
+        raise UserError(f'{str(path)!r} holds no predictions; save them with {tool_command("test")} --dump')
     return samples
 
 

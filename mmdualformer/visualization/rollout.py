@@ -48,8 +48,8 @@ def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor,
     attns = [layer.attn for layer in layers if isinstance(layer.attn, SeparableAttention)]
     if not attns or len(attns) < len(layers):
         raise UserError(
-            f'the roll-out is that of separable attention; the {type(model).__name__} must have '
-            "attention='separable' and no pool_layers"
+            f'the roll-out is that of separable attention; the {type(model).__name__} must be a '
+            "VidTr with attention='separable' and no pool_layers"
         )
     outputs = []
     keep = lambda module, args, output: outputs.append(output)  # noqa: E731

@@ -94,7 +94,7 @@ def test_a_place_that_all_keys_point_to_is_found(clips):
     'settings', [dict(attention='joint'), dict(attention='axial'), dict(pool_layers=(0,), pool_frames=(2,))]
 )
 def test_other_attention_has_no_roll_out(settings, clips):
-    with pytest.raises(UserError, match=r"must have attention='separable' and no pool_layers"):
+    with pytest.raises(UserError, match=r"must be a VidTr with attention='separable' and no pool_layers"):
         roll_out(tiny_model(**settings), clips)
 
 
@@ -116,7 +116,7 @@ def test_the_tool_draws_a_real_clip(run_tool, clip_file, tmp_path):
     assert '9 frames' in result.stdout
     assert cv2.imread(str(tmp_path / 'out.png')).shape == (3 * 32, 9 * 32, 3)
     result = run_tool(tool, configs / 'dualformer_micro_motion.py', 'none', clip_file, '--out', 'out.png')
-    assert_one_line(result, "the DualFormer must have attention='separable'")
+    assert_one_line(result, "the DualFormer must be a VidTr with attention='separable'")
 
 
 def test_maps_stand_below_the_frames_they_are_laid_over(fork_tool, tmp_path, monkeypatch):

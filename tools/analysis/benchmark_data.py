@@ -1,6 +1,6 @@
 """Measure how many clips a second come from disk, and whether a model would wait for them.
 
-They are read with MMAction2's decoding and with ours, before and after tools/data/prepare.py --resize.
+They are read with MMAction2's decoding and with ours, before and after `mmdualformer prepare --resize`.
 Without --videos it writes ten-second files of 340 x 256 pixels, which are deleted afterwards.
 """
 

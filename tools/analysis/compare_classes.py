@@ -1,7 +1,7 @@
 """Print the classes that one model recognises best beside another, and those that it recognises worst.
 
-Both are predictions that tools/test.py --dump has saved. VidTr's paper compares VidTr-S and an I3D50 so (Table 4); what
-it prints of a class stands beside ours.
+Both are predictions that `mmdualformer test --dump` has saved. VidTr's paper compares VidTr-S and an I3D50 so (Table
+4); what it prints of a class stands beside ours.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Average the predictions of several models that tools/test.py --dump has saved, and measure them."""
+"""Average the predictions of several models that `mmdualformer test --dump` has saved, and measure them."""
 
 import json
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 Accuracy against GFLOPs (Figure 1 of DualFormer and of Video Mobile-Former) and against latency (Figure 2 of VidTr) is
 drawn from the papers' tables; accuracy against views (Figure 5 of DualFormer) from files that
-tools/analysis/sweep_views.py wrote.
+`mmdualformer sweep-views` wrote.
 """
 
 import argparse
