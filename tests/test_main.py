@@ -113,7 +113,8 @@ def test_a_tools_error_is_its_own(command):
 )
 def test_mistakes_are_one_line(monkeypatch, arguments, parts):
     monkeypatch.setattr(sys, 'argv', ['mmdualformer', *arguments])
-    monkeypatch.setenv('PYTHONPATH', '')
+    for name in ('PYTHONPATH', 'MMDUALFORMER_COMMAND'):  # main sets them, and monkeypatch takes them back
+        monkeypatch.setenv(name, '')
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code.startswith('error: ') and '\n' not in stop.value.code
