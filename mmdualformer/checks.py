@@ -80,6 +80,24 @@ def check_file(argument: str, path: str) -> None:
         raise UserError(f'{argument} {path!r} does not exist (looked in {Path.cwd()})')
 
 
+def read_labels(path: Path, count: int, owner: str) -> list[str]:
+    """Read the names of classes that ``--labels`` gives, and check that there are as many as classes.
+
+    Args:
+        path (Path): A text file with a name a line.
+        count (int): How many there must be.
+        owner (str): What has so many classes, for the message, such as ``'the model has'``.
+
+    Raises:
+        UserError: The file is missing, is no text or names another number of classes.
+    """
+    check_file('--labels', str(path))
+    names = read_names(path)
+    if len(names) != count:
+        raise UserError(f'--labels {str(path)!r} names {len(names)} classes, {owner} {count}')
+    return names
+
+
 def check_classes(dataset: BaseDataset, checkpoint: dict, path: str) -> None:
     """Check that the classes of data have the labels that a checkpoint knows them by.
 

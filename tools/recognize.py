@@ -15,10 +15,8 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
 from mmdualformer import cli
-from mmdualformer.checks import check_file
-from mmdualformer.datasets.annotations import read_names
+from mmdualformer.checks import read_labels
 from mmdualformer.datasets.decoding import READING_LIMIT
-from mmdualformer.errors import UserError
 from mmdualformer.video import VideoError
 
 
@@ -43,12 +41,7 @@ def main() -> None:
     model = cli.load_model(args)
     names = model.dataset_meta.get('classes')
     if args.labels:
-        check_file('--labels', str(args.labels))
-        names = read_names(args.labels)
-        if len(names) != model.cls_head.num_classes:
-            raise UserError(
-                f'--labels {str(args.labels)!r} names {len(names)} classes, the model has {model.cls_head.num_classes}'
-            )
+        names = read_labels(args.labels, model.cls_head.num_classes, 'the model has')
 
     init_default_scope(model.cfg.get('default_scope', 'mmaction'))
     pipeline = Compose(model.cfg.test_pipeline)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from mmdualformer import cli
 from mmdualformer.analysis import compare_classes, load_predictions
-from mmdualformer.checks import check_file
-from mmdualformer.errors import UserError
+from mmdualformer.checks import read_labels
 from mmdualformer.papers.published import load_paper
 
 
@@ -28,13 +27,7 @@ def main() -> None:
     first, second = (load_predictions(path) for path in (args.first, args.second))
     names = []
     if args.labels:
-        check_file('--labels', str(args.labels))
-        names = args.labels.read_text(encoding='utf-8').splitlines()
-        if len(names) != len(first[0]['pred_score']):
-            raise UserError(
-                f'--labels {str(args.labels)!r} names {len(names)} classes, the predictions have '
-                f'{len(first[0]["pred_score"])}'
-            )
+        names = read_labels(args.labels, len(first[0]['pred_score']), 'the predictions have')
     gains = compare_classes(first, second)
     published = load_paper('vidtr')['class_gains']
     for title, part in (
