@@ -26,6 +26,7 @@ UNWRITABLE = (
     errno.EACCES,
     errno.EDQUOT,
     errno.EEXIST,
+    errno.EFBIG,
     errno.EISDIR,
     errno.ENOSPC,
     errno.ENOTDIR,

@@ -68,6 +68,8 @@ def parse_options(options: Sequence[str]) -> dict:
             DictAction([], 'options')(argparse.ArgumentParser(), parsed, [option])
         except AssertionError as error:  # brackets that are not closed
             raise UserError(f'--cfg-options {option!r} must be key=value: {error}') from None
+        except RecursionError:
+            raise UserError(f'--cfg-options {option!r} must be key=value, of lists without dicts') from None
     return parsed.options or {}
 
 

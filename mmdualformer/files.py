@@ -1,8 +1,11 @@
-"""Files that appear when they are complete."""
+"""Files that appear when they are complete, and are then on the disk."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 
 def partial_path(target: Path) -> Path:
@@ -14,6 +17,8 @@ def partial_path(target: Path) -> Path:
 def write_atomically(target: Path) -> Iterator[Path]:
     """Write a file beside its place, where its folder is made, and put it there when the block ends without an error.
 
+    It is on the disk before it is in its place, so neither a kill nor a power cut leaves a part of it there.
+
     Args:
         target (Path): The file. What is there stays until it is replaced.
 
@@ -24,6 +29,37 @@ def write_atomically(target: Path) -> Iterator[Path]:
     partial = partial_path(target)
     try:
         yield partial
+        _sync(partial, os.O_RDWR)
         partial.replace(target)
+        _sync(target.parent, os.O_RDONLY)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_checkpoint(content: dict, target: Path) -> None:
+    """Write a checkpoint with ``torch.save``, which adds a checksum of each tensor.
+
+    Args:
+        content (dict): What :func:`mmdualformer.weights.load_safely` will give back.
+        target (Path): The file; see :func:`write_atomically`.
+
+    Raises:
+        OSError: The disk is full, or the file cannot be written for another reason. What was there is still there.
+    """
+    try:
+        with write_atomically(target) as partial, open(partial, 'wb') as file:
+            torch.save(content, file)
+    except RuntimeError as error:  # of torch's writer, which stumbles over what the file said
+        if isinstance(error.__context__, OSError):
+            reason = error.__context__
+            raise OSError(reason.errno, reason.strerror, str(target)) from None
+        raise
+
+
+def _sync(path: Path, flags: int) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -174,3 +174,10 @@ def _check_activation(model: nn.Module, trained_with: str | None, path: str) -> 
             f'checkpoint {path!r} was trained with {trained_with}, the config has {", ".join(sorted(acts))}; set '
             f'model.backbone.act_cfg.type={trained_with}'
         )
+
+
+def read_progress(path: str) -> dict:
+    """TEMP until the weights branch is merged."""
+    content = load_safely(path)
+    meta = content.get('meta') or {}
+    return dict(epoch=meta.get('epoch', 0), iter=meta.get('iter', 0), can_resume=STATE_OF_TRAINING <= content.keys())

@@ -3,13 +3,15 @@
 import argparse
 import os
 
-from mmengine.runner import find_latest_checkpoint
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.runner import Runner
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_classes, check_datasets, check_file, check_model
 from mmdualformer.configs import build_runner, refuse_what_cannot_be_built
 from mmdualformer.errors import UserError
+from mmdualformer.resuming import find_newest
 from mmdualformer.weights import check_checkpoint, hand_over
 
 
@@ -20,7 +22,7 @@ def parse_args() -> argparse.Namespace:
         '--resume',
         nargs='?',
         const='auto',
-        help='continue from this checkpoint, or, without a value, from the latest in the work dir',
+        help='continue from this checkpoint, or, without a value, from the newest in the work dir that can be loaded',
     )
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
@@ -36,6 +38,21 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def go_on_from_newest(runner: Runner) -> None:
+    """Have a run go on from the newest checkpoint in its work dir, the same in all processes, if there is one."""
+    newest = [find_newest(runner.work_dir) if is_main_process() else None]
+    broadcast_object_list(newest)
+    path, passed_over = newest[0]
+    for reason in passed_over:
+        runner.logger.warning(f'passed over: {reason}')
+    if path:
+        runner._resume, runner._load_from = True, path
+    else:  # MMEngine would forget load_from too, and start from random weights
+        runner._resume = False
+        start = f'the weights of {runner._load_from}' if runner._load_from else "the model's initialisation"
+        runner.logger.info(f'there is no checkpoint in {runner.work_dir} to go on from; training starts from {start}')
+
+
 def main() -> None:
     args = parse_args()
     if args.deterministic:
@@ -47,15 +64,7 @@ def main() -> None:
         if cfg.optim_wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
             raise UserError(f'--amp takes an OptimWrapper, not optim_wrapper.type={cfg.optim_wrapper.type!r}')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    if args.resume == 'auto':
-        latest = find_latest_checkpoint(cfg.work_dir)
-        if latest:
-            cfg.resume, cfg.load_from = True, latest
-        else:  # MMEngine would forget load_from too, and start from random weights
-            cfg.resume = False
-            start = f'the weights of {cfg.load_from}' if cfg.get('load_from') else "the model's initialisation"
-            print(f'there is no checkpoint in {cfg.work_dir} to go on from; training starts from {start}')
-    elif args.resume:
+    if args.resume not in (None, 'auto'):
         cfg.resume, cfg.load_from = True, args.resume
     if args.auto_scale_lr:
         if not cfg.get('auto_scale_lr'):
@@ -72,11 +81,12 @@ def main() -> None:
 
     check_model(cfg, args.cfg_options)
     check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
-    resume = bool(cfg.get('resume'))
-    checkpoint = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if resume else None)
-    if checkpoint:
-        check_file('checkpoint', checkpoint)
+    if cfg.get('load_from'):
+        check_file('checkpoint', cfg.load_from)
     runner = build_runner(cfg)
+    if args.resume == 'auto' or (cfg.get('resume') and not cfg.get('load_from')):
+        go_on_from_newest(runner)
+    resume, checkpoint = runner._resume, runner._load_from
     if checkpoint:
         # a new head on a trained backbone is fine-tuning; another backbone is a mistake
         content = check_checkpoint(runner.model, checkpoint, prefix='' if resume else 'backbone.', resume=resume)

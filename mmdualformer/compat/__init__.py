@@ -22,6 +22,7 @@ def apply() -> None:
         engine.find_our_configs()
         engine.distribute_on_cpu()
         engine.train_amp_configs_on_cpu()
+        engine.write_checkpoints_as_a_whole()
     engine.resume_without_running_configs()
     mmaction2.shift_hue_beyond_uint8()
     mmaction2.train_in_bfloat16()

@@ -6,6 +6,7 @@ import pickle
 import warnings
 from pathlib import Path
 
+import mmengine.runner
 import numpy as np
 import torch
 import torch.distributed
@@ -19,10 +20,12 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
 from mmengine.runner import checkpoint as checkpoint_io
+from mmengine.runner import runner as runner_module
 from mmengine.utils import check_file_exist
 from torch.utils.data import DataLoader
 
 from mmdualformer.commands import ROOT
+from mmdualformer.files import write_checkpoint
 
 from .mending import once
 
@@ -172,6 +175,25 @@ def resume_without_running_configs() -> None:
         return load_checkpoint
 
     once(Runner, 'load_checkpoint', load)
+
+
+def write_checkpoints_as_a_whole() -> None:
+    """mmengine 0.10.7 writes a checkpoint in its place, so that a kill leaves half of it there.
+
+    On a local disk it is written beside its place, without a copy in memory, and put there when it is complete.
+    """
+
+    def write(original):
+
+        def save_checkpoint(checkpoint, filename, file_client_args=None, backend_args=None):
+            if file_client_args is not None or backend_args is not None or '://' in str(filename):
+                return original(checkpoint, filename, file_client_args, backend_args)
+            write_checkpoint(checkpoint, Path(filename))
+
+        return save_checkpoint
+
+    for module in (checkpoint_io, runner_module, mmengine.runner):
+        once(module, 'save_checkpoint', write)
 
 
 def survive_dead_data_workers(loader_type: type[DataLoader]) -> None:

@@ -9,6 +9,7 @@ from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS
 
 from mmdualformer.errors import UserError
+from mmdualformer.randomness import undo_draws
 from mmdualformer.video import VideoError
 from mmdualformer.video.files import frame_pattern
 
@@ -153,7 +154,8 @@ class RobustVideoDataset(VideoDataset):
         if video not in self._unreadable:
             info.update(deadline=time.monotonic() + self.time_limit, damage=[])
             try:
-                with reading(video, self.time_limit):
+                # what takes its place is the same whether it was tried just now or long ago
+                with reading(video, self.time_limit), undo_draws(VideoError, TimeoutError):
                     data = self.pipeline(info)
                 self._note_damage(video, info['damage'])
                 return data

@@ -21,6 +21,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from mmdualformer.errors import UserError
 from mmdualformer.video.isolation import describe_exit
 
+from .placed_loader import PlacedDataLoader
 from .reading import Slot, share
 from .robust_video_dataset import RobustVideoDataset
 from .wrappers import iterate_datasets
@@ -35,20 +36,20 @@ FROM_OUTSIDE = (0, -signal.SIGHUP, -signal.SIGINT, -signal.SIGTERM)
 BUS_ERROR = '; shared memory, /dev/shm, may be full: give it more, or take fewer workers'
 
 
-class SurvivingDataLoader(DataLoader):
+class SurvivingDataLoader(PlacedDataLoader):
     """A ``DataLoader`` that starts new workers when one dies, where a ``RobustVideoDataset`` has the data.
 
     The video that a dead worker was reading is unreadable from then on, as one that no decoder opens: the ledger says
     how it ended, and the data set replaces it or has it count as wrong. All batches come, each once and in order. A
     worker that reads longer than the data set's time limit is killed. Without workers, or for other data, this is a
-    plain ``DataLoader``.
+    plain ``PlacedDataLoader``.
     """
 
-    def _get_iterator(self):
+    def _iterate(self, loader: DataLoader):
         datasets = [dataset for dataset in iterate_datasets(self.dataset) if isinstance(dataset, RobustVideoDataset)]
         if datasets and self.num_workers > 0 and self.in_order:
-            return _SurvivingIterator(self, datasets)
-        return super()._get_iterator()
+            return _SurvivingIterator(loader, datasets)
+        return super()._iterate(loader)
 
 
 class _SurvivingIterator:
