@@ -1,0 +1,76 @@
+import os
+
+import pytest
+import torch
+
+from mmdualformer.errors import UserError
+from mmdualformer.resuming import find_newest
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a checkpoint of a step into the work dir."""
+
+    def write_checkpoint(name: str, step: int, **content) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        meta = dict(epoch=step // 10, iter=step)
+        weights = dict(weight=torch.arange(1000.0))
+        content = dict(dict(meta=meta, state_dict=weights, optimizer=dict(state={}), message_hub={}), **content)
+        torch.save({key: value for key, value in content.items() if value is not None}, path)
+        return str(path)
+
+    return write_checkpoint
+
+
+def damage(path: str) -> None:
+    """Flip a bit of a tensor."""
+    content = bytearray(open(path, 'rb').read())
+    content[content.index(torch.arange(1000.0).numpy().tobytes()) + 402] ^= 1
+    open(path, 'wb').write(content)
+
+
+def test_furthest(write, tmp_path):
+    """The step counts, and not when the file was copied here."""
+    newest = write('epoch_10.pth', 100)
+    os.utime(write('epoch_9.pth', 90), (2e9, 2e9))
+    write('best_acc_top1_epoch_11.pth', 110, optimizer=None)
+    assert find_newest(str(tmp_path)) == (newest, [])
+
+
+@pytest.mark.parametrize('pointer', ['', 'gone.pth', None])
+def test_pointer_to_nothing(write, tmp_path, pointer):
+    newest = write('epoch_1.pth', 10)
+    if pointer is not None:
+        (tmp_path / 'last_checkpoint').write_text(pointer)
+    assert find_newest(str(tmp_path)).path == newest
+
+
+def test_pointer_elsewhere(write, tmp_path):
+    """Checkpoints may be in another folder than the work dir."""
+    newest = write('elsewhere/epoch_1.pth', 10)
+    (tmp_path / 'last_checkpoint').write_text(newest)
+    assert find_newest(str(tmp_path)).path == newest
+
+
+def test_damaged(write, tmp_path):
+    """A file that is cut off, and one with a flipped bit, are passed over."""
+    older = write('epoch_1.pth', 10)
+    damage(write('epoch_2.pth', 20))
+    cut = write('epoch_3.pth', 30)
+    os.truncate(cut, 2000)
+    path, passed_over = find_newest(str(tmp_path))
+    assert path == older
+    assert sorted(reason.split("'")[1].rpartition('/')[2] for reason in passed_over) == ['epoch_2.pth', 'epoch_3.pth']
+
+
+def test_none_loads(write, tmp_path):
+    """Then training does not begin anew without a word."""
+    damage(write('epoch_2.pth', 20))
+    with pytest.raises(UserError, match=r'none of the 1 checkpoints in .*epoch_2\.pth'):
+        find_newest(str(tmp_path))
+
+
+def test_nothing(tmp_path):
+    assert find_newest(str(tmp_path)) == (None, [])
+    assert find_newest(str(tmp_path / 'missing')) == (None, [])
