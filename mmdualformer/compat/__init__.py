@@ -24,6 +24,7 @@ def apply() -> None:
         engine.train_amp_configs_on_cpu()
         engine.write_checkpoints_as_a_whole()
     engine.resume_without_running_configs()
+    engine.refuse_weights_of_other_kinds()
     mmaction2.shift_hue_beyond_uint8()
     mmaction2.train_in_bfloat16()
     mmaction2.show_predictions_of_clips()

@@ -20,9 +20,11 @@ from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.runner import runner as runner_module
 from mmengine.utils import check_file_exist
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmdualformer.commands import ROOT
+from mmdualformer.errors import UserError
 from mmdualformer.files import write_checkpoint
 
 from .mending import once
@@ -77,6 +79,44 @@ def read_checkpoints_with(read_file: Callable[..., dict], check: Callable[[objec
         once(checkpoint_io, name, lambda original: lambda *args, **kwargs: check(original(*args, **kwargs), args[0]))
     for prefix, loader in list(CheckpointLoader._schemes.items()):
         CheckpointLoader.register_scheme(prefix, getattr(checkpoint_io, loader.__name__), force=True)
+
+
+def kind_of_numbers(tensor: Tensor) -> str:
+    """Whether a tensor has complex, real or whole numbers, of which none can stand for another."""
+    return 'complex' if tensor.is_complex() else 'real' if tensor.is_floating_point() else 'whole'
+
+
+def refuse_weights_of_other_kinds() -> None:
+    """mmengine 0.10.7 loads complex and whole numbers as real ones, and stumbles over weights that are no tensors.
+
+    It also asserts that a checkpoint has the part that ``init_cfg`` of type ``Pretrained`` names.
+    """
+
+    def load(original):
+
+        def load_state_dict(module, state_dict, *args, **kwargs):
+            for name, wanted in module.state_dict().items():
+                given = state_dict.get(name, wanted)
+                if isinstance(wanted, Tensor) and not isinstance(given, Tensor):
+                    raise UserError(f'a checkpoint has a {type(given).__name__} in place of the tensor {name}')
+                if isinstance(wanted, Tensor) and kind_of_numbers(given) != kind_of_numbers(wanted):
+                    raise UserError(f'a checkpoint has {name} of {given.dtype}, the model of {wanted.dtype}')
+            original(module, state_dict, *args, **kwargs)
+
+        return load_state_dict
+
+    def take(original):
+
+        def load_checkpoint_with_prefix(prefix, filename, map_location=None):
+            try:
+                return original(prefix, filename, map_location)
+            except AssertionError:
+                raise UserError(f'checkpoint {filename!r} has no weights whose names start with {prefix!r}') from None
+
+        return load_checkpoint_with_prefix
+
+    once(checkpoint_io, 'load_state_dict', load)
+    once(checkpoint_io, '_load_checkpoint_with_prefix', take)
 
 
 def find_our_configs() -> None:

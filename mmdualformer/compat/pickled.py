@@ -5,9 +5,11 @@ a pointer out of it. The stand-ins only keep what they are given. What they kept
 read, and made into an array or number of its own.
 """
 
+import copyreg
 import math
 import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,10 @@ class Pickled:
         self.state = state
 
     def __reduce__(self) -> tuple:  # what is written again, or copied, is the real thing
-        return self.resolve().__reduce_ex__(2)
+        make, args, *rest = self.resolve().__reduce_ex__(2)
+        if make is copyreg.__newobj__:  # refused for the class of another object
+            make, *args = args
+        return make, tuple(args), *rest
 
     def resolve(self) -> Any:
         """Make what the file asks for, if it is harmless.
@@ -49,14 +54,14 @@ class PickledDtype(Pickled):
         name = self.args[0] if self.args else None
         if not isinstance(name, str) or not _NUMBERS.fullmatch(name):
             raise pickle.UnpicklingError('it has an array of something else than numbers')
-        order = '|'
+        swapped = False
         if self.state is not None:
             if not isinstance(self.state, tuple) or len(self.state) < 5 or self.state[1] not in ('<', '>', '|', '='):
                 raise pickle.UnpicklingError('it has an array of an unknown dtype')
-            order = self.state[1]
+            swapped = self.state[1] == '>'
             if any(part is not None for part in self.state[2:5]):  # sub-arrays, names and fields
                 raise pickle.UnpicklingError('it has an array of something else than numbers')
-        return np.dtype(name).newbyteorder(order) if order in '<>' else np.dtype(name)
+        return np.dtype(name).newbyteorder('>' if swapped else '<')
 
 
 class PickledArray(Pickled):
@@ -76,9 +81,8 @@ class PickledArray(Pickled):
         kind = dtype.resolve()
         if type(data) is not bytes or len(data) != math.prod(shape) * kind.itemsize:
             raise pickle.UnpicklingError('it has an array of another size than its shape')
-        order = 'F' if is_fortran is True else 'C'
-        values = np.frombuffer(data, kind) if data else np.empty(0, kind)
-        return values.reshape(shape, order=order).copy(order)
+        values = np.ndarray(shape, kind, data, order='F' if is_fortran is True else 'C')
+        return values.astype(kind.newbyteorder('='), copy=True)
 
 
 class PickledScalar(Pickled):
@@ -91,7 +95,7 @@ class PickledScalar(Pickled):
         kind = self.args[0].resolve()
         if len(self.args[1]) != kind.itemsize:
             raise pickle.UnpicklingError('it has a number of another size than its dtype')
-        return np.frombuffer(self.args[1], kind)[0]
+        return np.frombuffer(self.args[1], kind).astype(kind.newbyteorder('='))[0]
 
 
 class PickledHistory(Pickled):
@@ -102,21 +106,20 @@ class PickledHistory(Pickled):
         state = self.state
         if not isinstance(state, dict) or not {'_log_history', '_count_history', 'max_length'} <= state.keys():
             raise pickle.UnpicklingError('it has a history without values')
-        values = [_resolve(state[name]) for name in ('_log_history', '_count_history')]
-        if not all(
-            isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in 'biuf' for value in values
-        ):
-            raise pickle.UnpicklingError('it has a history of something else than numbers')
+        logs, counts = (_numbers(state[name]) for name in ('_log_history', '_count_history'))
         most = state['max_length']
-        if len(values[0]) != len(values[1]) or type(most) is not int or most < 1:
+        if len(logs) != len(counts) or type(most) is not int or most < 1:
             raise pickle.UnpicklingError('it has a history of unequal lengths')
         history = HistoryBuffer(max_length=most)
-        history._log_history, history._count_history = values
+        history._log_history, history._count_history = logs, counts
         return history
 
 
-def _resolve(value: object) -> object:
-    return value.resolve() if isinstance(value, Pickled) else value
+def _numbers(value: object) -> np.ndarray:
+    value = value.resolve() if isinstance(value, PickledArray) else value
+    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in 'biuf':
+        raise pickle.UnpicklingError('it has a history of something else than numbers')
+    return value
 
 
 def _new_array(*_args: object) -> PickledArray:
@@ -130,9 +133,15 @@ def _statistic(owner: object, name: object) -> None:
         raise pickle.UnpicklingError(f'function getattr may not look up {name!r}')
 
 
+def _no_bytes() -> bytes:
+    """Of ``bytes``, which is how no bytes are written."""
+    return b''
+
+
 # Files written with numpy 1 say numpy.core, those of numpy 2 numpy._core.
-STAND_INS = {
+STAND_INS: dict[str, Callable] = {
     'mmengine.logging.history_buffer.HistoryBuffer': PickledHistory,
+    'builtins.bytes': _no_bytes,
     'builtins.getattr': _statistic,
     'numpy.ndarray': PickledArray,
     'numpy.dtype': PickledDtype,

@@ -1,13 +1,18 @@
 """Whether a checkpoint fits a model, and loading one that does."""
 
+from collections.abc import Mapping
+
 import torch.nn as nn
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from torch import Tensor
 
-from mmdualformer.errors import UserError
+from mmdualformer.compat.engine import kind_of_numbers
+from mmdualformer.errors import UserError, describe
 
-from .reading import STATE_OF_TRAINING, load_safely, tensors_of
+from .reading import load_safely, tensors_of
+from .training_state import StateFits, check_state_of_training
 
 
 def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool = False) -> dict:
@@ -30,30 +35,53 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
     checkpoint = load_safely(path)
     weights = checkpoint.get('state_dict', checkpoint)
     given = tensors_of(weights, path)
-    if resume and not STATE_OF_TRAINING <= checkpoint.keys():
-        raise UserError(
-            f'checkpoint {path!r} holds no state of training to go on from; start from its weights with '
-            f'--cfg-options load_from={path}'
-        )
+    if resume:
+        check_state_of_training(checkpoint, path)
     model = model.get_submodule('module') if is_model_wrapper(model) else model
     given = {name.removeprefix('module.'): value for name, value in given.items()}  # as mmengine does
-    wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefix)}
-    missing = [name for name in wanted if name not in given]
-    reshaped = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
-    if missing or reshaped:
-        faults = [f'{len(missing)} of {len(wanted)} tensors are missing, first {missing[0]}'] if missing else []
-        if reshaped:
-            name = reshaped[0]
-            faults.append(
-                f'{len(reshaped)} have other shapes, first {name}: {tuple(given[name].shape)} in the file, '
-                f'{tuple(wanted[name].shape)} in the model'
-            )
-        raise UserError(f'checkpoint {path!r} is of another architecture than the config: {"; ".join(faults)}')
+    check_fit(model, given, path, prefix=prefix)
     if weights is checkpoint:
         checkpoint = dict(state_dict=checkpoint)
     checkpoint.setdefault('meta', {}).pop('config', None)  # a program, which MMEngine's resuming would run
     _check_activation(model, checkpoint['meta'].get('activation'), path)
     return checkpoint
+
+
+def check_fit(
+    model: nn.Module, given: Mapping[str, Tensor], path: str, prefix: str = '', owner: str = 'the config'
+) -> None:
+    """Check that tensors by name are those of a model.
+
+    Args:
+        model (nn.Module): The model.
+        given (mapping): Name -> tensor; there may be more than the model has.
+        path (str): Where they were read from, for the message.
+        prefix (str): Only tensors whose names start with this must fit. Defaults to ``''``, all.
+        owner (str): What the model is from, for the message. Defaults to ``'the config'``.
+
+    Raises:
+        UserError: One is missing, or has another shape or kind of numbers.
+    """
+    wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefix)}
+    missing = [name for name in wanted if name not in given]
+    there = [name for name in wanted if name in given]
+    reshaped = [name for name in there if given[name].shape != wanted[name].shape]
+    others = [name for name in there if kind_of_numbers(given[name]) != kind_of_numbers(wanted[name])]
+    faults = [f'{len(missing)} of {len(wanted)} tensors are missing, first {missing[0]}'] if missing else []
+    if reshaped:
+        name = reshaped[0]
+        faults.append(
+            f'{len(reshaped)} have other shapes, first {name}: {tuple(given[name].shape)} in the file, '
+            f'{tuple(wanted[name].shape)} in the model'
+        )
+    if others:
+        name = others[0]
+        faults.append(
+            f'{len(others)} have other numbers, first {name}: {given[name].dtype} in the file, {wanted[name].dtype} in '
+            'the model'
+        )
+    if faults:
+        raise UserError(f'checkpoint {path!r} is of another architecture than {owner}: {"; ".join(faults)}')
 
 
 def load_checked(model: nn.Module, path: str) -> dict:
@@ -90,7 +118,19 @@ def hand_over(runner: Runner, checkpoint: dict, path: str) -> None:
         runner.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
 
+    def resume(filename: str, *args, **kwargs) -> None:
+        del runner.resume
+        if filename != path:
+            return runner.resume(filename, *args, **kwargs)
+        try:
+            fits = StateFits(runner, checkpoint)
+            runner.resume(filename, *args, **kwargs)
+            fits.check()
+        except Exception as error:  # of the optimizer, the schedules, the log and the hooks
+            raise UserError(f'checkpoint {path!r} cannot be gone on from: {describe(error)}') from error
+
     runner.load_checkpoint = load_checkpoint
+    runner.resume = resume
 
 
 def _check_activation(model: nn.Module, trained_with: str | None, path: str) -> None:

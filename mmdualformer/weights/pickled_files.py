@@ -131,8 +131,8 @@ def _names(stream: IO[bytes]) -> Iterator[str]:
     try:
         for opcode, argument, _ in pickletools.genops(stream):
             if opcode.name == 'GLOBAL':
-                names = str(argument).split(' ', 1)
-                module, name = _compat_pickle.NAME_MAPPING.get(tuple(names), names)
+                module, name = str(argument).split(' ', 1)
+                module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
                 yield f'{_compat_pickle.IMPORT_MAPPING.get(module, module)}.{name}'
     except ValueError:
         raise pickle.UnpicklingError(NO_FILE) from None

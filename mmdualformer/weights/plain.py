@@ -71,7 +71,7 @@ class _Copier:
         raise pickle.UnpicklingError(f'it holds a {kind.__name__}')
 
     def _copy_mapping(self, value: Mapping, depth: int) -> tuple[Any, int]:
-        copied: dict = OrderedDict() if isinstance(value, OrderedDict) else {}
+        copied: Any = type(value)()
         total = 1
         for key, part in value.items():
             if type(key) not in KEYS:

@@ -15,8 +15,8 @@ from mmdualformer.errors import UserError, describe
 from .pickled_files import NO_FILE, DamagedError, read_pickled
 from .plain import make_plain
 from .safetensors_files import is_safetensors, read_safetensors
+from .training_state import STATE_OF_TRAINING
 
-STATE_OF_TRAINING = {'meta', 'optimizer', 'message_hub'}  # what MMEngine's runners go on from
 WEIGHTS = ('state_dict', 'model_state_dict', 'model', 'state_dict_ema')  # what others call their weights
 
 

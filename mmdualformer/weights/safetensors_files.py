@@ -84,7 +84,7 @@ def _checksum(weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str
     kinds = [(name, str(weights[name].dtype), list(weights[name].shape)) for name in names]
     digest = hashlib.sha256(json.dumps([said, kinds], sort_keys=True).encode())
     for name in names:
-        digest.update(weights[name].flatten().view(torch.uint8).numpy())
+        digest.update(weights[name].flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
