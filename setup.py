@@ -33,6 +33,7 @@ REQUIREMENTS = [
     'psutil',
     'pyyaml',
     'rich',
+    'safetensors',
     'matplotlib',
     'opencv-python',
     'pillow',

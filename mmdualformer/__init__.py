@@ -23,7 +23,9 @@ compat.apply()
 from . import checkpoints, datasets, engine, evaluation, models  # noqa: E402  (they register; need the mended stack)
 from .datasets.surviving_loader import SurvivingDataLoader  # noqa: E402
 from .version import __version__  # noqa: E402
+from .weights import check_read, read_file  # noqa: E402
 
+compat.read_checkpoints_with(read_file, check_read)
 compat.survive_dead_data_workers(SurvivingDataLoader)
 
 __all__ = ['__version__', 'checkpoints', 'compat', 'datasets', 'engine', 'evaluation', 'models']

@@ -20,6 +20,7 @@ from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import checkpoint as checkpoint_io
 
 from mmdualformer import compat
+from mmdualformer.errors import UserError
 from tests.helpers import Malicious
 
 
@@ -121,6 +122,8 @@ def test_checkpoints_cannot_run_code(tmp_path, call):
     path, marker = str(tmp_path / 'bad.pth'), tmp_path / 'ran'
     torch.save(dict(state_dict={}, meta=Malicious(*call(marker))), path)
     with pytest.raises(pickle.UnpicklingError):
+        torch.load(path)
+    with pytest.raises(UserError, match=r'it would run|getattr'):
         CheckpointLoader.load_checkpoint(path, logger='silent')
     assert not marker.exists()
 
@@ -138,7 +141,7 @@ def test_urls_load_weights_only(tmp_path):
     """torch.hub would unpickle anything; a file:// address stands for a server here."""
     path, marker = tmp_path / 'bad.pth', tmp_path / 'ran'
     torch.save(Malicious(os.mkdir, str(marker)), path)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(UserError, match='it would run'):
         checkpoint_io.load_url(path.as_uri(), model_dir=str(tmp_path / 'cache'))
     assert not marker.exists()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mmdualformer  # noqa: F401  (mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.checkpoints.converters import write_checkpoint
+from mmdualformer.checkpoints.converters import write_converted
 from mmdualformer.checkpoints.dualformer import convert_dualformer
 from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit
 from mmdualformer.checks import check_file
@@ -31,7 +31,7 @@ def main() -> None:
         raise UserError(f'--out {str(target)!r} is the source; choose another name')
 
     converted = CONVERTERS[args.family](read_weights(args.source))
-    write_checkpoint(converted, args.source, target)
+    write_converted(converted, args.source, target)
     print(f'{target}: {len(converted.weights)} tensors of {converted.description}')
     if converted.dropped:
         print(f'dropped {len(converted.dropped)}: {", ".join(converted.dropped)}')

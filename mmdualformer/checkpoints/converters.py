@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from mmdualformer.errors import UserError
-from mmdualformer.files import write_atomically
 from mmdualformer.version import __version__
+from mmdualformer.weights import write_weights
 
 
 @dataclass
@@ -104,9 +104,8 @@ def check_classifier(classifier: Mapping[str, Tensor], channels: int, model: str
     return classes
 
 
-def write_checkpoint(converted: Converted, source: str | Path, target: str | Path) -> None:
+def write_converted(converted: Converted, source: str | Path, target: str | Path) -> None:
     """Write what MMEngine's runners and MMAction2's ``init_recognizer`` load, with a record of where it is from."""
     digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
     meta = dict(converted.meta, source=Path(source).name, source_sha256=digest, mmdualformer_version=__version__)
-    with write_atomically(Path(target)) as partial:
-        torch.save(dict(meta=meta, state_dict=converted.weights), partial)
+    write_weights(dict(meta=meta, state_dict=converted.weights), target)

@@ -7,23 +7,24 @@ where the fault is gone, and leaves alone what works. What a mend replaces keeps
 import mmengine
 from mmengine.utils import digit_version
 
-from . import engine, mmaction2, mmaction2_tools
-from .engine import leave_process_group, survive_dead_data_workers
+from . import engine, mmaction2, mmaction2_tools, pickled
+from .engine import leave_process_group, read_checkpoints_with, survive_dead_data_workers
 
-__all__ = ['apply', 'leave_process_group', 'survive_dead_data_workers']
+__all__ = ['apply', 'leave_process_group', 'read_checkpoints_with', 'survive_dead_data_workers']
 
 
 def apply() -> None:
     """Mend what is broken. Calling it again changes nothing."""
     engine.silence_false_alarms()
     mmaction2.stub_drn()
-    engine.load_checkpoints_weights_only()
+    pickled.load_checkpoints_weights_only()
     if digit_version(mmengine.__version__) <= digit_version('0.10.7'):
         engine.find_our_configs()
         engine.distribute_on_cpu()
         engine.train_amp_configs_on_cpu()
         engine.write_checkpoints_as_a_whole()
     engine.resume_without_running_configs()
+    engine.refuse_weights_of_other_kinds()
     mmaction2.shift_hue_beyond_uint8()
     mmaction2.train_in_bfloat16()
     mmaction2.show_predictions_of_clips()

@@ -1,13 +1,12 @@
 """Faults of MMEngine, and of PyTorch under it."""
 
-import functools
 import gc
-import pickle
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlparse
 
 import mmengine.runner
-import numpy as np
 import torch
 import torch.distributed
 from mmaction.registry import OPTIM_WRAPPERS
@@ -15,16 +14,17 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
 from mmengine.hub import hub
-from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
-from mmengine.runner import Runner
+from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.runner import runner as runner_module
 from mmengine.utils import check_file_exist
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmdualformer.commands import ROOT
+from mmdualformer.errors import UserError
 from mmdualformer.files import write_checkpoint
 
 from .mending import once
@@ -45,29 +45,78 @@ def silence_false_alarms() -> None:
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
 
-def _getattr_of_history_buffer(owner: object, name: str):
-    """The ``getattr`` that weights-only loading may call: a statistic of HistoryBuffer, nothing else."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current', 'statistics'):
-        raise pickle.UnpicklingError(f'a checkpoint may not look up {name!r} of {owner!r}')
-    return getattr(owner, name)
+def read_checkpoints_with(read_file: Callable[..., dict], check: Callable[[object, str], dict]) -> None:
+    """mmengine 0.10.7 and torch 2.13 look at no checksum of a checkpoint, and take whatever is in it for weights.
 
+    torch.hub also loads what a URL gives with full pickle, and neither knows safetensors.
 
-def load_checkpoints_weights_only() -> None:
-    """torch >= 2.6 loads weights-only and so refuses mmengine 0.10.7's own checkpoints; keep it so, and safe.
-
-    MMEngine stores its log history beside the weights: ``HistoryBuffer`` holding numpy arrays. Just what those need is
-    allowed. Loading from a URL, which torch.hub does with full pickle, is made weights-only too.
+    Args:
+        read_file (callable): Reads a file, given its path and torch's ``map_location``.
+        check (callable): Checks, and gives, what others have read, given that and where it is from.
     """
-    reconstruct = np.empty(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
-    allowed = [HistoryBuffer, np.ndarray, np.dtype, (_getattr_of_history_buffer, 'builtins.getattr')]
-    # Files written with numpy 1 say numpy.core, those of numpy 2 numpy._core.
-    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-        allowed += [(reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
-    allowed += [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')]
-    torch.serialization.add_safe_globals(allowed)
 
-    once(checkpoint_io, 'load_url', lambda load_url: functools.partial(load_url, weights_only=True))
+    def load_from_local(filename, map_location):
+        return read_file(filename, map_location)
+
+    def fetch(_original):
+
+        def load_url(
+            url, model_dir=None, map_location=None, progress=True, check_hash=False, file_name=None, **_kwargs
+        ):
+            folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
+            path = folder / (file_name or Path(urlparse(url).path).name)
+            if not path.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                digest = torch.hub.HASH_REGEX.search(path.name) if check_hash else None
+                torch.hub.download_url_to_file(url, str(path), digest and digest[1], progress)
+            return read_file(str(path), map_location)
+
+        return load_url
+
+    once(checkpoint_io, 'load_from_local', lambda _original: load_from_local)
+    once(checkpoint_io, 'load_url', fetch)
+    for name in ('load_from_ceph', 'load_from_openmmlab', 'load_from_pavi'):
+        once(checkpoint_io, name, lambda original: lambda *args, **kwargs: check(original(*args, **kwargs), args[0]))
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        CheckpointLoader.register_scheme(prefix, getattr(checkpoint_io, loader.__name__), force=True)
+
+
+def kind_of_numbers(tensor: Tensor) -> str:
+    """Whether a tensor has complex, real or whole numbers, of which none can stand for another."""
+    return 'complex' if tensor.is_complex() else 'real' if tensor.is_floating_point() else 'whole'
+
+
+def refuse_weights_of_other_kinds() -> None:
+    """mmengine 0.10.7 loads complex and whole numbers as real ones, and stumbles over weights that are no tensors.
+
+    It also asserts that a checkpoint has the part that ``init_cfg`` of type ``Pretrained`` names.
+    """
+
+    def load(original):
+
+        def load_state_dict(module, state_dict, *args, **kwargs):
+            for name, wanted in module.state_dict().items():
+                given = state_dict.get(name, wanted)
+                if isinstance(wanted, Tensor) and not isinstance(given, Tensor):
+                    raise UserError(f'a checkpoint has a {type(given).__name__} in place of the tensor {name}')
+                if isinstance(wanted, Tensor) and kind_of_numbers(given) != kind_of_numbers(wanted):
+                    raise UserError(f'a checkpoint has {name} of {given.dtype}, the model of {wanted.dtype}')
+            original(module, state_dict, *args, **kwargs)
+
+        return load_state_dict
+
+    def take(original):
+
+        def load_checkpoint_with_prefix(prefix, filename, map_location=None):
+            try:
+                return original(prefix, filename, map_location)
+            except AssertionError:
+                raise UserError(f'checkpoint {filename!r} has no weights whose names start with {prefix!r}') from None
+
+        return load_checkpoint_with_prefix
+
+    once(checkpoint_io, 'load_state_dict', load)
+    once(checkpoint_io, '_load_checkpoint_with_prefix', take)
 
 
 def find_our_configs() -> None:

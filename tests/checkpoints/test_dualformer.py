@@ -7,7 +7,7 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
 from mmdualformer.checkpoints import load_recognizer
-from mmdualformer.checkpoints.converters import write_checkpoint
+from mmdualformer.checkpoints.converters import write_converted
 from mmdualformer.checkpoints.dualformer import backbone_name, convert_dualformer
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer
@@ -64,7 +64,7 @@ def test_a_released_recognizer_becomes_one_that_loads_strictly(fork_tool, releas
 def test_a_converted_recognizer_needs_no_config(fork_tool, released, clip_file, tmp_path):
     torch.manual_seed(0)
     torch.save(recognizer(released), tmp_path / 'released.pth')
-    write_checkpoint(convert_dualformer(recognizer(released)), tmp_path / 'released.pth', tmp_path / 'ours.pth')
+    write_converted(convert_dualformer(recognizer(released)), tmp_path / 'released.pth', tmp_path / 'ours.pth')
     sample = load_recognizer(str(tmp_path / 'ours.pth')).cfg.test_pipeline[1]
     assert (sample.type, sample.clip_len, sample.frame_interval) == ('ReleasedSampleFrames', 16, 4)
     result = fork_tool('tools/recognize.py', '--topk', 7, '--device', 'cpu', 'ours.pth', clip_file)

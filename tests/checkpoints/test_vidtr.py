@@ -7,7 +7,7 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
 from mmdualformer.checkpoints import load_recognizer
-from mmdualformer.checkpoints.converters import write_checkpoint
+from mmdualformer.checkpoints.converters import write_converted
 from mmdualformer.checkpoints.inflate import inflate
 from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit, spread_over_time
 from mmdualformer.errors import UserError
@@ -227,7 +227,7 @@ def test_a_converted_model_says_how_the_authors_test_it(tmp_path):
     reference = Reference('cvidtr_s')
     weights = {key: value.float() for key, value in reference.weights().items()}
     torch.save(weights, tmp_path / 'released.pth')
-    write_checkpoint(convert_vidtr(weights), tmp_path / 'released.pth', tmp_path / 'ours.pth')
+    write_converted(convert_vidtr(weights), tmp_path / 'released.pth', tmp_path / 'ours.pth')
     model = load_recognizer(str(tmp_path / 'ours.pth'))
     with torch.no_grad():
         assert reference.error('feature', model.backbone(reference.input().float())) < 1e-4

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
-from mmdualformer.checkpoints.converters import Converted, write_checkpoint
+from mmdualformer.checkpoints.converters import Converted, write_converted
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
 from mmdualformer.visualization import draw_maps, grad_cam, roll_out, separable_attention
@@ -147,7 +147,7 @@ def test_the_tools_take_a_converted_file_with_its_activation(fork_tool, clip_fil
     config = REPO / 'configs/vidtr_micro_motion.py'
     weights = init_recognizer(str(config), device='cpu').state_dict()
     (tmp_path / 'source.pth').touch()
-    write_checkpoint(Converted(weights, '', dict(activation='ReLU')), tmp_path / 'source.pth', tmp_path / 'ours.pth')
+    write_converted(Converted(weights, '', dict(activation='ReLU')), tmp_path / 'source.pth', tmp_path / 'ours.pth')
     for command in (
         ('tools/visualize_attention.py', config, 'ours.pth', clip_file, '--out', 'out.png'),
         ('tools/recognize.py', config, 'ours.pth', clip_file),

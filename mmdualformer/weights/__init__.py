@@ -1,0 +1,17 @@
+"""Checkpoints: safe reading, what is in them, and whether they fit a model. It knows models as modules, no layers."""
+
+from .fitting import check_checkpoint, hand_over, load_checked
+from .reading import check_read, load_safely, read_file, read_progress, read_weights
+from .writing import write_weights
+
+__all__ = [
+    'check_checkpoint',
+    'check_read',
+    'hand_over',
+    'load_checked',
+    'load_safely',
+    'read_file',
+    'read_progress',
+    'read_weights',
+    'write_weights',
+]
