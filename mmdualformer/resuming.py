@@ -45,10 +45,10 @@ def find_newest(work_dir: str) -> Newest:
             continue
         if progress['can_resume']:
             found.append((progress['iter'], path.stat().st_mtime, str(path)))
-    for _, _, path in sorted(found, reverse=True):
+    for _, _, newest in sorted(found, reverse=True):
         try:
-            load_safely(path)
-            return Newest(path, passed_over)
+            load_safely(newest)
+            return Newest(newest, passed_over)
         except UserError as error:
             passed_over.append(str(error))
     if passed_over:

@@ -10,7 +10,7 @@ from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_p
 from mmengine.fileio import BaseStorageBackend
 from mmengine.hooks import CheckpointHook as EngineCheckpointHook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
 from mmdualformer.files import write_atomically
@@ -51,12 +51,16 @@ class CheckpointHook(EngineCheckpointHook):
         if is_main_process():
             for partial in Path(self.out_dir).glob('*.pth.part'):  # of a run that was killed
                 partial.unlink()
+        self._batch = 0  # how many of the epoch are trained
         self._agreement = Agreement()
         self._saved_at = time.monotonic()
 
-    def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
         """Write a checkpoint if it is time, or MMEngine's interval of iterations is over."""
-        super().after_train_iter(runner, *args, **kwargs)
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        self._batch = batch_idx + 1
         if self.interval_minutes is None:
             return
         is_due = time.monotonic() - self._saved_at >= 60 * self.interval_minutes and has_updated(runner)
@@ -80,18 +84,25 @@ class CheckpointHook(EngineCheckpointHook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Say where in its epoch the run is, and what each process has of its own."""
         is_mid_epoch = self._rank_buffers is not None
-        checkpoint['meta'][POSITION] = dict(_scale(runner), batch=runner.train_loop.batch if is_mid_epoch else 0)
+        checkpoint['meta'][POSITION] = dict(_scale(runner), batch=self._batch if is_mid_epoch else 0)
         if self._rank_buffers:
             checkpoint[RANK_BUFFERS] = self._rank_buffers
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Go to where in its epoch the run was."""
         position = checkpoint['meta'].get(POSITION)
-        if not runner._resume or position is None or not isinstance(runner.train_loop, ExactEpochBasedTrainLoop):
+        loop = runner.train_loop
+        if not runner._resume or position is None or not isinstance(loop, EpochBasedTrainLoop):
             return
-        scale = _scale(runner)
-        loop, batch = runner.train_loop, position['batch']
-        if all(position[key] == value for key, value in scale.items()):
+        scale, batch = _scale(runner), position['batch']
+        if not isinstance(loop, ExactEpochBasedTrainLoop):
+            checkpoint['meta']['iter'] -= batch
+            if batch:
+                runner.logger.warning(
+                    f'{type(loop).__name__} cannot begin in the middle of an epoch: it trains the {batch} batches that '
+                    f'the checkpoint has of epoch {runner.epoch + 1} again'
+                )
+        elif all(position[key] == value for key, value in scale.items()):
             loop.batch = batch
             buffers = checkpoint.pop(RANK_BUFFERS, None)
             if buffers:
