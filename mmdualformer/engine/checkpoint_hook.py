@@ -95,6 +95,11 @@ class CheckpointHook(EngineCheckpointHook):
         if not runner._resume or position is None or not isinstance(loop, EpochBasedTrainLoop):
             return
         scale, batch = _scale(runner), position['batch']
+        accumulated = checkpoint['meta']['iter'] % _steps_of_update(runner)
+        if accumulated:
+            runner.logger.warning(
+                f'the update goes on without the gradients of its first {accumulated} steps, which no checkpoint has'
+            )
         if not isinstance(loop, ExactEpochBasedTrainLoop):
             checkpoint['meta']['iter'] -= batch
             if batch:
@@ -187,7 +192,11 @@ class _LateRemoval:
 
 def has_updated(runner: Runner) -> bool:
     """Whether the step has updated the weights; one that accumulates gradients leaves those, which are in no file."""
-    return (runner.iter + 1) % getattr(runner.optim_wrapper, '_accumulative_counts', 1) == 0
+    return (runner.iter + 1) % _steps_of_update(runner) == 0
+
+
+def _steps_of_update(runner: Runner) -> int:
+    return getattr(runner.optim_wrapper, '_accumulative_counts', 1)
 
 
 def _scale(runner: Runner) -> dict[str, int]:
