@@ -37,7 +37,7 @@ class LossSpikeHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         """Compare a loss with those before it; the log has waited for its value already."""
-        loss = float((outputs or {}).get('loss', math.nan))
+        loss = outputs['loss'].item() if outputs and 'loss' in outputs else math.nan
         if not math.isfinite(loss):
             return
         if not self._has_warned and len(self._losses) == self._losses.maxlen:
