@@ -7,7 +7,12 @@ from torch import Tensor
 
 from mmdualformer.errors import UserError
 
-STATES = ('state_dict', 'ema_state_dict', 'optimizer')  # what a run computes with, of all that a checkpoint holds
+STATES = (
+    'state_dict',
+    'ema_state_dict',
+    'rank_buffers',
+    'optimizer',
+)  # what a run computes with, of all that a checkpoint holds
 DEPTH = 8  # of what is looked into; what a file nests deeper, or in itself, is no state of ours
 
 
@@ -48,6 +53,15 @@ def refuse_non_finite(state: Mapping, path: str) -> None:
     name = find_non_finite(state)
     if name is not None:
         raise UserError(f'checkpoint {path!r} cannot be used: {name} holds NaN or infinity; take one from before')
+
+
+def refuse_non_finite_state(checkpoint: Mapping, path: str) -> None:
+    """Check that the weights and the optimizer of a checkpoint are finite.
+
+    Raises:
+        UserError: They are not.
+    """
+    refuse_non_finite({key: checkpoint[key] for key in STATES if key in checkpoint}, path)
 
 
 def iterate_tensors(value: object, name: str = '', depth: int = DEPTH) -> Iterator[tuple[str, Tensor]]:

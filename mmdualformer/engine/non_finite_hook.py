@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import all_gather_object
+from mmengine.dist import all_gather_object, broadcast_object_list
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -16,9 +16,10 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from mmdualformer.errors import UserError
-from mmdualformer.finite import find_non_finite, find_non_finite_state, is_finite, refuse_non_finite
+from mmdualformer.finite import find_non_finite, find_non_finite_state, is_finite, refuse_non_finite_state
 from mmdualformer.weights import load_safely
 
+from .checkpoint_hook import POSITION
 from .diagnosis import find_cause, iterate_samples, name_clips
 from .optim_wrappers import FiniteOptimWrapper
 
@@ -59,6 +60,7 @@ class NonFiniteHook(Hook):
         self._bad_in_a_row = 0
         self._good_of_epoch = self._bad_of_epoch = 0
         self._rolled_back_to: int | None = None
+        self._has_saved = False
         self._batches: list[tuple[object, list[Tensor]]] = []  # since the last step, and the random state before each
         self._is_watching = isinstance(runner.optim_wrapper, FiniteOptimWrapper)
         if not self._is_watching:
@@ -157,6 +159,14 @@ class NonFiniteHook(Hook):
         name = find_non_finite_state(checkpoint)
         if name is not None:
             raise UserError(f'no checkpoint is written of step {runner.iter}: {name} holds NaN or infinity')
+        self._has_saved = self._has_saved or 'optimizer' in checkpoint
+
+    def _last_checkpoint(self, runner: Runner) -> str | None:
+        """The last checkpoint that this run has written or was resumed from; others may be in its folder."""
+        resumed = runner._load_from if runner._resume else None
+        found = [find_latest_checkpoint(runner.work_dir) if self._has_saved else resumed]  # the first process knows
+        broadcast_object_list(found)
+        return found[0]
 
     def _restore_buffers(self) -> None:
         if self._buffers:
@@ -178,19 +188,17 @@ class NonFiniteHook(Hook):
 
     def _roll_back(self, runner: Runner, failure: str) -> None:
         """Go back to the last checkpoint, in all but the place in the data and in the schedule."""
-        path = find_latest_checkpoint(runner.work_dir)
+        path = self._last_checkpoint(runner)
         if path is None:
             raise UserError(f'{failure}; there is no checkpoint to roll back to')
         checkpoint = load_safely(path)
-        refuse_non_finite({key: checkpoint.get(key, {}) for key in ('state_dict', 'optimizer')}, path)
+        refuse_non_finite_state(checkpoint, path)
         step = checkpoint['meta'].get('iter')
-        if 'optimizer' not in checkpoint:
-            raise UserError(f'{failure}; {Path(path).name} has no optimizer to roll back to')
         if step == self._rolled_back_to:
             raise UserError(f'{failure}; rolling back to {Path(path).name} has not helped before')
         self._rolled_back_to = step
         self._bad_in_a_row = 0
-        checkpoint['meta'].pop('position', None)  # the data goes on
+        checkpoint['meta'].pop(POSITION, None)  # the data goes on
         was_resumed, runner._resume = runner._resume, True  # for hooks that keep state of their own there
         runner.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         runner._resume = was_resumed
