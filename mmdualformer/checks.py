@@ -5,6 +5,7 @@ trained, and a label outside the classes before it becomes a CUDA assertion.
 """
 
 import os.path as osp
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from mmdualformer.datasets.image_folder import find_classes
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
 
+MOST_LABELS = 10  # that a line names
 
-def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None = None) -> None:
+
+def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None = None) -> list[str]:
     """Check that the data of a config is there, that its labels fit the head, and that batches have clips.
 
     Args:
@@ -27,10 +30,15 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
         loaders (sequence): The loaders a tool uses, such as ``('train_dataloader', 'val_dataloader')``.
         overrides (dict, optional): What ``--cfg-options`` gave, to say where a path was set.
 
+    Returns:
+        list: Warnings of what can be trained and is likely a mistake: classes without a clip, or clips of one class.
+
     Raises:
         UserError: A list or folder is missing, or a label is not one of ``model.cls_head.num_classes``.
     """
     num_classes = (cfg.model.get('cls_head') or {}).get('num_classes')
+    counts: Counter[int] = Counter()
+    lists: list[str] = []  # that are trained on
     for loader in loaders:
         if not isinstance(cfg.get(loader), dict):  # none, or the several loaders of a multi-loader loop
             continue
@@ -40,7 +48,26 @@ def check_datasets(cfg: Config, loaders: Sequence[str], overrides: dict | None =
         for key, dataset in iterate_configs(f'{loader}.dataset', cfg[loader]['dataset']):
             _check_paths(cfg, key, dataset, overrides or {})
             if num_classes:
-                _check_labels(key, dataset, num_classes, is_test=loader == 'test_dataloader')
+                labels = _check_labels(key, dataset, num_classes, is_test=loader == 'test_dataloader')
+                if loader == 'train_dataloader' and labels:
+                    counts.update(labels)
+                    lists.append(osp.join(dataset.get('data_root') or '', dataset['ann_file']))
+    return _warn_of_classes(counts, num_classes, ', '.join(lists)) if num_classes and lists else []
+
+
+def _warn_of_classes(counts: Counter[int], num_classes: int, lists: str) -> list[str]:
+    """Warn of classes that no clip of the training lists shows."""
+    if len(counts) == 1:
+        ((label, clips),) = counts.items()
+        return [f'all {clips} labels of {lists} are {label}: there is nothing to tell apart']
+    missing = [str(label) for label in range(num_classes) if label not in counts]
+    if not missing:
+        return []
+    more = f' and {len(missing) - MOST_LABELS} more' if len(missing) > MOST_LABELS else ''
+    return [
+        f'{len(missing)} of model.cls_head.num_classes={num_classes} classes have no clip in {lists}: '
+        f'{", ".join(missing[:MOST_LABELS])}{more}'
+    ]
 
 
 def _check_paths(cfg: Config, key: str, dataset: dict, overrides: dict) -> None:
@@ -53,15 +80,17 @@ def _check_paths(cfg: Config, key: str, dataset: dict, overrides: dict) -> None:
             _check_path(cfg, f'{key}.{name}', path, overrides, root='' if name == 'data_root' else root)
 
 
-def _check_labels(key: str, dataset: dict, num_classes: int, is_test: bool) -> None:
-    """Check that the labels of a data set are classes of the head."""
+def _check_labels(key: str, dataset: dict, num_classes: int, is_test: bool) -> Counter[int]:
+    """Check that the labels of a data set are classes of the head, and count those of its list."""
+    counts: Counter[int] = Counter()
     ann_file, root = dataset.get('ann_file'), dataset.get('data_root') or ''
     if ann_file and _reads_videos(dataset.get('type')):
         may_lack = dataset.get('multi_class') or is_test
-        _check_list(dataset, 'video', num_classes, need_labels=not may_lack)
+        counts = _check_list(dataset, 'video', num_classes, need_labels=not may_lack)
         _check_label_map(Path(dataset.get('label_map') or Path(root, ann_file).with_name('label_map.txt')), num_classes)
     if dataset.get('type') == 'ImageFolderDataset':
-        _check_image_folder(key, dataset, num_classes)
+        counts = _check_image_folder(key, dataset, num_classes)
+    return counts
 
 
 def _reads_videos(dataset_type: object) -> bool:
@@ -144,21 +173,21 @@ def check_model(cfg: Config, overrides: dict | None = None) -> None:
             )
 
 
-def _check_list(dataset: dict, prefix: str, num_classes: int, **kwargs) -> None:
-    """Check a list of videos or images: read it as the data set will."""
+def _check_list(dataset: dict, prefix: str, num_classes: int, **kwargs) -> Counter[int]:
+    """Check a list of videos or images, read as the data set will, and count its labels."""
     root = dataset.get('data_root') or ''
     options = {
         name: dataset[name] for name in ('delimiter', 'multi_class', 'rawframes', 'with_offset') if name in dataset
     }
-    for _ in read_list(
+    samples = read_list(
         osp.join(root, dataset['ann_file']),
         osp.join(root, (dataset.get('data_prefix') or {}).get(prefix) or ''),
         num_classes=num_classes,
         setting='model.cls_head.num_classes',
         **options,
         **kwargs,
-    ):
-        pass
+    )
+    return Counter(label for _, labels, _ in samples for label in labels)
 
 
 def _check_label_map(label_map: Path, num_classes: int) -> None:
@@ -210,12 +239,12 @@ def _parts(key: str, node: object) -> Iterator[tuple[str, dict]]:
             yield from _parts(f'{key}.{i}', child)
 
 
-def _check_image_folder(key: str, dataset: dict, num_classes: int) -> None:
+def _check_image_folder(key: str, dataset: dict, num_classes: int) -> Counter[int]:
     """Check that an image folder has the classes of the head; one that is missing would shift the labels after it."""
     if dataset.get('ann_file'):
-        _check_list(dataset, 'img', num_classes)
-        return
+        return _check_list(dataset, 'img', num_classes)
     root = Path(dataset.get('data_root') or '', (dataset.get('data_prefix') or {}).get('img', ''))
     found = len(find_classes(root, (dataset.get('metainfo') or {}).get('classes')))
     if found != num_classes:
         raise UserError(f'{key} has {found} classes in {str(root)!r}, but model.cls_head.num_classes={num_classes}')
+    return Counter()

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmdualformer.errors import UserError
+from mmdualformer.finite import refuse_non_finite_state
 from mmdualformer.weights import load_safely, read_progress
 
 
@@ -20,7 +21,7 @@ class Newest(NamedTuple):
 
 
 def find_newest(work_dir: str) -> Newest:
-    """Find the checkpoint of a work dir that got furthest and can be loaded.
+    """Find the checkpoint of a work dir that got furthest, can be loaded and holds neither NaN nor infinity.
 
     Files that hold no state of training, such as the best of a run, are not looked at.
 
@@ -47,7 +48,7 @@ def find_newest(work_dir: str) -> Newest:
             found.append((progress['iter'], path.stat().st_mtime, str(path)))
     for _, _, newest in sorted(found, reverse=True):
         try:
-            load_safely(newest)
+            refuse_non_finite_state(load_safely(newest), newest)
             return Newest(newest, passed_over)
         except UserError as error:
             passed_over.append(str(error))

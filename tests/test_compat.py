@@ -10,12 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import OPTIM_WRAPPERS
 from mmengine.config import Config
 from mmengine.dist import utils as dist_utils
 from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel
-from mmengine.optim import OptimWrapper
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import checkpoint as checkpoint_io
 
@@ -144,13 +142,6 @@ def test_urls_load_weights_only(tmp_path):
     with pytest.raises(UserError, match='it would run'):
         checkpoint_io.load_url(path.as_uri(), model_dir=str(tmp_path / 'cache'))
     assert not marker.exists()
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason='on a GPU it is the original')
-def test_amp_configs_train_in_float32_without_a_gpu():
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
-    wrapper = OPTIM_WRAPPERS.build(dict(type='AmpOptimWrapper', loss_scale='dynamic', optimizer=optimizer))
-    assert type(wrapper) is OptimWrapper
 
 
 def test_hue_is_shifted_in_both_directions():

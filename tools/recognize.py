@@ -17,6 +17,7 @@ from mmengine.registry import init_default_scope
 from mmdualformer import cli
 from mmdualformer.checks import read_labels
 from mmdualformer.datasets.decoding import READING_LIMIT
+from mmdualformer.finite import is_finite
 from mmdualformer.video import VideoError
 
 
@@ -45,25 +46,29 @@ def main() -> None:
 
     init_default_scope(model.cfg.get('default_scope', 'mmaction'))
     pipeline = Compose(model.cfg.test_pipeline)
-    unreadable = 0
+    without_answer = 0
     for video in args.videos:
         damage = []
         if not Path(video).exists():
             print(f'error: video {video!r} does not exist (looked in {Path.cwd()})', file=sys.stderr)
-            unreadable += 1
+            without_answer += 1
             continue
         try:
             scores = inference_recognizer(model, video, partial(read, pipeline, damage)).pred_score
         except (VideoError, TimeoutError) as error:
             print(f'error: video {video!r} cannot be read: {getattr(error, "reason", error)}', file=sys.stderr)
-            unreadable += 1
+            without_answer += 1
+            continue
+        if not is_finite(scores):
+            print(f'error: the scores of video {video!r} are NaN or infinite', file=sys.stderr)
+            without_answer += 1
             continue
         for what in damage:
             print(f'warning: video {video!r} is damaged, and read as far as it can be: {what}', file=sys.stderr)
         print(video)
         for score, label in zip(*(part.tolist() for part in scores.topk(min(args.topk, len(scores))))):
             print(f'  {score:7.2%}  {names[label] if names and label < len(names) else label}')
-    if unreadable:
+    if without_answer:
         sys.exit(1)
 
 

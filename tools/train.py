@@ -80,10 +80,12 @@ def main() -> None:
     }
 
     check_model(cfg, args.cfg_options)
-    check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
+    warnings = check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
     if cfg.get('load_from'):
         check_file('checkpoint', cfg.load_from)
     runner = build_runner(cfg)
+    for warning in warnings:
+        runner.logger.warning(warning)
     if args.resume == 'auto' or (cfg.get('resume') and not cfg.get('load_from')):
         go_on_from_newest(runner)
     resume, checkpoint = runner._resume, runner._load_from

@@ -9,6 +9,8 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, save_best='auto', max_keep_ckpts=3, interval_minutes=10),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
+    non_finite=dict(type='NonFiniteHook', policy='stop', patience=3),
+    loss_spike=dict(type='LossSpikeHook'),
 )
 
 custom_hooks = [dict(type='UnreadableVideosHook'), dict(type='SelfContainedCheckpointHook')]

@@ -15,6 +15,7 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
+from mmdualformer.finite import refuse_non_finite
 from mmdualformer.weights import load_checked, load_safely
 
 KEY = 'recognizer'  # in the checkpoint's meta
@@ -125,6 +126,7 @@ def _load_described(path: str, device: str | torch.device) -> nn.Module:
         raise UserError(
             f'checkpoint {path!r} has other weights than the model that it describes, first {(missing + unexpected)[0]}'
         )
+    refuse_non_finite(checkpoint['state_dict'], path)
     model.dataset_meta = meta.get('dataset_meta', {})
     return model
 

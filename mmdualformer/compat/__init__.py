@@ -21,7 +21,6 @@ def apply() -> None:
     if digit_version(mmengine.__version__) <= digit_version('0.10.7'):
         engine.find_our_configs()
         engine.distribute_on_cpu()
-        engine.train_amp_configs_on_cpu()
         engine.write_checkpoints_as_a_whole()
     engine.resume_without_running_configs()
     engine.refuse_weights_of_other_kinds()

@@ -9,13 +9,11 @@ from urllib.parse import urlparse
 import mmengine.runner
 import torch
 import torch.distributed
-from mmaction.registry import OPTIM_WRAPPERS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
 from mmengine.hub import hub
 from mmengine.model import MMDistributedDataParallel
-from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.runner import runner as runner_module
@@ -30,7 +28,7 @@ from mmdualformer.files import write_checkpoint
 from .mending import once
 
 _PACKAGE = 'mmdualformer'
-_WITHOUT_NCCL_AND_AMP = ('cpu', 'mps')  # devices, as mmengine names them
+_WITHOUT_NCCL = ('cpu', 'mps')  # devices, as mmengine names them
 
 
 def silence_false_alarms() -> None:
@@ -161,7 +159,7 @@ def distribute_on_cpu() -> None:
     def start(original):
 
         def init_dist(backend, *args, **kwargs):
-            if get_device() not in _WITHOUT_NCCL_AND_AMP:
+            if get_device() not in _WITHOUT_NCCL:
                 return original(backend, *args, **kwargs)
             set_device, torch.cuda.set_device = torch.cuda.set_device, lambda device: None
             try:
@@ -174,7 +172,7 @@ def distribute_on_cpu() -> None:
     def wrap(original):
 
         def init(self, module, *args, **kwargs):
-            if get_device() in _WITHOUT_NCCL_AND_AMP:
+            if get_device() in _WITHOUT_NCCL:
                 kwargs.pop('device_ids', None)
             original(self, module, *args, **kwargs)
 
@@ -194,18 +192,6 @@ def leave_process_group() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
         gc.collect()
-
-
-def train_amp_configs_on_cpu() -> None:
-    """mmengine <= 0.10.7: ``AmpOptimWrapper`` refuses a machine without an accelerator. There it is plain float32."""
-    if 'AmpOptimWrapper' in OPTIM_WRAPPERS.module_dict:
-        return
-
-    @OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper')
-    def amp_optim_wrapper(loss_scale='dynamic', dtype=None, use_fsdp=False, **kwargs) -> OptimWrapper:
-        if get_device() in _WITHOUT_NCCL_AND_AMP:
-            return OptimWrapper(**kwargs)
-        return AmpOptimWrapper(loss_scale=loss_scale, dtype=dtype, use_fsdp=use_fsdp, **kwargs)
 
 
 def resume_without_running_configs() -> None:

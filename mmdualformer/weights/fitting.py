@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmdualformer.compat.engine import kind_of_numbers
 from mmdualformer.errors import UserError, describe
+from mmdualformer.finite import refuse_non_finite
 
 from .reading import load_safely, tensors_of
 from .training_state import StateFits, check_state_of_training
@@ -29,8 +30,9 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
             :func:`load_checked` or :func:`hand_over`, so that nobody reads the file again.
 
     Raises:
-        UserError: The file is missing or unsafe to load, a tensor is missing, has no name or another shape, a converter
-            recorded another activation than the model's, or there is no state of training to go on from.
+        UserError: The file is missing or unsafe to load, a tensor is missing, has no name or another shape or is not
+            finite, a converter recorded another activation than the model's, or there is no state of training to go on
+            from.
     """
     checkpoint = load_safely(path)
     weights = checkpoint.get('state_dict', checkpoint)
@@ -40,6 +42,10 @@ def check_checkpoint(model: nn.Module, path: str, prefix: str = '', resume: bool
     model = model.get_submodule('module') if is_model_wrapper(model) else model
     given = {name.removeprefix('module.'): value for name, value in given.items()}  # as mmengine does
     check_fit(model, given, path, prefix=prefix)
+    own = model.state_dict()
+    refuse_non_finite({name: tensor for name, tensor in given.items() if name in own}, path)
+    if resume:
+        refuse_non_finite(dict(optimizer=checkpoint['optimizer']), path)
     if weights is checkpoint:
         checkpoint = dict(state_dict=checkpoint)
     checkpoint.setdefault('meta', {}).pop('config', None)  # a program, which MMEngine's resuming would run

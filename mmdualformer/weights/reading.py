@@ -11,6 +11,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from mmdualformer.errors import UserError, describe
+from mmdualformer.finite import refuse_non_finite
 
 from .pickled_files import NO_FILE, DamagedError, read_pickled
 from .plain import make_plain
@@ -143,7 +144,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         dict: Name -> tensor.
 
     Raises:
-        UserError: The file is missing, is not such a file, or would run code.
+        UserError: The file is missing, is not such a file, would run code, or a tensor holds NaN or infinity.
     """
     content = load_safely(str(path))
     for key in WEIGHTS:
@@ -153,6 +154,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     weights = tensors_of(content, str(path))
     if not weights:
         raise UserError(f'checkpoint {str(path)!r} holds no weights')
+    refuse_non_finite(weights, str(path))
     if all(name.startswith('module.') for name in weights):
         weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     return weights

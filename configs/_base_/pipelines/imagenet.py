@@ -16,7 +16,7 @@ train_pipeline = [
         fill_std=[58.395, 57.12, 57.375],
     ),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    dict(type='PackActionInputs', meta_keys=('filename', 'img_shape', 'img_key', 'video_id', 'timestamp')),
 ]
 # A centre crop of 7/8 of the short side.
 val_pipeline = [
@@ -25,7 +25,7 @@ val_pipeline = [
     dict(type='PillowResize', scale=(-1, 256), interpolation='bicubic'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
+    dict(type='PackActionInputs', meta_keys=('filename', 'img_shape', 'img_key', 'video_id', 'timestamp')),
 ]
 test_pipeline = val_pipeline
 

@@ -1,8 +1,11 @@
 # What the pipelines of videos share: their steps by name, and the loaders. A pipeline is
-# [init, how frames are sampled, decode, *crop, *pack].
+# [init, how frames are sampled, decode, *crop, *pack]. Messages name a clip by its file, which is packed for that.
 init = dict(type='VideoInit')
 decode = dict(type='VideoDecode')
-pack = [dict(type='FormatShape', input_format='NCTHW'), dict(type='PackActionInputs')]
+pack = [
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs', meta_keys=('filename', 'img_shape', 'img_key', 'video_id', 'timestamp')),
+]
 
 # Crops to train on, of 224 x 224 pixels.
 random_resized_crop = [
