@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mmdualformer.errors import UserError
 from mmdualformer.finite import refuse_non_finite_state
+from mmdualformer.finite import refuse_non_finite_state
 from mmdualformer.weights import load_safely, read_progress
 
 

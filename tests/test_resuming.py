@@ -64,6 +64,14 @@ def test_damaged(write, tmp_path):
     assert sorted(reason.split("'")[1].rpartition('/')[2] for reason in passed_over) == ['epoch_2.pth', 'epoch_3.pth']
 
 
+def test_not_finite(write, tmp_path):
+    older = write('epoch_1.pth', 10)
+    write('epoch_2.pth', 20, state_dict=dict(weight=torch.tensor([1.0, torch.nan])))
+    path, passed_over = find_newest(str(tmp_path))
+    assert path == older
+    assert 'epoch_2.pth' in passed_over[0] and 'NaN' in passed_over[0]
+
+
 def test_none_loads(write, tmp_path):
     """Then training does not begin anew without a word."""
     damage(write('epoch_2.pth', 20))
