@@ -1,27 +1,16 @@
 """Which checkpoint a run goes on from."""
 
+import logging
 from pathlib import Path
-from typing import NamedTuple
+
+from mmengine.logging import print_log
 
 from mmdualformer.errors import UserError
-from mmdualformer.finite import refuse_non_finite_state
 from mmdualformer.finite import refuse_non_finite_state
 from mmdualformer.weights import load_safely, read_progress
 
 
-class Newest(NamedTuple):
-    """The checkpoint that got furthest.
-
-    Attributes:
-        path (str, optional): The file; None if the folder has none.
-        passed_over (list): Why files that may have got further are not it.
-    """
-
-    path: str | None
-    passed_over: list[str]
-
-
-def find_newest(work_dir: str) -> Newest:
+def find_newest(work_dir: str) -> str | None:
     """Find the checkpoint of a work dir that got furthest, can be loaded and holds neither NaN nor infinity.
 
     Files that hold no state of training, such as the best of a run, are not looked at.
@@ -50,12 +39,15 @@ def find_newest(work_dir: str) -> Newest:
     for _, _, newest in sorted(found, reverse=True):
         try:
             refuse_non_finite_state(load_safely(newest), newest)
-            return Newest(newest, passed_over)
         except UserError as error:
             passed_over.append(str(error))
+            continue
+        for reason in passed_over:
+            print_log(f'passed over: {reason}', 'current', logging.WARNING)
+        return newest
     if passed_over:
         raise UserError(
             f'none of the {len(passed_over)} checkpoints in {work_dir} can be gone on from; to start anew, move them '
             f'away: {passed_over[-1]}'
         )
-    return Newest(None, [])
+    return None

@@ -2,9 +2,18 @@ import os
 
 import pytest
 import torch
+from mmengine.runner import find_latest_checkpoint, runner
 
 from mmdualformer.errors import UserError
 from mmdualformer.resuming import find_newest
+
+
+@pytest.fixture(autouse=True)
+def log(monkeypatch) -> list[str]:
+    """What is logged."""
+    lines = []
+    monkeypatch.setattr('mmdualformer.resuming.print_log', lambda line, *_: lines.append(line))
+    return lines
 
 
 @pytest.fixture
@@ -30,12 +39,13 @@ def damage(path: str) -> None:
     open(path, 'wb').write(content)
 
 
-def test_furthest(write, tmp_path):
+def test_furthest(write, log, tmp_path):
     """The step counts, and not when the file was copied here."""
     newest = write('epoch_10.pth', 100)
     os.utime(write('epoch_9.pth', 90), (2e9, 2e9))
     write('best_acc_top1_epoch_11.pth', 110, optimizer=None)
-    assert find_newest(str(tmp_path)) == (newest, [])
+    assert find_newest(str(tmp_path)) == newest
+    assert log == []
 
 
 @pytest.mark.parametrize('pointer', ['', 'gone.pth', None])
@@ -43,33 +53,31 @@ def test_pointer_to_nothing(write, tmp_path, pointer):
     newest = write('epoch_1.pth', 10)
     if pointer is not None:
         (tmp_path / 'last_checkpoint').write_text(pointer)
-    assert find_newest(str(tmp_path)).path == newest
+    assert find_newest(str(tmp_path)) == newest
 
 
 def test_pointer_elsewhere(write, tmp_path):
     """Checkpoints may be in another folder than the work dir."""
     newest = write('elsewhere/epoch_1.pth', 10)
     (tmp_path / 'last_checkpoint').write_text(newest)
-    assert find_newest(str(tmp_path)).path == newest
+    assert find_newest(str(tmp_path)) == newest
 
 
-def test_damaged(write, tmp_path):
+def test_damaged(write, log, tmp_path):
     """A file that is cut off, and one with a flipped bit, are passed over."""
     older = write('epoch_1.pth', 10)
     damage(write('epoch_2.pth', 20))
     cut = write('epoch_3.pth', 30)
     os.truncate(cut, 2000)
-    path, passed_over = find_newest(str(tmp_path))
-    assert path == older
-    assert sorted(reason.split("'")[1].rpartition('/')[2] for reason in passed_over) == ['epoch_2.pth', 'epoch_3.pth']
+    assert find_newest(str(tmp_path)) == older
+    assert sorted(reason.split("'")[1].rpartition('/')[2] for reason in log) == ['epoch_2.pth', 'epoch_3.pth']
 
 
-def test_not_finite(write, tmp_path):
+def test_not_finite(write, log, tmp_path):
     older = write('epoch_1.pth', 10)
     write('epoch_2.pth', 20, state_dict=dict(weight=torch.tensor([1.0, torch.nan])))
-    path, passed_over = find_newest(str(tmp_path))
-    assert path == older
-    assert 'epoch_2.pth' in passed_over[0] and 'NaN' in passed_over[0]
+    assert find_newest(str(tmp_path)) == older
+    assert 'epoch_2.pth' in log[0] and 'NaN' in log[0]
 
 
 def test_none_loads(write, tmp_path):
@@ -80,5 +88,12 @@ def test_none_loads(write, tmp_path):
 
 
 def test_nothing(tmp_path):
-    assert find_newest(str(tmp_path)) == (None, [])
-    assert find_newest(str(tmp_path / 'missing')) == (None, [])
+    assert find_newest(str(tmp_path)) is None
+    assert find_newest(str(tmp_path / 'missing')) is None
+
+
+def test_mmengine(write, tmp_path):
+    """A runner that resumes by itself, as that of MMAction2's own tool, finds the same."""
+    newest = write('epoch_1.pth', 10)
+    (tmp_path / 'last_checkpoint').write_text('gone.pth')
+    assert find_latest_checkpoint(str(tmp_path)) == runner.find_latest_checkpoint(str(tmp_path)) == newest

@@ -42,11 +42,8 @@ def go_on_from_newest(runner: Runner) -> None:
     """Have a run go on from the newest checkpoint in its work dir, the same in all processes, if there is one."""
     newest = [find_newest(runner.work_dir) if is_main_process() else None]
     broadcast_object_list(newest)
-    path, passed_over = newest[0]
-    for reason in passed_over:
-        runner.logger.warning(f'passed over: {reason}')
-    if path:
-        runner._resume, runner._load_from = True, path
+    if newest[0]:
+        runner._resume, runner._load_from = True, newest[0]
     else:  # MMEngine would forget load_from too, and start from random weights
         runner._resume = False
         start = f'the weights of {runner._load_from}' if runner._load_from else "the model's initialisation"

@@ -8,9 +8,20 @@ import mmengine
 from mmengine.utils import digit_version
 
 from . import engine, mmaction2, mmaction2_tools, pickled
-from .engine import leave_process_group, read_checkpoints_with, survive_dead_data_workers
+from .engine import (
+    leave_process_group,
+    read_checkpoints_with,
+    resume_from_what_loads,
+    survive_dead_data_workers,
+)
 
-__all__ = ['apply', 'leave_process_group', 'read_checkpoints_with', 'survive_dead_data_workers']
+__all__ = [
+    'apply',
+    'leave_process_group',
+    'read_checkpoints_with',
+    'resume_from_what_loads',
+    'survive_dead_data_workers',
+]
 
 
 def apply() -> None:

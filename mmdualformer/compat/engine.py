@@ -15,6 +15,7 @@ from mmengine.dist import utils as dist_utils
 from mmengine.hub import hub
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import CheckpointLoader, Runner
+from mmengine.runner import _flexible_runner as flexible_runner_module
 from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.runner import runner as runner_module
 from mmengine.utils import check_file_exist
@@ -229,6 +230,16 @@ def write_checkpoints_as_a_whole() -> None:
 
     for module in (checkpoint_io, runner_module, mmengine.runner):
         once(module, 'save_checkpoint', write)
+
+
+def resume_from_what_loads(find_newest: Callable[[str], str | None]) -> None:
+    """mmengine 0.10.7 resumes from the file that ``last_checkpoint`` names, and starts anew where that is gone.
+
+    Args:
+        find_newest (callable): Finds the file in a work dir, None if there is none.
+    """
+    for module in (checkpoint_io, flexible_runner_module, runner_module, mmengine.runner):
+        once(module, 'find_latest_checkpoint', lambda _original: lambda path: find_newest(path))
 
 
 def survive_dead_data_workers(loader_type: type[DataLoader]) -> None:

@@ -33,7 +33,7 @@ class Pickled:
 
     def __reduce__(self) -> tuple:  # what is written again, or copied, is the real thing
         make, args, *rest = self.resolve().__reduce_ex__(2)
-        if make is copyreg.__newobj__:  # refused for the class of another object
+        if make is copyreg.__newobj__:  # type: ignore[attr-defined]  # refused for the class of another object
             make, *args = args
         return make, tuple(args), *rest
 

@@ -45,7 +45,7 @@ def test_any_moment(fork_tool, motion_root, tmp_path):
             continue
         assert result.returncode == -signal.SIGKILL, result.stderr
         kills += 1
-        path = find_newest(str(tmp_path / work_dir)).path
+        path = find_newest(str(tmp_path / work_dir))
         reached = read_progress(path)['iter'] if path else 0
         assert reached >= steps
         steps = reached
