@@ -20,6 +20,7 @@ IN_CHECKOUT = (PACKAGE.parent / 'tools' / 'quickstart.sh').is_file()
 ROOT = PACKAGE.parent if IN_CHECKOUT else PACKAGE / '.mim'
 
 SEVERAL_PROCESSES = ('train', 'test', 'sweep-views', 'write-token-labels')
+COMMAND = 'from mmdualformer_command import main; main()'  # which -m would import the package for
 QUICKSTART = 'Train a small DualFormer on made-up clips, test it and recognise one clip.'
 USAGE = """usage: mmdualformer NAME [arguments]      run a tool
        mmdualformer NAME --help           show its arguments
@@ -121,7 +122,8 @@ def run_tool(name: str, path: Path, arguments: list[str]) -> None:
     if name in SEVERAL_PROCESSES and {'-h', '--help'} & set(arguments):
         print(f'{GPUS_HELP}The other arguments are:\n')
 
-    import mmdualformer  # noqa: F401  (says what is missing, whatever the tool imports first)
+    if name != 'doctor':  # which says why the package cannot be imported
+        import mmdualformer  # noqa: F401  (says what is missing, whatever the tool imports first)
 
     if gpus is not None:
         return launch(path, gpus, arguments)
@@ -140,9 +142,11 @@ def quickstart(arguments: list[str]) -> None:
 
     def step(*command: object) -> None:
         print('==', 'mmdualformer', *command, flush=True)
-        code = subprocess.run([sys.executable, '-m', 'mmdualformer', *map(str, command)]).returncode
+        code = subprocess.run([sys.executable, '-c', COMMAND, *map(str, command)]).returncode
         if code:
             sys.exit(code)
+
+    step('doctor', '--brief')
 
     import torch
 

@@ -1,0 +1,252 @@
+"""The known faults of the installed stack: each is provoked twice, without our mends and with them.
+
+What fails without and works with a mend is mended. What works without it is a fault that this stack does not have.
+What fails with it is a fault of ours to mend.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+import tempfile
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from .packages import install_all
+from .running import FAULT, OK, Check, Result, first_line, run
+
+LIMIT = 60  # seconds
+FALSE_ALARMS = 'MultiScaleDeformableAttention|pkg_resources is deprecated'
+
+
+def check_stack() -> Iterator[Result]:
+    """Import the package, and try each known fault without and with its mend."""
+    checks = [Check('mmdualformer', partial(_try_all, mended), install_all(), LIMIT) for mended in (False, True)]
+    before: dict[str, str] = {}
+    after: dict[str, str] = {}
+    for result in run(checks, 2):
+        if result.name == 'mmdualformer':
+            yield result
+            return
+        (after if result.name in before else before)[result.name] = result.text
+    yield Result('mmdualformer', OK, 'can be imported')
+    for name, words, _ in FAULTS:
+        if after[name]:
+            yield Result('stack', FAULT, f'{words}: not mended ({name}): {after[name]}', install_all())
+        else:
+            yield Result('stack', OK, f'{words}: {"mended" if before[name] else "not in this stack"} ({name})')
+
+
+def _try_all(mended: bool) -> Iterator[Result]:
+    """In a process of its own: try each fault. A result has the name of the mend, and what went wrong as its text."""
+    shown: list[str] = []
+    warnings.simplefilter('always')
+    warnings.showwarning = lambda message, *_, **__: shown.append(str(message))
+    if mended:
+        del sys.modules['mmdualformer']  # which is there, but was not run
+    main = sys.modules['__main__']
+    main.__file__ = 'long_video_demo.py'  # one of MMAction2's tools, and a function of it
+    main.init_recognizer = lambda model: model  # type: ignore[attr-defined]
+    import mmdualformer  # noqa: F401
+
+    for name, _, try_it in FAULTS:
+        try:
+            yield Result(name, OK, '' if try_it(shown) else 'it is as it was')
+        except Exception as error:
+            yield Result(name, OK, f'{type(error).__name__}: {first_line(error)}')
+        if name == 'stub_drn' and not mended:
+            from mmdualformer.compat.mmaction2 import stub_drn
+
+            stub_drn()  # what follows needs mmaction.models
+
+
+def _false_alarms(shown: list[str]) -> bool:
+    import mmaction.models  # noqa: F401
+    import pkg_resources  # noqa: F401
+
+    return not [message for message in shown if re.search(FALSE_ALARMS, message)]
+
+
+def _drn(_: list[str]) -> bool:
+    from mmaction.models.localizers import DRN
+
+    return bool(DRN)
+
+
+def _checkpoints(_: list[str]) -> bool:
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+    from mmengine.runner import CheckpointLoader
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'epoch_1.pth')
+        history = HistoryBuffer()
+        history.update(3.0)
+        torch.save(dict(state_dict={}, message_hub=dict(log_scalars=dict(loss=history), rate=np.float64(0.5))), path)
+        loaded = CheckpointLoader.load_checkpoint(path, logger='silent')
+        return loaded['message_hub']['log_scalars']['loss'].current() == 3
+
+
+def _our_configs(_: list[str]) -> bool:
+    from mmengine.config import Config
+
+    path, _scope = Config._get_cfg_path('mmdualformer::dualformer_micro_motion.py', '')
+    return Path(path).is_file()
+
+
+def _distribute(_: list[str]) -> bool:
+    import torch
+    import torch.distributed as dist
+    from mmengine.dist import init_dist
+    from mmengine.model import MMDistributedDataParallel
+
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    os.environ.update(RANK='0', LOCAL_RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    init_dist('pytorch', backend='nccl')
+    try:
+        device = 'cuda:0' if torch.cuda.is_available() else 'cpu'
+        model = MMDistributedDataParallel(torch.nn.Linear(1, 1).to(device), device_ids=[0])
+        return model(torch.ones(1, 1, device=device)).shape == (1, 1)
+    finally:
+        dist.destroy_process_group()
+
+
+def _amp(_: list[str]) -> bool:
+    import torch
+    from mmaction.registry import OPTIM_WRAPPERS
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    return bool(OPTIM_WRAPPERS.build(dict(type='AmpOptimWrapper', optimizer=optimizer)))
+
+
+def _resume(_: list[str]) -> bool:
+    import logging
+
+    import torch
+    from mmengine.runner import Runner
+
+    with tempfile.TemporaryDirectory() as folder:
+        model = torch.nn.Linear(1, 1)
+        path = os.path.join(folder, 'epoch_1.pth')
+        torch.save(dict(state_dict=model.state_dict(), meta=dict(epoch=1, config='model = 1')), path)
+        runner = types.SimpleNamespace(model=model, logger=logging.getLogger(), call_hook=lambda *_, **__: None)
+        return 'config' not in Runner.load_checkpoint(runner, path)['meta']
+
+
+def _hue(_: list[str]) -> bool:
+    import numpy as np
+    from mmaction.datasets.transforms import ColorJitter
+
+    return ColorJitter.adjust_hue(np.zeros((1, 1, 3), np.uint8), -0.1).shape == (1, 1, 3)
+
+
+def _bfloat16(_: list[str]) -> bool:
+    import torch
+    from mmaction.models import I3DHead
+    from mmaction.structures import ActionDataSample
+
+    head = I3DHead(num_classes=5, in_channels=4)
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = head.loss(torch.randn(1, 4, 1, 2, 2), [ActionDataSample().set_gt_label(0)])
+    return bool(losses['loss_cls'].isfinite())
+
+
+def _show(_: list[str]) -> bool:
+    import torch
+    from mmaction.engine.hooks import VisualizationHook
+
+    drawn = []
+    hook = types.SimpleNamespace(enable=True, interval=1, out_dir=None, draw_args=dict(show=False))
+    hook._visualizer = types.SimpleNamespace(add_datasample=lambda name, video, **_: drawn.append(video.shape))
+    VisualizationHook._draw_samples(hook, 0, dict(inputs=[torch.zeros(2, 3, 4, 8, 8)]), [{}])
+    return drawn == [(4, 8, 8, 3)]
+
+
+def _rates(_: list[str]) -> bool:
+    import numpy as np
+    from mmaction.datasets.transforms import SampleFrames
+
+    sample = SampleFrames(clip_len=4, target_fps=2, test_mode=True).transform
+    video = dict(total_frames=8, avg_fps=2, start_index=0)
+    late = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 3.5])  # seconds at which the frames are shown
+    by_number, by_time = sample(dict(video)), sample(dict(video, frame_times=late))
+    return by_number['frame_inds'].tolist() != by_time['frame_inds'].tolist()
+
+
+def _moviepy(_: list[str]) -> bool:
+    from moviepy.editor import ImageSequenceClip
+
+    return bool(ImageSequenceClip)
+
+
+def _repeat(_: list[str]) -> bool:
+    from mmaction.datasets.repeat_aug_dataset import get_type
+
+    return get_type(dict(type='VideoInit')) == 'DecordInit'
+
+
+def _infer(_: list[str]) -> bool:
+    from mmaction.apis.inferencers import ActionRecogInferencer
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+
+    from mmdualformer.datasets import VideoDecode, VideoInit
+
+    init_default_scope('mmaction')
+    steps = [dict(type=step.__name__) for step in (VideoInit, VideoDecode)]
+    cfg = Config(dict(model=dict(type='Recognizer3D'), test_dataloader=dict(dataset=dict(pipeline=steps))))
+    inferencer = types.SimpleNamespace(input_format='video', model=None, pack_cfg={})
+    pipeline = ActionRecogInferencer._init_pipeline(inferencer, cfg)
+    return not [step for step in pipeline.transforms if 'Decord' in type(step).__name__]
+
+
+def _pairs(_: list[str]) -> bool:
+    import torch
+    from mmaction.models import FeatureHead
+
+    return FeatureHead()((torch.ones(1, 2, 1, 1, 1), None)).shape == (1, 2)
+
+
+def _tools(_: list[str]) -> bool:
+    step = dict(type='UniformSample')
+    model = types.SimpleNamespace(cfg=types.SimpleNamespace(test_pipeline=[step]))
+    sys.modules['__main__'].init_recognizer(model)
+    return step['type'] == 'SampleFrames'
+
+
+def _workers(_: list[str]) -> bool:
+    from mmengine.runner import Runner
+    from torch.utils.data import DataLoader
+
+    cfg = dict(dataset=[0], batch_size=1, num_workers=1, sampler=dict(type='DefaultSampler', shuffle=False))
+    return type(Runner.build_dataloader(cfg)) is not DataLoader
+
+
+# the name of the mend in mmdualformer/compat/, the fault in a few words, and what works without the fault
+FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
+    ('stub_drn', "mmaction2 1.2.0's wheel lacks a localizer, and mmaction.models needs it", _drn),
+    ('silence_false_alarms', 'mmcv-lite and setuptools warn at every start', _false_alarms),
+    ('load_checkpoints_weights_only', "torch refuses mmengine's own checkpoints", _checkpoints),
+    ('find_our_configs', 'mmengine finds configs of its own packages only', _our_configs),
+    ('distribute_on_cpu', 'mmengine sets a CUDA device where there is none', _distribute),
+    ('train_amp_configs_on_cpu', 'mmengine refuses mixed precision on a CPU', _amp),
+    ('resume_without_running_configs', 'mmengine runs the config in a checkpoint', _resume),
+    ('survive_dead_data_workers', 'a data worker that dies ends the run', _workers),
+    ('shift_hue_beyond_uint8', "mmaction2's ColorJitter overflows with numpy 2", _hue),
+    ('train_in_bfloat16', "mmaction2's heads cannot count in bfloat16", _bfloat16),
+    ('show_predictions_of_clips', "mmaction2's --show-dir takes no views", _show),
+    ('count_time_where_rates_vary', 'mmaction2 samples by number where times vary', _rates),
+    ('write_videos_without_moviepy', 'mmaction2 needs moviepy 1', _moviepy),
+    ('repeat_clips_of_our_decoders', "mmaction2 repeats clips of decord's transforms only", _repeat),
+    ('infer_with_our_decoders', "mmaction2's inferencer decodes with decord only", _infer),
+    ('pool_features_of_pairs', "mmaction2's FeatureHead takes SlowFast's pairs only", _pairs),
+    ('name_what_running_tool_looks_for', "mmaction2's tools know its own names only", _tools),
+)
