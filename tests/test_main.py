@@ -63,7 +63,7 @@ def site_packages(tmp_path) -> Path:
     mim = site / 'mmdualformer' / '.mim'
     (mim / 'configs').mkdir(parents=True)
     shutil.copy(REPO / 'configs/dualformer_micro_motion.py', mim / 'configs')
-    for name in ('train', 'test', 'recognize', 'data/make_motion_clips', 'analysis/sweep_views'):
+    for name in ('train', 'test', 'recognize', 'doctor', 'data/make_motion_clips', 'analysis/sweep_views'):
         path = mim / 'tools' / f'{name}.py'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(STUB)
@@ -235,6 +235,7 @@ def test_quickstart_of_an_installed_package_works_in_the_current_folder(command,
     work, best = 'work_dirs/quickstart', 'work_dirs/quickstart/best_acc_top1_epoch_3.pth'
     calls = (tmp_path / 'calls.txt').read_text().splitlines()
     assert calls == [
+        'doctor 1 --brief',
         'make_motion_clips 1 --out data/motion',
         f'train 2 --launcher pytorch {config} --work-dir {work} --resume --cfg-options train_dataloader.batch_size=8',
         f'test 2 --launcher pytorch {config} {best} --work-dir {work}',

@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 if importlib.util.find_spec('mmdualformer') is None:  # a clone that is not installed
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -15,8 +16,15 @@ from mmdualformer.commands import program_name
 from mmdualformer.doctor.report import examine
 
 
+class ArgumentParser(argparse.ArgumentParser):
+    """Its errors are those of cli.ArgumentParser, which needs torch."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'error: {message}; see {self.prog} --help\n')
+
+
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=program_name(), description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(prog=program_name(), description=__doc__, allow_abbrev=False)
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print all results as JSON, and nothing else')
     form.add_argument('--brief', action='store_true', help='print warnings, faults and the last line only')

@@ -25,6 +25,7 @@ step '1/5 environment'
 bash tools/make_venv.sh .venv
 # shellcheck disable=SC1091
 source .venv/bin/activate
+echo 'checking this machine'
 python tools/doctor.py --brief
 PORT=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 export PORT

@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from .packages import install_all
+from mmdualformer.version import __version__
+
+from .packages import SAME_FILES, install_all, version_of
 from .running import FAULT, OK, Check, Result, first_line, run
 
 LIMIT = 60  # seconds
@@ -34,7 +36,8 @@ def check_stack() -> Iterator[Result]:
             yield result
             return
         (after if result.name in before else before)[result.name] = result.text
-    yield Result('mmdualformer', OK, 'can be imported')
+    stack = [f'{name} {version_of(name)}' for name in ('mmengine', 'mmaction2', *SAME_FILES[0]) if version_of(name)]
+    yield Result('mmdualformer', OK, f'{__version__} can be imported, with {", ".join(stack)}')
     for name, words, _ in FAULTS:
         if after[name]:
             yield Result('stack', FAULT, f'{words}: not mended ({name}): {after[name]}', install_all())

@@ -10,17 +10,18 @@ import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
+from typing import Any
 
 from mmdualformer.commands import IN_CHECKOUT, ROOT
 from mmdualformer.version import __version__
 
-from .running import FAULT, OK, WARNING, Result, import_or_fault, pip, shown
+from .running import FAULT, MMCV, OK, WARNING, Result, import_or_fault, pip, shown
 
 PYTHONS = ((3, 10), (3, 14))  # from, and below
-MMCV = 'mmcv-lite>=2.1.0,<2.2'
 TESTED = ('mmengine==0.10.7', 'mmaction2==1.2.0')  # as in constraints.txt
 # distributions that bring the same files, of which pip lets one overwrite another's
 SAME_FILES = (('mmcv', 'mmcv-lite', 'mmcv-full'), ('mmengine', 'mmengine-lite'), ('decord', 'decord2'))
+REASONS = {'setuptools': '; 82 has no pkg_resources, which MMEngine imports'}
 OPENCV = ('opencv-python', 'opencv-contrib-python', 'opencv-python-headless', 'opencv-contrib-python-headless')
 
 
@@ -71,37 +72,44 @@ def read_requirements() -> list[str]:
     return metadata.requires('mmdualformer') or []
 
 
-def check_requirements() -> Iterator[Result]:
-    """What mmdualformer requires, what that requires in turn, and so on."""
+def _walk() -> Iterator[tuple[str, Any, str | None]]:
+    """What mmdualformer requires, what that requires in turn, and so on: who, what and the installed version."""
     from packaging.requirements import Requirement
 
-    name = 'requirements'
-    if version_of('mmdualformer') is None:
-        text = f'{__version__} is run from {shown(ROOT)}, but not installed'
-        yield Result('mmdualformer', WARNING, text, install_all())
-    todo = [('mmdualformer', line) for line in read_requirements()]
-    seen: set[str] = set()
-    good = True
+    todo = [('mmdualformer', Requirement(line)) for line in read_requirements()]
+    seen = set()
     while todo:
-        owner, line = todo.pop(0)
-        requirement = Requirement(line)
+        owner, requirement = todo.pop(0)
         if requirement.marker and not requirement.marker.evaluate({'extra': ''}):
             continue
         version = version_of(requirement.name)
-        wanted = f'{owner} needs {requirement.name}{requirement.specifier}'
-        if version is None and not _has_stand_in(requirement.name):
+        yield owner, requirement, version
+        if version is not None and requirement.name.lower() not in seen:
+            seen.add(requirement.name.lower())
+            lines = metadata.requires(requirement.name) or []
+            todo += [(requirement.name, Requirement(line)) for line in lines]
+
+
+def check_requirements() -> Iterator[Result]:
+    """Whether what is required is there, in a version that is wanted."""
+    if version_of('mmdualformer') is None:
+        text = f'{__version__} is run from {shown(ROOT)}, but not installed'
+        yield Result('mmdualformer', WARNING, text, install_all())
+    names, good = set(), True
+    for owner, requirement, version in _walk():
+        names.add(requirement.name.lower())
+        if version is None:
+            is_wrong, found = not _has_stand_in(requirement.name), 'which is missing'
+        else:
+            is_wrong = not requirement.specifier.contains(version, prereleases=True)
+            found = f'and {version} is installed{REASONS.get(requirement.name, "")}'
+        if is_wrong:
             good = False
-            yield Result(name, FAULT, f'{wanted}, which is missing', pip(f"install '{_plain(requirement)}'"))
-        elif version is not None:
-            if not requirement.specifier.contains(version, prereleases=True):
-                good = False
-                text = f'{wanted}, and {version} is installed'
-                yield Result(name, FAULT, text, pip(f"install '{_plain(requirement)}'"))
-            if requirement.name.lower() not in seen:
-                seen.add(requirement.name.lower())
-                todo += [(requirement.name, line) for line in metadata.requires(requirement.name) or []]
+            wanted = f'{requirement.name}{requirement.specifier}'
+            mend = pip(f'install {shlex.quote(wanted)}')
+            yield Result('requirements', FAULT, f'{owner} needs {wanted}, {found}', mend)
     if good:
-        yield Result(name, OK, f'{len(seen)} packages, as each other needs them')
+        yield Result('requirements', OK, f'{len(names)} packages, in versions that the others need')
 
 
 def _has_stand_in(name: str) -> bool:
@@ -110,29 +118,25 @@ def _has_stand_in(name: str) -> bool:
     return any(version_of(other) for other in group)
 
 
-def _plain(requirement) -> str:
-    return f'{requirement.name}{requirement.specifier}'
-
-
 def check_pins() -> Iterator[Result]:
     """The versions that CI tries, in a checkout."""
     from packaging.requirements import Requirement
 
     if not IN_CHECKOUT:
         return
+    needed = {requirement.name.lower(): version for _, requirement, version in _walk() if version}
     others = []
     for line in (ROOT / 'constraints.txt').read_text(encoding='utf-8').splitlines():
-        line = line.partition('#')[0].strip()
-        if line:
-            requirement = Requirement(line)
-            version = version_of(requirement.name)
-            marked = requirement.marker is None or requirement.marker.evaluate()
-            if version is not None and marked and not requirement.specifier.contains(version, prereleases=True):
-                others.append(f'{requirement.name} {version} ({str(requirement.specifier).lstrip("=")} is pinned)')
+        if line.partition('#')[0].strip():
+            pinned = Requirement(line.partition('#')[0])
+            version = needed.get(pinned.name.lower())
+            is_meant = pinned.marker is None or pinned.marker.evaluate()
+            if version and is_meant and not pinned.specifier.contains(version, prereleases=True):
+                others.append(f'{pinned.name} {version} for {str(pinned.specifier).lstrip("=")}')
     if others:
         yield Result('pinned versions', WARNING, f'not those that are tested: {", ".join(others)}', install_all())
     else:
-        yield Result('pinned versions', OK, 'all as in constraints.txt')
+        yield Result('pinned versions', OK, 'those of constraints.txt')
 
 
 def check_conflicts() -> Iterator[Result]:
@@ -156,7 +160,8 @@ def _mmcv() -> Iterator[Result]:
     there = [name for name in SAME_FILES[0] if version_of(name)]
     if not there:
         yield Result('mmcv', FAULT, 'no mmcv is installed', pip(f"install '{MMCV}'"))
-    for name in there[:1]:
+    elif len(there) == 1:
+        (name,) = there
         version = version_of(name) or ''
         if not (2, 1) <= _numbers(version) < (2, 2):
             text = f'MMAction2 needs mmcv 2.1, and {name} {version} is installed'
@@ -207,13 +212,6 @@ def _moviepy() -> Iterator[Result]:
         yield Result('moviepy', WARNING, 'moviepy 1 needs decorator below 5', pip("install 'decorator<5'"))
 
 
-def _setuptools() -> Iterator[Result]:
-    version = version_of('setuptools')
-    if version is None or _numbers(version) >= (82,):
-        text = f'{version or "none"} has no pkg_resources, which MMEngine imports'
-        yield Result('setuptools', FAULT, text, pip("install 'setuptools>=77.0.3,<82'"))
-
-
 def _openmim() -> Iterator[Result]:
     if version_of('openmim'):
         text = 'openmim takes setuptools and requests to old versions; pip installs all that is needed'
@@ -228,7 +226,6 @@ CONFLICTS: tuple[Callable[[], Iterator[Result]], ...] = (
     _transformers,
     _decord,
     _moviepy,
-    _setuptools,
     _openmim,
 )
 

@@ -61,7 +61,7 @@ def examine(as_json: bool, brief: bool) -> int:
     else:
         print(
             f'mmdualformer {__version__}: {_plural(count[FAULT], "fault")}, {_plural(count[WARNING], "warning")}, '
-            f'{count[OK]} ok ({seconds:.0f} s)'
+            f'{count[OK]} checks passed in {seconds:.0f} s'
         )
     return int(count[FAULT] > 0)
 

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 from mmdualformer.commands import IN_CHECKOUT, ROOT
 
 OK, WARNING, FAULT = 'ok', 'warning', 'fault'
-PACKAGE_OF = {'cv2': 'opencv-python', 'PIL': 'pillow', 'yaml': 'pyyaml', 'mmaction': 'mmaction2', 'mmcv': 'mmcv-lite'}
+MMCV = 'mmcv-lite>=2.1.0,<2.2'
+PACKAGE_OF = {'cv2': 'opencv-python', 'PIL': 'pillow', 'yaml': 'pyyaml', 'mmaction': 'mmaction2', 'mmcv': f"'{MMCV}'"}
 
 _nested = False  # whether this process runs a check
 
@@ -132,7 +133,7 @@ class _Process:
                 if result is None:
                     self.kill()
                     return True
-                self.results.append(result)
+                self.results.append(Result(*result))
         if not ended and time.monotonic() < self.deadline:
             return False
         if ended:
@@ -171,9 +172,9 @@ def _serve(check: Check, connection: Any, output: int) -> None:
     os.dup2(output, 2)
     try:
         for result in check.function():
-            connection.send(result)
+            connection.send(tuple(result))  # a class would be looked up in the package, which may be gone by now
     except Exception as error:
-        connection.send(_describe(error, check.name, check.mend))
+        connection.send(tuple(_describe(error, check.name, check.mend)))
     connection.send(None)
 
 

@@ -1,0 +1,101 @@
+"""The command, on this machine and on one that is broken."""
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import REPO
+
+TOOL = str(REPO / 'tools/doctor.py')
+HIDES_MMCV = """
+import importlib.machinery, sys
+find = importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = lambda name, *args: None if name == 'mmcv' else find(name, *args)
+"""
+
+
+def run(*arguments, limit_files=None, **env) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **env},
+        preexec_fn=limit_files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit_files, limit_files))),
+    )
+
+
+def lines_of(output: str) -> dict[str, tuple[str, str]]:
+    """Name of a check -> what was found, and the command under it."""
+    found = re.findall(r'^(?:ok|warning|fault) +([^:]+): (.*)(?:\n +mend: (.*))?', output, re.M)
+    return {name: (text, mend) for name, text, mend in found}
+
+
+def test_a_sound_machine_passes_and_is_described_as_in_the_docs():
+    command = 'from mmdualformer_command import main; main()'
+    result = run('-c', command, 'doctor', '--json', PYTHONPATH=str(REPO), HOME=str(REPO.parent))
+    assert result.stderr == ''
+    report = json.loads(result.stdout)
+    checks = report['checks']
+    assert result.returncode == 0 and report['faults'] == 0, result.stdout
+    assert report['ok'] + report['warnings'] == len(checks) and report['seconds'] < 120
+    assert all(check['text'] and bool(check['mend']) == (check['status'] != 'ok') for check in checks)
+    assert str(REPO.parent) not in result.stdout  # home
+    page = (REPO / 'docs/installation.md').read_text(encoding='utf-8')
+    assert re.findall(r'^ok +([^:]+):', page, re.M) == [check['name'] for check in checks]
+
+
+def test_a_broken_machine_is_told_what_to_do(tmp_path):
+    (tmp_path / 'sitecustomize.py').write_text(HIDES_MMCV)
+    (tmp_path / 'decord.py').write_text('import os; os.abort()')
+    info = tmp_path / 'setuptools-82.0.0.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: setuptools\nVersion: 82.0.0\n')
+    path = os.pathsep.join([str(tmp_path), str(REPO)])
+    result = run(TOOL, '--brief', limit_files=200, PYTHONPATH=path, OMP_NUM_THREADS='999')
+    assert result.returncode == 1 and result.stderr == '', result.stdout + result.stderr
+    *_, last = result.stdout.splitlines()
+    assert re.search(r': 4 faults, \d warnings?, \d+ checks passed in ', last), result.stdout
+    assert not re.search('^ok', result.stdout, re.M)
+    found = lines_of(result.stdout)
+    assert 'mmcv is missing' in found['mmdualformer'][0] and "'mmcv-lite>=2.1.0,<2.2'" in found['mmdualformer'][1]
+    assert found['decord'][0] == 'crashed: SIGABRT' and '--force-reinstall' in found['decord'][1]
+    assert 'setuptools' in found['requirements'][0] and 'setuptools<82' in found['requirements'][1]
+    assert found['open files'][0].startswith('200 a process') and found['open files'][1]
+    assert found['CPUs'][1].startswith('export OMP_NUM_THREADS=')
+
+
+@pytest.mark.parametrize('isolation', ['-S', '-I'])
+def test_it_runs_where_nothing_is_installed(isolation):
+    result = run('-I', '-S', TOOL) if isolation == '-S' else run('-I', '-S', TOOL, '--json')
+    assert result.returncode == 1 and result.stderr == ''
+    if isolation == '-S':
+        found = lines_of(result.stdout)
+        assert found['torch'] == ('torch is missing', f'{_python()} -m pip install -c {_constraints()} torch')
+        assert found['mmcv'][0] == 'no mmcv is installed'
+        assert found['PyAV'][0] == 'av is missing' and found['memory'][0] == 'psutil is missing'
+    else:
+        assert json.loads(result.stdout)['faults'] > 5
+
+
+def _python() -> str:
+    from mmdualformer.doctor.running import pip
+
+    return pip('list').split()[0]
+
+
+def _constraints() -> Path:
+    from mmdualformer.doctor.running import shown
+
+    return Path(shown(REPO / 'constraints.txt'))
+
+
+def test_a_wrong_argument_is_one_line():
+    result = run(TOOL, '--jsn')
+    assert result.returncode == 2 and result.stderr.startswith('error: unrecognized arguments: --jsn; see ')
