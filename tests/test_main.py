@@ -22,7 +22,7 @@ from pathlib import Path
 if os.environ.get('RANK', '0') == '0':
     with open('calls.txt', 'a') as file:
         print(Path(__file__).stem, os.environ.get('WORLD_SIZE', '1'), *sys.argv[1:], file=file)
-    code = int(os.environ.get('STATUS', '0'))
+    code = int(os.environ.get('FAULTS' if 'doctor.py' in __file__ else 'STATUS', '0'))
 else:
     code = 0
 if 'train.py' in __file__ and '--work-dir' in sys.argv:
@@ -243,4 +243,6 @@ def test_quickstart_of_an_installed_package_works_in_the_current_folder(command,
     ]
     result = command('quickstart', root=site_packages, CUDA_VISIBLE_DEVICES='', STATUS='3')
     assert result.returncode == 1 and 'failed with exit status 3' in result.stderr  # of the test, the first step left
-    assert len((tmp_path / 'calls.txt').read_text().splitlines()) == 5
+    assert len((tmp_path / 'calls.txt').read_text().splitlines()) == 7
+    result = command('quickstart', root=site_packages, FAULTS='1')
+    assert result.returncode == 1 and (tmp_path / 'calls.txt').read_text().count('\n') == 8  # one more, of the doctor

@@ -2,6 +2,8 @@
 
 import argparse
 import importlib.util
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -33,7 +35,13 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    sys.exit(examine(as_json=args.json, brief=args.brief))
+    try:
+        sys.exit(examine(as_json=args.json, brief=args.brief))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:  # as of `| head`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
 
 
 if __name__ == '__main__':

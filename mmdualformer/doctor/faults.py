@@ -22,7 +22,7 @@ from mmdualformer.version import __version__
 from .packages import SAME_FILES, install_all, version_of
 from .running import FAULT, OK, Check, Result, first_line, run
 
-LIMIT = 60  # seconds
+LIMIT = 90  # seconds
 FALSE_ALARMS = 'MultiScaleDeformableAttention|pkg_resources is deprecated'
 
 

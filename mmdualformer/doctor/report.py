@@ -20,7 +20,7 @@ CHECKS = (
     Check('requirements', packages.check_requirements, pip('install packaging')),
     Check('pinned versions', packages.check_pins, pip('install packaging')),
     Check('conflicts', packages.check_conflicts, REPORT, 20),
-    Check('torch', devices.check_torch, pip('install --force-reinstall torch'), 150),
+    Check('torch', devices.check_torch, pip('install --force-reinstall torch'), 240),
     *(Check(name, function, mend, 30) for name, function, mend in videos.DECODERS),
     Check('network', system.check_network, REPORT),
     Check('shared memory', system.check_shared_memory, REPORT),
@@ -46,7 +46,7 @@ def examine(as_json: bool, brief: bool) -> int:
     """
     begun = time.monotonic()
     results = []
-    for result in run(CHECKS, slots=max(len(os.sched_getaffinity(0)), 2)):
+    for result in run(CHECKS, slots=max(os.cpu_count() or 1, 2)):
         result = Result(*map(_without_home, result))
         results.append(result)
         if not as_json and not (brief and result.status == OK):
