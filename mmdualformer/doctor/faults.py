@@ -144,6 +144,61 @@ def _resume(_: list[str]) -> bool:
         return 'config' not in Runner.load_checkpoint(runner, path)['meta']
 
 
+def _other_weights(_: list[str]) -> bool:
+    import torch
+    from mmengine.runner import checkpoint as checkpoint_io
+
+    from mmdualformer.errors import UserError
+
+    complex_weights = dict(weight=torch.ones(1, 1, dtype=torch.complex64), bias=torch.zeros(1))
+    try:
+        checkpoint_io.load_state_dict(torch.nn.Linear(1, 1), complex_weights)
+    except UserError:
+        return True
+    return False
+
+
+class _Call:
+    """Pickles to a call, which weights-only loading refuses."""
+
+    def __reduce__(self) -> tuple:
+        return os.getpid, ()
+
+
+def _other_readers(_: list[str]) -> bool:
+    import torch
+    from mmengine.runner import checkpoint as checkpoint_io
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'model.pth')
+        torch.save(dict(state_dict={}, meta=_Call()), path)
+        try:
+            checkpoint_io.load_url(path.as_uri(), model_dir=os.path.join(folder, 'cache'))  # as from a server
+        except Exception:
+            return True
+    return False
+
+
+def _half_a_checkpoint(_: list[str]) -> bool:
+    import resource
+
+    import torch
+    from mmengine.runner import save_checkpoint
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'epoch_1.pth')
+        save_checkpoint(dict(state_dict=dict(weight=torch.ones(1))), path)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))  # the disk is full after 64 KiB
+        try:
+            save_checkpoint(dict(state_dict=dict(weight=torch.zeros(1 << 16))), path)
+        except Exception:
+            pass
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        return torch.load(path)['state_dict']['weight'].sum() == 1
+
+
 def _hue(_: list[str]) -> bool:
     import numpy as np
     from mmaction.datasets.transforms import ColorJitter
@@ -242,6 +297,9 @@ FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('distribute_on_cpu', 'mmengine sets a CUDA device where there is none', _distribute),
     ('train_amp_configs_on_cpu', 'mmengine refuses mixed precision on a CPU', _amp),
     ('resume_without_running_configs', 'mmengine runs the config in a checkpoint', _resume),
+    ('refuse_weights_of_other_kinds', 'mmengine loads complex weights as real ones', _other_weights),
+    ('read_checkpoints_with', 'torch.hub runs code of a checkpoint from a URL', _other_readers),
+    ('write_checkpoints_as_a_whole', 'mmengine leaves half a checkpoint where a write fails', _half_a_checkpoint),
     ('survive_dead_data_workers', 'a data worker that dies ends the run', _workers),
     ('shift_hue_beyond_uint8', "mmaction2's ColorJitter overflows with numpy 2", _hue),
     ('train_in_bfloat16', "mmaction2's heads cannot count in bfloat16", _bfloat16),

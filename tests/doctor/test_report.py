@@ -6,12 +6,10 @@ import re
 import resource
 import subprocess
 import sys
-from pathlib import Path
-
-import pytest
 
 from tests.helpers import REPO
 
+COMMAND = 'from mmdualformer_command import main; main()'
 TOOL = str(REPO / 'tools/doctor.py')
 HIDES_MMCV = """
 import importlib.machinery, sys
@@ -20,12 +18,13 @@ importlib.machinery.PathFinder.find_spec = lambda name, *args: None if name == '
 """
 
 
-def run(*arguments, limit_files=None, **env) -> subprocess.CompletedProcess:
+def run(*arguments, limit_files=None, cwd=None, **env) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=300,
+        cwd=cwd,
         env={**os.environ, **env},
         preexec_fn=limit_files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit_files, limit_files))),
     )
@@ -38,15 +37,13 @@ def lines_of(output: str) -> dict[str, tuple[str, str]]:
 
 
 def test_a_sound_machine_passes_and_is_described_as_in_the_docs():
-    command = 'from mmdualformer_command import main; main()'
-    result = run('-c', command, 'doctor', '--json', PYTHONPATH=str(REPO), HOME=str(REPO.parent))
+    result = run('-c', COMMAND, 'doctor', '--json', PYTHONPATH=str(REPO))
     assert result.stderr == ''
     report = json.loads(result.stdout)
     checks = report['checks']
     assert result.returncode == 0 and report['faults'] == 0, result.stdout
     assert report['ok'] + report['warnings'] == len(checks) and report['seconds'] < 120
     assert all(check['text'] and bool(check['mend']) == (check['status'] != 'ok') for check in checks)
-    assert str(REPO.parent) not in result.stdout  # home
     page = (REPO / 'docs/installation.md').read_text(encoding='utf-8')
     assert re.findall(r'^ok +([^:]+):', page, re.M) == [check['name'] for check in checks]
 
@@ -58,7 +55,7 @@ def test_a_broken_machine_is_told_what_to_do(tmp_path):
     info.mkdir()
     (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: setuptools\nVersion: 82.0.0\n')
     path = os.pathsep.join([str(tmp_path), str(REPO)])
-    result = run(TOOL, '--brief', limit_files=200, PYTHONPATH=path, OMP_NUM_THREADS='999')
+    result = run('-c', COMMAND, 'doctor', '--brief', limit_files=200, PYTHONPATH=path, OMP_NUM_THREADS='999')
     assert result.returncode == 1 and result.stderr == '', result.stdout + result.stderr
     *_, last = result.stdout.splitlines()
     assert re.search(r': 4 faults, \d warnings?, \d+ checks passed in ', last), result.stdout
@@ -71,29 +68,16 @@ def test_a_broken_machine_is_told_what_to_do(tmp_path):
     assert found['CPUs'][1].startswith('export OMP_NUM_THREADS=')
 
 
-@pytest.mark.parametrize('isolation', ['-S', '-I'])
-def test_it_runs_where_nothing_is_installed(isolation):
-    result = run('-I', '-S', TOOL) if isolation == '-S' else run('-I', '-S', TOOL, '--json')
+def test_it_runs_where_nothing_is_installed(tmp_path):
+    result = run('-I', '-S', TOOL, cwd=tmp_path, HOME=str(REPO.parent))
     assert result.returncode == 1 and result.stderr == ''
-    if isolation == '-S':
-        found = lines_of(result.stdout)
-        assert found['torch'] == ('torch is missing', f'{_python()} -m pip install -c {_constraints()} torch')
-        assert found['mmcv'][0] == 'no mmcv is installed'
-        assert found['PyAV'][0] == 'av is missing' and found['memory'][0] == 'psutil is missing'
-    else:
-        assert json.loads(result.stdout)['faults'] > 5
-
-
-def _python() -> str:
-    from mmdualformer.doctor.running import pip
-
-    return pip('list').split()[0]
-
-
-def _constraints() -> Path:
-    from mmdualformer.doctor.running import shown
-
-    return Path(shown(REPO / 'constraints.txt'))
+    found = lines_of(result.stdout)
+    assert found['torch'][0] == 'torch is missing'
+    assert found['torch'][1].endswith(f' -m pip install -c ~/{REPO.name}/constraints.txt torch')  # ~ for home
+    assert found['mmcv'][0] == 'no mmcv is installed'
+    assert found['PyAV'][0] == 'av is missing' and found['memory'][0] == 'psutil is missing'
+    report = json.loads(run('-I', '-S', TOOL, '--json', cwd=tmp_path).stdout)
+    assert report['faults'] == len([check for check in report['checks'] if check['status'] == 'fault']) > 5
 
 
 def test_a_wrong_argument_is_one_line():

@@ -1,3 +1,4 @@
+import faulthandler
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ def passes() -> Iterator[Result]:
 
 def aborts() -> Iterator[Result]:
     yield Result('before', OK, 'fine')
+    faulthandler.disable()  # pytest's
     os.write(2, b'last words\n')
     os.abort()
 
