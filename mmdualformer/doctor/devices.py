@@ -131,7 +131,9 @@ def _check_attention() -> Iterator[Result]:
             if (out.double() - expected).abs().max() > TOLERANCE:
                 yield Result('attention', FAULT, f'{kernel} in {kind} is wrong on the {device}', _install_torch())
             works.setdefault(kernel, []).append(kind)
-    text = f'on the {device}: ' + '; '.join(f'{kernel} in {", ".join(kinds)}' for kernel, kinds in works.items())
+    text = f'on the {"GPU" if on_gpu else "CPU"}: ' + '; '.join(
+        f'{kernel} in {", ".join(kinds)}' for kernel, kinds in works.items()
+    )
     if on_gpu and not {'flash', 'efficient', 'cudnn'} & set(works):
         yield Result('attention', WARNING, f'{text}; no fast kernel', _install_torch(_build_for_driver()))
     else:
@@ -163,7 +165,9 @@ def _check_data_workers() -> Iterator[Result]:
     clips = TensorDataset(torch.arange(4.0).reshape(4, 1).expand(4, 1 << 18))  # 1 MiB each
     total = sum(batch.sum().item() for (batch,) in DataLoader(clips, batch_size=2, num_workers=2))
     assert total == 6 * (1 << 18)
-    yield Result('data workers', OK, f'2 workers sent 4 MiB ({torch.multiprocessing.get_sharing_strategy()})')
+    yield Result(
+        'data workers', OK, f'2 workers sent 4 MiB by {torch.multiprocessing.get_sharing_strategy().replace("_", " ")}'
+    )
 
 
 def _check_gloo() -> Iterator[Result]:

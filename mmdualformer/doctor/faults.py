@@ -40,9 +40,10 @@ def check_stack() -> Iterator[Result]:
     yield Result('mmdualformer', OK, f'{__version__} can be imported, with {", ".join(stack)}')
     for name, words, _ in FAULTS:
         if after[name]:
-            yield Result('stack', FAULT, f'{words}: not mended ({name}): {after[name]}', install_all())
+            text = f'not mended: {words} ({name}): {after[name]}'
+            yield Result('known fault', FAULT, text, install_all())
         else:
-            yield Result('stack', OK, f'{words}: {"mended" if before[name] else "not in this stack"} ({name})')
+            yield Result('known fault', OK, f'{"mended" if before[name] else "not in this stack"}: {words} ({name})')
 
 
 def _try_all(mended: bool) -> Iterator[Result]:

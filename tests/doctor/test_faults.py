@@ -29,8 +29,8 @@ def test_what_is_mended_gone_or_still_there(monkeypatch):
     package, *found = faults.check_stack()
     assert package.status == OK and 'mmengine 0.10.7' in package.text
     assert [(result.status, result.text) for result in found] == [
-        (OK, 'mended words: mended (mended)'),
-        (OK, 'gone words: not in this stack (gone)'),
-        (FAULT, 'there words: not mended (there): it is as it was'),
+        (OK, 'mended: mended words (mended)'),
+        (OK, 'not in this stack: gone words (gone)'),
+        (FAULT, 'not mended: there words (there): it is as it was'),
     ]
     assert 'pip install' in found[-1].mend
