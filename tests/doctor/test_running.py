@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from mmdualformer.doctor.running import FAULT, OK, Check, Result, pip, run
@@ -53,8 +54,7 @@ def test_what_goes_wrong_is_a_fault_and_the_others_go_on(capfd):
         Result('two', OK, 'fine'),
     ]
     assert capfd.readouterr() == ('', '')
-    processes = subprocess.run(['ps', '-eo', 'args'], capture_output=True, text=True).stdout
-    assert 'sleep 1234.5' not in processes.splitlines()
+    assert ['sleep', '1234.5'] not in [process.info['cmdline'] for process in psutil.process_iter(['cmdline'])]
 
 
 def test_checks_run_side_by_side():
