@@ -289,14 +289,14 @@ def _workers(_: list[str]) -> bool:
     return type(Runner.build_dataloader(cfg)) is not DataLoader
 
 
-# the name of the mend in mmdualformer/compat/, the fault in a few words, and what works without the fault
+# the name of the mend, mostly in mmdualformer/compat/, the fault in a few words, and what works without the fault
 FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('stub_drn', "mmaction2 1.2.0's wheel lacks a localizer, and mmaction.models needs it", _drn),
     ('silence_false_alarms', 'mmcv-lite and setuptools warn at every start', _false_alarms),
     ('load_checkpoints_weights_only', "torch refuses mmengine's own checkpoints", _checkpoints),
     ('find_our_configs', 'mmengine finds configs of its own packages only', _our_configs),
     ('distribute_on_cpu', 'mmengine sets a CUDA device where there is none', _distribute),
-    ('train_amp_configs_on_cpu', 'mmengine refuses mixed precision on a CPU', _amp),
+    ('FiniteAmpOptimWrapper', 'mmengine refuses mixed precision on a CPU', _amp),
     ('resume_without_running_configs', 'mmengine runs the config in a checkpoint', _resume),
     ('refuse_weights_of_other_kinds', 'mmengine loads complex weights as real ones', _other_weights),
     ('read_checkpoints_with', 'torch.hub runs code of a checkpoint from a URL', _other_readers),
