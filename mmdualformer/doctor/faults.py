@@ -200,6 +200,17 @@ def _half_a_checkpoint(_: list[str]) -> bool:
         return torch.load(path)['state_dict']['weight'].sum() == 1
 
 
+def _no_last_checkpoint(_: list[str]) -> bool:
+    import torch
+    from mmengine.runner import find_latest_checkpoint
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'epoch_1.pth')
+        torch.save(dict(meta=dict(epoch=1, iter=1), state_dict={}, optimizer={}, message_hub={}), path)
+        Path(folder, 'last_checkpoint').write_text(os.path.join(folder, 'epoch_2.pth'), encoding='utf-8')
+        return find_latest_checkpoint(folder) == path
+
+
 def _hue(_: list[str]) -> bool:
     import numpy as np
     from mmaction.datasets.transforms import ColorJitter
@@ -301,6 +312,7 @@ FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('refuse_weights_of_other_kinds', 'mmengine loads complex weights as real ones', _other_weights),
     ('read_checkpoints_with', 'torch.hub runs code of a checkpoint from a URL', _other_readers),
     ('write_checkpoints_as_a_whole', 'mmengine leaves half a checkpoint where a write fails', _half_a_checkpoint),
+    ('resume_from_what_loads', 'mmengine resumes from a file that is gone', _no_last_checkpoint),
     ('survive_dead_data_workers', 'a data worker that dies ends the run', _workers),
     ('shift_hue_beyond_uint8', "mmaction2's ColorJitter overflows with numpy 2", _hue),
     ('train_in_bfloat16', "mmaction2's heads cannot count in bfloat16", _bfloat16),

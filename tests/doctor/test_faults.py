@@ -15,7 +15,11 @@ def test_every_mend_is_tried():
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     }
     assert [name for name, _, _ in faults.FAULTS] == list(dict.fromkeys(name for name, _, _ in faults.FAULTS))
-    given = {'survive_dead_data_workers', 'read_checkpoints_with'}  # what lower rows do not know
+    given = {
+        'survive_dead_data_workers',
+        'read_checkpoints_with',
+        'resume_from_what_loads',
+    }  # what lower rows do not know
     assert not (names | given) - {name for name, _, _ in faults.FAULTS}
 
 
