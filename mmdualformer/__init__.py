@@ -16,7 +16,13 @@ if importlib.util.find_spec('mmcv') is None:  # none of the requirements, as set
     )
     raise _missing
 
-from . import compat
+_hook = sys.excepthook
+# Ctrl-C while this imports, which takes seconds: no traceback through the libraries
+sys.excepthook = lambda kind, error, trace: (
+    print('stopped by SIGINT (Ctrl-C)', file=sys.stderr) if kind is KeyboardInterrupt else _hook(kind, error, trace)
+)
+
+from . import compat  # noqa: E402
 
 compat.apply()
 
@@ -29,5 +35,6 @@ from .weights import check_read, read_file  # noqa: E402
 compat.read_checkpoints_with(read_file, check_read)
 compat.resume_from_what_loads(find_newest)
 compat.survive_dead_data_workers(SurvivingDataLoader)
+sys.excepthook = _hook
 
 __all__ = ['__version__', 'checkpoints', 'compat', 'datasets', 'engine', 'evaluation', 'models']

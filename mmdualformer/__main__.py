@@ -10,7 +10,6 @@ import difflib
 import os
 import runpy
 import socket
-import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -137,12 +136,14 @@ def quickstart(arguments: list[str]) -> None:
     As there, what an earlier run finished is reused.
     """
     argparse.ArgumentParser(prog='mmdualformer quickstart', description=QUICKSTART).parse_args(arguments)
+    from mmdualformer.processes import run
+
     if IN_CHECKOUT:
-        sys.exit(subprocess.run(['bash', str(ROOT / 'tools' / 'quickstart.sh')]).returncode)
+        sys.exit(run(['bash', str(ROOT / 'tools' / 'quickstart.sh')]))
 
     def step(*command: object) -> None:
         print('==', 'mmdualformer', *command, flush=True)
-        code = subprocess.run([sys.executable, '-c', COMMAND, *map(str, command)]).returncode
+        code = run([sys.executable, '-c', COMMAND, *map(str, command)])
         if code:
             sys.exit(code)
 

@@ -13,9 +13,8 @@ from typing import Any, NoReturn
 import torch
 import torch.nn as nn
 from mmengine.config import Config
-from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
-from mmdualformer import compat
+from mmdualformer import compat, processes, signals
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.commands import program_name
 from mmdualformer.configs import RUNNER_KEYS, merge_options, parse_options, read_config
@@ -286,18 +285,24 @@ def run(main: Callable[[], None]) -> None:
 
     Under torchrun the line goes to the launcher, so that of many processes with the same error one reports it.
     """
+    signals.listen()
+    processes.end_with_launcher()
     try:
         main()
         compat.leave_process_group()
+    except signals.Stopped:
+        compat.leave_process_group()
+        raise
     except BrokenPipeError:  # as of `| head`, which has read enough; what is left to print goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
-    except (UserError, OSError) as error:
+    except Exception as error:
+        if signals.may_end():  # as of another process that has ended on the signal before
+            signals.say_first()
+            os._exit(128 + signals.received())
+        if not isinstance(error, UserError | OSError):
+            raise
         if isinstance(error, OSError) and error.errno not in UNWRITABLE:
             raise
-        message = describe(error)
-        if os.environ.get('TORCHELASTIC_ERROR_FILE'):
-            get_error_handler().record_exception(UserError(message))
-        else:
-            print(f'error: {message}', file=sys.stderr)
+        processes.report(describe(error))
         sys.exit(1)

@@ -3,7 +3,6 @@
 import argparse
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from mmdualformer.configs import merge_options, read_config
 from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.processes import run
 from mmdualformer.video.files import describe_left_out
+from mmdualformer.work_dirs import WorkDirLock
 
 PROCESSES = max(torch.cuda.device_count(), 1)
 
@@ -102,7 +103,7 @@ def run_tool(name: str, *arguments: object, processes: int) -> None:
     """Run a tool in one process or in several."""
     several = ['--gpus', processes] if processes > 1 else []
     command = [sys.executable, '-m', 'mmdualformer', name, *arguments, *several]
-    code = subprocess.run(list(map(str, command))).returncode
+    code = run(list(map(str, command)))
     if code:
         sys.exit(code)
 
@@ -117,6 +118,7 @@ def main() -> None:
     if args.checkpoint:
         check_file('--checkpoint', args.checkpoint)
     check_finetuning(config, args.model, args.checkpoint)
+    lock = WorkDirLock(args.work_dir)
     count = prepare_data(args)
     if not args.checkpoint:
         print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
@@ -135,6 +137,7 @@ def main() -> None:
         f'{args.work_dir / "config.py"}'
     )
 
+    lock.release()  # the run takes it
     run_tool('train', args.work_dir / 'config.py', processes=PROCESSES)
     best = find_best(args.work_dir)
     run_tool('test', args.work_dir / 'config.py', best, processes=PROCESSES)

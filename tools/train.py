@@ -7,12 +7,13 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.runner import Runner
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
-from mmdualformer import cli
+from mmdualformer import cli, processes, signals
 from mmdualformer.checks import check_classes, check_datasets, check_file, check_model
 from mmdualformer.configs import build_runner, refuse_what_cannot_be_built
 from mmdualformer.errors import UserError
 from mmdualformer.resuming import find_newest
 from mmdualformer.weights import check_checkpoint, hand_over
+from mmdualformer.work_dirs import WorkDirLock
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,6 +52,7 @@ def go_on_from_newest(runner: Runner) -> None:
 
 
 def main() -> None:
+    signals.explain('; training had not begun')
     args = parse_args()
     if args.deterministic:
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # without it PyTorch refuses cuBLAS
@@ -80,6 +82,8 @@ def main() -> None:
     warnings = check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
     if cfg.get('load_from'):
         check_file('checkpoint', cfg.load_from)
+    if processes.is_first(args.launcher):
+        WorkDirLock(cfg.work_dir)
     runner = build_runner(cfg)
     for warning in warnings:
         runner.logger.warning(warning)

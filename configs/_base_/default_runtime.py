@@ -11,13 +11,17 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     non_finite=dict(type='NonFiniteHook', policy='stop', patience=3),
     loss_spike=dict(type='LossSpikeHook'),
+    interruption=dict(type='InterruptionHook', requeue=True),
+    stall=dict(type='StallHook', limit_minutes=20),
 )
 
 custom_hooks = [dict(type='UnreadableVideosHook'), dict(type='SelfContainedCheckpointHook')]
 
 env_cfg = dict(
-    cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl')
-)  # gloo where there is no GPU
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl', timeout=1800),  # gloo where there is no GPU; longer than the limit of StallHook
+)
 
 log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 vis_backends = [dict(type='LocalVisBackend')]

@@ -7,7 +7,8 @@ where the fault is gone, and leaves alone what works. What a mend replaces keeps
 import mmengine
 from mmengine.utils import digit_version
 
-from . import engine, mmaction2, mmaction2_tools, pickled
+from . import distributed, engine, mmaction2, mmaction2_tools, pickled
+from .distributed import NODES, end_ranks_with_time_to_save, statuses_of_ranks
 from .engine import (
     leave_process_group,
     read_checkpoints_with,
@@ -16,10 +17,13 @@ from .engine import (
 )
 
 __all__ = [
+    'NODES',
     'apply',
+    'end_ranks_with_time_to_save',
     'leave_process_group',
     'read_checkpoints_with',
     'resume_from_what_loads',
+    'statuses_of_ranks',
     'survive_dead_data_workers',
 ]
 
@@ -35,6 +39,7 @@ def apply() -> None:
         engine.write_checkpoints_as_a_whole()
     engine.resume_without_running_configs()
     engine.refuse_weights_of_other_kinds()
+    distributed.listen_where_told()
     mmaction2.shift_hue_beyond_uint8()
     mmaction2.train_in_bfloat16()
     mmaction2.show_predictions_of_clips()

@@ -26,6 +26,7 @@ from mmdualformer.commands import ROOT
 from mmdualformer.errors import UserError
 from mmdualformer.files import write_checkpoint
 
+from .distributed import stay_on_one_machine
 from .mending import once
 
 _PACKAGE = 'mmdualformer'
@@ -37,10 +38,12 @@ def silence_false_alarms() -> None:
 
     mmaction2 1.2.0 imports an mmcv module that misses a CUDA operator of detection models when mmcv-lite provides mmcv.
     torch 2.13's DDP takes the stride of an axis of length one, in a depth-wise kernel, for another memory layout.
+    Its DDP deprecates an argument that mmengine 0.10.7 gives.
     mmengine 0.10.7 imports pkg_resources, for which the setuptools that still has it is pinned.
     """
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     warnings.filterwarnings('ignore', message='Grad strides do not match bucket view strides')
+    warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated')
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
 
@@ -160,6 +163,7 @@ def distribute_on_cpu() -> None:
     def start(original):
 
         def init_dist(backend, *args, **kwargs):
+            stay_on_one_machine()
             if get_device() not in _WITHOUT_NCCL:
                 return original(backend, *args, **kwargs)
             set_device, torch.cuda.set_device = torch.cuda.set_device, lambda device: None
@@ -181,6 +185,7 @@ def distribute_on_cpu() -> None:
 
     once(dist_utils, '_init_dist_pytorch', start)
     once(dist_utils, '_init_dist_slurm', start)
+    once(dist_utils, '_init_dist_mpi', start)
     once(MMDistributedDataParallel, '__init__', wrap)
 
 

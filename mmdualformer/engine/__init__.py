@@ -1,9 +1,11 @@
 from .agreement import Agreement
 from .checkpoint_hook import CheckpointHook
+from .interruption import InterruptionHook
 from .loss_spike_hook import LossSpikeHook
 from .non_finite_hook import NonFiniteHook
 from .optim_wrappers import FiniteAmpOptimWrapper, FiniteOptimWrapper
 from .self_contained_checkpoint import SelfContainedCheckpointHook
+from .stall import StallHook
 from .train_loop import ExactEpochBasedTrainLoop
 from .unreadable_videos import UnreadableVideosHook
 
@@ -13,8 +15,10 @@ __all__ = [
     'ExactEpochBasedTrainLoop',
     'FiniteAmpOptimWrapper',
     'FiniteOptimWrapper',
+    'InterruptionHook',
     'LossSpikeHook',
     'NonFiniteHook',
     'SelfContainedCheckpointHook',
+    'StallHook',
     'UnreadableVideosHook',
 ]

@@ -54,6 +54,8 @@ class CheckpointHook(EngineCheckpointHook):
         self._batch = 0  # how many of the epoch are trained
         self._agreement = Agreement()
         self._saved_at = time.monotonic()
+        self._saved_iter = runner.iter
+        self._saved_path = runner._load_from if runner._resume else None
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -79,6 +81,20 @@ class CheckpointHook(EngineCheckpointHook):
         self._rank_buffers = _gather_buffers(runner.model)
         self._save(runner, path, meta=dict(epoch=runner.epoch, iter=runner.iter + 1))
         self._rank_buffers = None
+        return path
+
+    def newest(self, runner: Runner) -> str | None:
+        """The checkpoint that holds the weights as they are now; None if none does. Between two steps."""
+        return self._saved_path if self._saved_iter == runner.iter else None
+
+    def save_epoch(self, runner: Runner) -> str:
+        """Write a checkpoint between two epochs, where it takes only the main process.
+
+        Returns:
+            str: The file.
+        """
+        path = self.file_backend.join_path(self.out_dir, MID_EPOCH)
+        self._save(runner, path, meta=dict(epoch=runner.epoch, iter=runner.iter))
         return path
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -166,6 +182,7 @@ class CheckpointHook(EngineCheckpointHook):
             with write_atomically(Path(runner.work_dir, 'last_checkpoint')) as partial:
                 partial.write_text(path)
         self._saved_at = time.monotonic()
+        self._saved_iter, self._saved_path = kwargs['meta']['iter'], path
 
     def _remove(self, path: str) -> None:
         if self.file_backend.isfile(path):

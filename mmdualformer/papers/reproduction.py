@@ -2,7 +2,6 @@
 
 import functools
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from shlex import join, quote
 
 from mmengine.config import Config
 
+from mmdualformer import processes, signals
 from mmdualformer.commands import translate
 from mmdualformer.configs import merge_options, parse_options
 from mmdualformer.errors import UserError
@@ -125,7 +125,9 @@ def run_steps(steps: Sequence[Step]) -> None:
     for number, step in enumerate(steps, 1):
         command = translate(step.command)
         print(f'== {number}/{len(steps)} {step.title}\n{command}', flush=True)
-        status = subprocess.run(['bash', '-c', command], env={**os.environ, 'PATH': path}).returncode
+        status = processes.run(['bash', '-c', command], PATH=path)
+        if signals.received():
+            sys.exit(status)
         if status != 0 and step.reports:
             print(f'{step.title!r} ended with status {status}; going on', flush=True)
         elif status != 0:

@@ -1,0 +1,108 @@
+import os
+import signal
+import subprocess
+
+from mmaction.registry import HOOKS
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmdualformer import signals
+from mmdualformer.errors import describe
+
+from .agreement import Agreement
+from .checkpoint_hook import CheckpointHook, has_updated
+
+SCONTROL_LIMIT = 20  # seconds
+
+
+@HOOKS.register_module()
+class InterruptionHook(Hook):
+    """Ends a run on a signal, with a checkpoint from which ``--resume`` goes on.
+
+    SIGTERM, SIGINT (Ctrl-C), SIGHUP and SIGUSR1 let the step end. All processes end at the same one, also where the
+    signal came to one of them. A second signal ends a process at once. Where the config has no ``CheckpointHook`` of
+    ours, nothing is written.
+
+    Args:
+        requeue (bool): On SIGUSR1, in a job of Slurm, queue the job again with ``scontrol requeue``. The exit status is
+            then 0. On SIGTERM never: Slurm itself queues again what it preempts, and ``scancel`` sends SIGTERM too.
+            Defaults to True.
+    """
+
+    priority = 'LOWEST'  # what the others do in a step belongs to it
+
+    def __init__(self, requeue: bool = True) -> None:
+        self.requeue = requeue
+
+    def before_train(self, runner: Runner) -> None:
+        """From now on there is something to save."""
+        self._agreement = Agreement()
+        self._checkpoints = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+        signals.defer()
+        if not is_main_process():
+            signals.explain(None)
+
+    def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
+        """Write a checkpoint and end, if a process was told to."""
+        number = self._agreement.reached(signals.received())
+        if not number or not has_updated(runner):
+            return
+        path = self._checkpoints.save_now(runner) if self._checkpoints else None
+        status = [self._tell(number, path) if is_main_process() else 0]
+        broadcast_object_list(status)  # and nobody ends before the main process is done
+        signals.end(status[0])
+
+    def before_val(self, runner: Runner) -> None:
+        """Let a signal end the process at once, also where it waits for another, unless it has to save."""
+        path = self._checkpoints.newest(runner) if self._checkpoints else None
+        self._path, self._must_save = path, path is None and self._checkpoints is not None
+        signals.explain(_where(path) if is_main_process() else None)
+        # the main process may have to save, or to queue its job again
+        signals.defer(not is_main_process() or self._must_save or 'SLURM_JOB_ID' in os.environ)
+        self._end(runner)
+
+    def after_val_iter(self, runner: Runner, *args, **kwargs) -> None:
+        """Write what is not yet saved and end, if this process was told to."""
+        self._end(runner)
+
+    def after_val(self, runner: Runner) -> None:
+        """Go back to training."""
+        signals.defer()
+
+    def _end(self, runner: Runner) -> None:
+        """In validation the main process ends alone, as what it saves takes no other, and then the others do.
+
+        What comes to one of the others only waits for the next step of training.
+        """
+        number = signals.received()
+        if number and is_main_process():
+            path = self._checkpoints.save_epoch(runner) if self._checkpoints and self._must_save else self._path
+            signals.end(self._tell(number, path))
+        elif signals.may_end():
+            signals.end(128 + number)
+
+    def _tell(self, number: int, path: str | None) -> int:
+        """Queue the job again if that is to be, say what has happened, and give the exit status."""
+        status, words = 128 + number, _where(path)
+        job = os.environ.get('SLURM_JOB_ID')
+        if self.requeue and number == signal.SIGUSR1 and job:
+            fault = _requeue(job)
+            words += f'; job {job} is queued again' if fault is None else f'; job {job} is not queued again: {fault}'
+            status = 0 if fault is None else status
+        signals.explain(words)
+        signals.say_first(number)
+        return status
+
+
+def _where(path: str | None) -> str:
+    return f'; {path} holds all that was trained, and --resume goes on from it' if path else '; nothing was saved'
+
+
+def _requeue(job: str) -> str | None:
+    """Have Slurm queue a job again, and give what is against it."""
+    try:
+        result = subprocess.run(['scontrol', 'requeue', job], capture_output=True, text=True, timeout=SCONTROL_LIMIT)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return describe(error)
+    return None if result.returncode == 0 else describe(RuntimeError(result.stderr or f'status {result.returncode}'))

@@ -1,0 +1,102 @@
+"""Processes that start others: what comes to one reaches the other, and none is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+from mmdualformer import signals
+from mmdualformer.errors import UserError
+
+PARENT = 'MMDUALFORMER_PARENT'  # environment: the process that this one must not outlive
+TICK = 1.0  # seconds between two looks at it
+
+
+def end_with_launcher() -> None:
+    """Have this process end when the one that launched it ends, however that ends; not where a user started it."""
+    parent = int(os.environ.get(PARENT, 0))
+    if not parent and {'TORCHELASTIC_RUN_ID', 'OMPI_COMM_WORLD_RANK'} & set(os.environ):  # launchers of others
+        parent = os.getppid()
+    if not parent:
+        return
+    if parent == os.getppid():
+        signals.end_with_parent()
+    threading.Thread(target=_watch, args=(parent,), name='launcher', daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    is_direct = parent == os.getppid()
+    while os.getppid() == parent if is_direct else exists(parent):
+        time.sleep(TICK)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def exists(process: int) -> bool:
+    """Whether there is a process of this number on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        pass
+    return True
+
+
+def run(command: Sequence[str], **env: str) -> int:
+    """Run a command to its end, and pass on to it the signals that come meanwhile.
+
+    The command ends when this process does.
+
+    Args:
+        command (sequence): The program and its arguments.
+        **env (str): Environment variables to set.
+
+    Returns:
+        int: Exit status, 128 and the number of the signal that killed it.
+    """
+    process: subprocess.Popen | None = None
+
+    def forward(number: int, frame: object) -> None:
+        signals.note(number)
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+
+    heard = [stop for stop in signals.STOPS if signal.getsignal(stop) is not signal.SIG_IGN]
+    before = {stop: signal.signal(stop, forward) for stop in heard}
+    signals.defer()
+    try:
+        with signals.said_once():
+            process = subprocess.Popen(command, env={**os.environ, **env, PARENT: str(os.getpid())})
+            if signals.received():
+                process.send_signal(signals.received())
+            status = process.wait()
+    finally:
+        signals.defer(False)
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
+    return 128 - status if status < 0 else status
+
+
+def report(message: str) -> None:
+    """Print what went wrong as one line on stderr, or, under torchrun, have the launcher print it, once for all."""
+    if os.environ.get('TORCHELASTIC_ERROR_FILE'):
+        get_error_handler().record_exception(UserError(message))
+    else:
+        print(f'error: {message}', file=sys.stderr, flush=True)
+
+
+def is_first(launcher: str) -> bool:
+    """Whether this is the first process of a run, before the processes know each other.
+
+    Args:
+        launcher (str): ``'pytorch'``, ``'slurm'`` or ``'mpi'``, or ``'none'`` for a single process.
+    """
+    rank = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}.get(launcher)
+    return rank is None or os.environ.get(rank, '0') == '0'
