@@ -123,6 +123,17 @@ def _distribute(_: list[str]) -> bool:
         dist.destroy_process_group()
 
 
+def _listens(_: list[str]) -> bool:
+    import importlib
+
+    import psutil
+
+    rendezvous = importlib.import_module('torch.distributed.rendezvous')  # a function of that name hides it
+    store = rendezvous.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False)
+    sockets = psutil.Process().net_connections('tcp')
+    return {s.laddr.ip for s in sockets if s.status == 'LISTEN' and s.laddr.port == store.port} == {'127.0.0.1'}
+
+
 def _amp(_: list[str]) -> bool:
     import torch
     from mmaction.registry import OPTIM_WRAPPERS
@@ -307,6 +318,7 @@ FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('load_checkpoints_weights_only', "torch refuses mmengine's own checkpoints", _checkpoints),
     ('find_our_configs', 'mmengine finds configs of its own packages only', _our_configs),
     ('distribute_on_cpu', 'mmengine sets a CUDA device where there is none', _distribute),
+    ('listen_where_told', 'torchrun listens on all interfaces', _listens),
     ('FiniteAmpOptimWrapper', 'mmengine refuses mixed precision on a CPU', _amp),
     ('resume_without_running_configs', 'mmengine runs the config in a checkpoint', _resume),
     ('refuse_weights_of_other_kinds', 'mmengine loads complex weights as real ones', _other_weights),
