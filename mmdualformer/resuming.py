@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmdualformer.errors import UserError
-from mmdualformer.weights import load_safely, read_progress
+from mmdualformer.weights import check_state_of_training, load_safely, read_progress
 
 
 class Newest(NamedTuple):
@@ -47,7 +47,7 @@ def find_newest(work_dir: str) -> Newest:
             found.append((progress['iter'], path.stat().st_mtime, str(path)))
     for _, _, path in sorted(found, reverse=True):
         try:
-            load_safely(path)
+            check_state_of_training(load_safely(path), path)
             return Newest(path, passed_over)
         except UserError as error:
             passed_over.append(str(error))
