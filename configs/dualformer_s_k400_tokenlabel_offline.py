@@ -16,6 +16,6 @@ train_pipeline = [
         num_classes=_base_.k400.num_classes,
         map_size=(16, 7, 7),
     ),
-    dict(_base_.pack[-1], algorithm_keys=('token_logits',)),
+    dict(_base_.pack_inputs, algorithm_keys=('token_logits',)),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

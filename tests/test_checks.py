@@ -172,6 +172,32 @@ def test_datasets_under_wrappers_are_checked(cfg):
         check_datasets(cfg, LOADERS)
 
 
+class TestWarnings:
+    def test_complete_data_has_none(self, cfg, motion_root):
+        assert check_datasets(cfg, LOADERS) == []
+
+    def test_classes_without_a_clip(self, cfg, tmp_path):
+        """In all training lists together; those of the validation may be few."""
+        for name, lines in (('a.txt', 'a.mp4 0\nb.mp4 3\n'), ('b.txt', 'c.mp4 7\n'), ('val.txt', 'd.mp4 1\n')):
+            (tmp_path / name).write_text(lines)
+        inner = dict(cfg.train_dataloader.dataset)
+        datasets = [dict(inner, ann_file=str(tmp_path / name)) for name in ('a.txt', 'b.txt')]
+        cfg.train_dataloader.dataset = dict(type='ConcatDataset', datasets=datasets)
+        cfg.val_dataloader.dataset.ann_file = str(tmp_path / 'val.txt')
+        (warning,) = check_datasets(cfg, LOADERS)
+        lists = f'{tmp_path}/a.txt, {tmp_path}/b.txt'
+        assert warning == f'5 of model.cls_head.num_classes=8 classes have no clip in {lists}: 1, 2, 4, 5, 6'
+        cfg.model.cls_head.num_classes = 20
+        assert check_datasets(cfg, LOADERS)[0].endswith(': 1, 2, 4, 5, 6, 8, 9, 10, 11, 12 and 7 more')
+
+    def test_labels_that_are_all_the_same(self, cfg, tmp_path):
+        (tmp_path / 'list.txt').write_text('a.mp4 3\nb.mp4 3\n')
+        cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'list.txt')
+        assert check_datasets(cfg, LOADERS) == [
+            f'all 2 labels of {tmp_path}/list.txt are 3: there is nothing to tell apart'
+        ]
+
+
 class TestImageFolder:
     @pytest.fixture
     def cfg(self, tmp_path):

@@ -80,6 +80,13 @@ def test_not_finite(write, log, tmp_path):
     assert 'epoch_2.pth' in log[0] and 'NaN' in log[0]
 
 
+def test_not_finite(write, tmp_path):
+    older = write('epoch_1.pth', 10)
+    newest = write('epoch_2.pth', 20, state_dict=dict(weight=torch.tensor([float('nan')])))
+    reason = f'checkpoint {newest!r} cannot be used: state_dict.weight holds NaN or infinity; take one from before'
+    assert find_newest(str(tmp_path)) == (older, [reason])
+
+
 def test_none_loads(write, tmp_path):
     """Then training does not begin anew without a word."""
     damage(write('epoch_2.pth', 20))

@@ -2,10 +2,8 @@
 # [init, how frames are sampled, decode, *crop, *pack]. Messages name a clip by its file, which is packed for that.
 init = dict(type='VideoInit')
 decode = dict(type='VideoDecode')
-pack = [
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs', meta_keys=('filename', 'img_shape', 'img_key', 'video_id', 'timestamp')),
-]
+pack_inputs = dict(type='PackActionInputs', meta_keys=('filename', 'img_shape', 'img_key', 'video_id', 'timestamp'))
+pack = [dict(type='FormatShape', input_format='NCTHW'), pack_inputs]
 
 # Crops to train on, of 224 x 224 pixels.
 random_resized_crop = [
