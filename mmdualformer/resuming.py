@@ -7,7 +7,7 @@ from mmengine.logging import print_log
 
 from mmdualformer.errors import UserError
 from mmdualformer.finite import refuse_non_finite_state
-from mmdualformer.weights import load_safely, read_progress
+from mmdualformer.weights import check_state_of_training, load_safely, read_progress
 
 
 def find_newest(work_dir: str) -> str | None:
@@ -38,7 +38,9 @@ def find_newest(work_dir: str) -> str | None:
             found.append((progress['iter'], path.stat().st_mtime, str(path)))
     for _, _, newest in sorted(found, reverse=True):
         try:
-            refuse_non_finite_state(load_safely(newest), newest)
+            checkpoint = load_safely(newest)
+            check_state_of_training(checkpoint, newest)
+            refuse_non_finite_state(checkpoint, newest)
         except UserError as error:
             passed_over.append(str(error))
             continue

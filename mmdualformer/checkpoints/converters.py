@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mmdualformer.compat.engine import kind_of_numbers
 from mmdualformer.errors import UserError
 from mmdualformer.version import __version__
 from mmdualformer.weights import write_weights
@@ -61,7 +62,7 @@ def check_shapes(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], mo
         model (str): The model's name, for the message.
 
     Raises:
-        UserError: A tensor is missing, unknown or of another shape.
+        UserError: A tensor is missing, unknown, or of another shape or kind of numbers.
     """
     for name in wanted:
         if name not in weights:
@@ -71,6 +72,8 @@ def check_shapes(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], mo
                 f'the checkpoint looks like {model} but its {name} has shape {tuple(weights[name].shape)}, '
                 f'not {tuple(wanted[name].shape)}'
             )
+        if kind_of_numbers(weights[name]) != kind_of_numbers(wanted[name]):
+            raise UserError(f'the checkpoint looks like {model} but its {name} is of {weights[name].dtype}')
     unknown = [name for name in weights if name not in wanted]
     if unknown:
         raise UserError(

@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor
 
+from mmdualformer.compat.engine import kind_of_numbers
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
 from mmdualformer.weights import read_weights
@@ -42,6 +43,8 @@ def inflate(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict
                 value = value.expand(-1, -1, target.shape[2], -1, -1) / target.shape[2]
         if value.shape != target.shape:
             raise UserError(f'{name} of shape {tuple(weights[name].shape)} cannot be inflated to {tuple(target.shape)}')
+        if kind_of_numbers(value) != kind_of_numbers(target):
+            raise UserError(f'{name} of {value.dtype} cannot become one of {target.dtype}')
         inflated[name] = value
     return inflated
 

@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn as nn
 from mmaction.apis import init_recognizer
+from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.hub import get_config
 from mmengine.registry import MODELS as ENGINE_MODELS
 from mmengine.registry import TRANSFORMS as ENGINE_TRANSFORMS
 from mmengine.registry import WEIGHT_INITIALIZERS
 
 from mmdualformer.datasets.wrappers import iterate_configs
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, describe
 from mmdualformer.finite import refuse_non_finite
-from mmdualformer.weights import load_checked, load_safely
+from mmdualformer.weights import check_fit, load_checked, load_safely, tensors_of
 
 KEY = 'recognizer'  # in the checkpoint's meta
 
@@ -93,13 +96,12 @@ def load_recognizer(path: str, device: str | torch.device = 'cpu', cfg: Config |
         return _load_described(path, device)
     model = init_recognizer(cfg, device=device)
     meta = {} if path == 'none' else load_checked(model, path)
-    model.dataset_meta = meta.get('dataset_meta') or {}
-    return model
+    return _name_classes(model, meta, path)
 
 
 def _load_described(path: str, device: str | torch.device) -> nn.Module:
     checkpoint = load_safely(path)
-    meta = checkpoint.get('meta', {}) if isinstance(checkpoint, Mapping) else {}
+    meta = checkpoint.get('meta', {})
     described = meta.get(KEY) if isinstance(meta, Mapping) else None
     if not isinstance(described, Mapping) or not {'model', 'test_pipeline'} <= described.keys():
         raise UserError(f'checkpoint {path!r} does not say what its model is; give its config too')
@@ -111,6 +113,22 @@ def _load_described(path: str, device: str | torch.device) -> nn.Module:
     unknown = sorted(set(_types(described)) - known)
     if unknown:  # a registry would import it, and the package of a scope
         raise UserError(f'checkpoint {path!r} asks for {unknown[0]!r}, which no registry knows')
+    try:
+        model = _build_described(described, device)
+    except Exception as error:  # of whatever the description names
+        raise UserError(f'checkpoint {path!r} describes a model that cannot be built: {describe(error)}') from None
+    weights = tensors_of(checkpoint.get('state_dict', {}), path)
+    others = sorted(weights.keys() ^ model.state_dict().keys())
+    if others:
+        raise UserError(f'checkpoint {path!r} has other weights than the model that it describes, first {others[0]}')
+    check_fit(model, weights, path, owner='the model that it describes')
+    refuse_non_finite(weights, path)
+    model.load_state_dict(weights)
+    return _name_classes(model, meta, path)
+
+
+def _build_described(described: Mapping, device: str | torch.device) -> nn.Module:
+    """Build the model of a description, and once the transforms, which inference will build."""
     pipeline = described['test_pipeline']
     cfg = Config(
         dict(
@@ -121,13 +139,24 @@ def _load_described(path: str, device: str | torch.device) -> nn.Module:
         )
     )
     model = init_recognizer(cfg, device=device)
-    missing, unexpected = model.load_state_dict(checkpoint.get('state_dict', {}), strict=False)
-    if missing or unexpected:
-        raise UserError(
-            f'checkpoint {path!r} has other weights than the model that it describes, first {(missing + unexpected)[0]}'
-        )
-    refuse_non_finite(checkpoint['state_dict'], path)
-    model.dataset_meta = meta.get('dataset_meta', {})
+    if not isinstance(model, BaseRecognizer):
+        raise TypeError(f'a {type(model).__name__} recognizes nothing')
+    Compose(cfg.test_pipeline)
+    return model
+
+
+def _name_classes(model: Any, meta: Mapping, path: str) -> nn.Module:
+    """Give a recognizer the names of its classes that its checkpoint has.
+
+    Raises:
+        UserError: They are more than the recognizer has.
+    """
+    data = meta.get('dataset_meta') or {}
+    names = data.get('classes') or ()
+    classes = getattr(getattr(model, 'cls_head', None), 'num_classes', None)
+    if classes is not None and len(names) > classes:
+        raise UserError(f'checkpoint {path!r} names {len(names)} classes, its model has {classes}')
+    model.dataset_meta = data
     return model
 
 

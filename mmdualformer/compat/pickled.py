@@ -5,7 +5,6 @@ a pointer out of it. The stand-ins only keep what they are given. What they kept
 read, and made into an array or number of its own.
 """
 
-import copyreg
 import math
 import pickle
 import re
@@ -24,16 +23,18 @@ _MOST_AXES = 32  # of an array of numpy 1
 class Pickled:
     """Keeps the arguments and the state that a file gives to the class it stands for."""
 
+    args: tuple = ()
+    state: Any = None
+
     def __init__(self, *args: Any) -> None:
         self.args = args
-        self.state: Any = None
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
     def __reduce__(self) -> tuple:  # what is written again, or copied, is the real thing
         make, args, *rest = self.resolve().__reduce_ex__(2)
-        if make is copyreg.__newobj__:  # type: ignore[attr-defined]  # refused for the class of another object
+        if make.__name__ == '__newobj__':  # refused for the class of another object
             make, *args = args
         return make, tuple(args), *rest
 

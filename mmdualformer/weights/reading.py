@@ -88,7 +88,7 @@ def check_form(content: object, path: str) -> dict:
     if content.get('meta', 0) is None:
         content['meta'] = {}
     meta = content.get('meta', {})
-    if isinstance(meta, Tensor):  # a weight of that name
+    if weights is content and isinstance(meta, Tensor):  # a weight of that name
         return content
     if not isinstance(meta, Mapping):
         raise UserError(f'checkpoint {path!r} has a meta that is a {type(meta).__name__}, not a dict')

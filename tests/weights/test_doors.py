@@ -1,0 +1,80 @@
+"""What is wrong with a checkpoint is one line, whichever door it comes in by, and nothing in it runs."""
+
+import copy
+import logging
+import pickle
+import warnings
+
+import pytest
+import torch
+
+from mmdualformer.errors import UserError
+from tests.helpers import assert_one_line
+from tests.weights.constructions import CONFIG, CONSTRUCTIONS, CONVERTERS, DOORS, EVERY, good_checkpoint, write
+
+
+@pytest.fixture(scope='module')
+def good(tmp_path_factory) -> dict:
+    """A checkpoint that is right."""
+    return good_checkpoint(tmp_path_factory.mktemp('good'))
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    """MMEngine warns of what it passes over."""
+    logging.disable(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize('name', CONSTRUCTIONS)
+def test_each_door(good, tmp_path, name):
+    change, refusing = CONSTRUCTIONS[name]
+    checkpoint = copy.deepcopy(good)
+    change(checkpoint)
+    path = write(checkpoint, tmp_path / 'model.pth')
+    # what reading refuses no door takes, as all read alike
+    doors = ('read', 'progress', 'mmaction', 'resume') if refusing == EVERY else DOORS
+    for door in doors:
+        if door in refusing | CONVERTERS:
+            with pytest.raises(UserError) as error:
+                DOORS[door](path, tmp_path)
+            assert '\n' not in str(error.value) and len(str(error.value)) < 500
+        else:
+            DOORS[door](path, tmp_path)
+
+
+@pytest.mark.parametrize('name', ['array called', 'array of objects', 'dtype becomes one of fields', 'code'])
+def test_torch_alone_makes_nothing_of_them(good, tmp_path, name):
+    """What stands in for numpy's classes does so in each weights-only reading."""
+    checkpoint = copy.deepcopy(good)
+    CONSTRUCTIONS[name][0](checkpoint)
+    path = write(checkpoint, tmp_path / 'model.pth')
+    try:
+        content = torch.load(path)
+    except pickle.UnpicklingError:
+        return
+    with pytest.raises(pickle.UnpicklingError):
+        torch.save(content, tmp_path / 'again.pth')
+
+
+@pytest.mark.parametrize('name', ['meta list', 'array called', 'hub None', 'optimizer group size', 'weight sparse'])
+def test_training_says_it_in_one_line(good, fork_tool, data_options, tmp_path, name):
+    checkpoint = copy.deepcopy(good)
+    del checkpoint['meta']['dataset_meta']  # others than the data's
+    CONSTRUCTIONS[name][0](checkpoint)
+    path = write(checkpoint, tmp_path / 'model.pth')
+    result = fork_tool(
+        'tools/train.py', CONFIG, '--resume', path, '--work-dir', tmp_path, '--cfg-options', *data_options
+    )
+    assert_one_line(result, f'checkpoint {path!r}')
+
+
+@pytest.mark.parametrize('name', ['array of objects', 'description of code', 'weight meta', 'dataset_meta number'])
+def test_recognizing_says_it_in_one_line(good, fork_tool, clip_file, tmp_path, name):
+    checkpoint = copy.deepcopy(good)
+    CONSTRUCTIONS[name][0](checkpoint)
+    write(checkpoint, tmp_path / 'model.pth')
+    assert_one_line(fork_tool('tools/recognize.py', 'model.pth', clip_file), "checkpoint 'model.pth'")
