@@ -136,5 +136,5 @@ def test_safetensors_of_others_are_weights(tmp_path):
     save_file(dict(a=torch.ones(2)), tmp_path / 'model.safetensors')
     assert load_safely(str(tmp_path / 'model.safetensors'))['meta'] == {}
     save_file(dict(a=torch.ones(2)), tmp_path / 'model.safetensors', dict(meta='[' * 100_000))
-    with pytest.raises(UserError, match='RecursionError|JSONDecodeError'):
+    with pytest.raises(UserError, match=r'RecursionError|JSONDecodeError'):
         load_safely(str(tmp_path / 'model.safetensors'))
