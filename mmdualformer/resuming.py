@@ -13,10 +13,14 @@ from mmdualformer.weights import check_state_of_training, load_safely, read_prog
 def find_newest(work_dir: str) -> str | None:
     """Find the checkpoint of a work dir that got furthest, can be loaded and holds neither NaN nor infinity.
 
-    Files that hold no state of training, such as the best of a run, are not looked at.
+    Files that hold no state of training, such as the best of a run, are not looked at. The log says which others are
+    passed over.
 
     Args:
         work_dir (str): Its ``last_checkpoint`` may name a file of another folder, which is looked into too.
+
+    Returns:
+        str or None: The path; None if there are no checkpoints.
 
     Raises:
         UserError: There are checkpoints, and none can be loaded.
@@ -38,9 +42,9 @@ def find_newest(work_dir: str) -> str | None:
             found.append((progress['iter'], path.stat().st_mtime, str(path)))
     for _, _, newest in sorted(found, reverse=True):
         try:
-            content = load_safely(newest)
-            check_state_of_training(content, newest)
-            refuse_non_finite_state(content, newest)
+            checkpoint = load_safely(newest)
+            check_state_of_training(checkpoint, newest)
+            refuse_non_finite_state(checkpoint, newest)
         except UserError as error:
             passed_over.append(str(error))
             continue

@@ -281,9 +281,13 @@ class TestBadInput:
 
     def test_classes_in_another_order(self, fork_tool, data_options, motion_root, tmp_path):
         classes = (motion_root / 'label_map.txt').read_text().splitlines()
-        meta = dict(dataset_meta=dict(classes=[classes[1], classes[0], *classes[2:]]))
+        meta = dict(epoch=1, iter=1, dataset_meta=dict(classes=[classes[1], classes[0], *classes[2:]]))
+        state = dict(
+            optimizer=dict(state={}, param_groups=[]),
+            message_hub=dict(log_scalars={}, runtime_info={}, resumed_keys={}),
+        )
         model = init_recognizer(str(CONFIG), device='cpu')
-        torch.save(dict(meta=meta, optimizer={}, message_hub={}, state_dict=model.state_dict()), tmp_path / 'model.pth')
+        torch.save(dict(meta=meta, state_dict=model.state_dict(), **state), tmp_path / 'model.pth')
         for tool in (('tools/test.py', CONFIG, 'model.pth'), ('tools/train.py', CONFIG, '--resume', 'model.pth')):
             result = fork_tool(*tool, '--work-dir', tmp_path, '--cfg-options', *data_options)
             assert_one_line(result, f'class {classes[0]!r} as label 0', 'trained with it as label 1')

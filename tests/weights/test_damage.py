@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from safetensors.torch import save_file
 
 from mmdualformer.errors import UserError
 from mmdualformer.weights import load_safely, read_progress, write_weights
@@ -115,3 +116,25 @@ def test_progress_of_what_is_no_training(tmp_path):
     assert read_progress(tmp_path / 'bare.pth') == dict(epoch=None, iter=None, can_resume=False)
     with pytest.raises(UserError, match='does not exist'):
         read_progress(tmp_path / 'no.pth')
+
+
+def test_safetensors_carry_tuples_and_refuse_what_is_no_plain_value(tmp_path):
+    path = tmp_path / 'model.safetensors'
+    tied = torch.ones(2, 3)
+    weights = dict(a=tied, b=tied.t(), c=torch.ones(2, dtype=torch.bfloat16), d=torch.tensor(3))
+    write_weights(dict(state_dict=weights, meta=dict(scale=(-1, 256), steps=[(1,)])), path)
+    read = load_safely(str(path))
+    assert read['meta'] == dict(scale=(-1, 256), steps=[(1,)])
+    assert read['state_dict'].keys() == weights.keys()
+    assert all(torch.equal(read['state_dict'][name], value) for name, value in weights.items())
+    with pytest.raises(UserError, match='a set cannot be written'):
+        write_weights(dict(state_dict=weights, meta=dict(a={1})), path)
+    assert load_safely(str(path))['meta'] == read['meta']  # what was there stays
+
+
+def test_safetensors_of_others_are_weights(tmp_path):
+    save_file(dict(a=torch.ones(2)), tmp_path / 'model.safetensors')
+    assert load_safely(str(tmp_path / 'model.safetensors'))['meta'] == {}
+    save_file(dict(a=torch.ones(2)), tmp_path / 'model.safetensors', dict(meta='[' * 100_000))
+    with pytest.raises(UserError, match=r'RecursionError|JSONDecodeError'):
+        load_safely(str(tmp_path / 'model.safetensors'))

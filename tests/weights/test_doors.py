@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 
 from mmdualformer.errors import UserError
+from mmdualformer.weights import load_safely
 from tests.helpers import assert_one_line
 from tests.weights.constructions import CONFIG, CONSTRUCTIONS, CONVERTERS, DOORS, EVERY, good_checkpoint, write
 
@@ -69,6 +71,15 @@ def test_torch_alone_makes_nothing_of_them(good, tmp_path, name):
         return
     with pytest.raises(pickle.UnpicklingError):
         torch.save(content, tmp_path / 'again.pth')
+
+
+def test_statistics_of_a_file_are_not_taken(good, tmp_path):
+    before = dict(HistoryBuffer._statistics_methods)
+    checkpoint = copy.deepcopy(good)
+    CONSTRUCTIONS['history with statistics'][0](checkpoint)
+    history = load_safely(write(checkpoint, tmp_path / 'model.pth'))['message_hub']['log_scalars']['a']
+    assert type(history) is HistoryBuffer and history.statistics('mean').size == 1
+    assert HistoryBuffer._statistics_methods == before
 
 
 @pytest.mark.parametrize('name', ['meta list', 'array called', 'hub None', 'optimizer group size', 'weight sparse'])
