@@ -1,6 +1,5 @@
 import os
 import runpy
-import socket
 import subprocess
 import sys
 import traceback
@@ -11,7 +10,7 @@ import torch
 
 import mmdualformer  # noqa: F401  (registers the models)
 from mmdualformer.datasets.motion_clips import write_dataset
-from tests.helpers import REPO
+from tests.helpers import REPO, free_port
 
 torch.set_num_threads(1)  # two test processes share two cores
 
@@ -47,12 +46,9 @@ def run_tool(tmp_path):
     """Run a tool of the repository as its user does, in an empty folder; gives the finished process."""
 
     def run(*command, cwd=tmp_path, **env):
-        with socket.socket() as probe:
-            probe.bind(('127.0.0.1', 0))
-            port = str(probe.getsockname()[1])
         # the interpreter of this environment is what `python` means in the shell scripts
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-        environ = {**os.environ, 'PATH': path, 'PORT': port, 'OMP_NUM_THREADS': '1', **env}
+        environ = {**os.environ, 'PATH': path, 'PORT': free_port(), 'OMP_NUM_THREADS': '1', **env}
         program = 'bash' if str(command[0]).endswith('.sh') else sys.executable
         return subprocess.run(
             [program, str(REPO / command[0]), *map(str, command[1:])],

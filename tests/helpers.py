@@ -1,4 +1,5 @@
 import os
+import socket
 import struct
 from pathlib import Path
 
@@ -36,6 +37,13 @@ def assert_one_line(result, *parts: str, status: int = 1) -> None:
     assert 'UserError' not in errors[0]
     for part in parts:
         assert part in errors[0]
+
+
+def free_port() -> str:
+    """A port that no program listens on."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return str(probe.getsockname()[1])
 
 
 def build_backbone(cfg: Config) -> nn.Module:

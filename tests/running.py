@@ -86,6 +86,13 @@ class Running:
         assert not alive, alive
         return status
 
+    def kill(self) -> None:
+        """End what is left of it."""
+        with suppress(psutil.NoSuchProcess):
+            for process in (self.process, *self.process.children(recursive=True)):
+                process.kill()
+            os.waitpid(self.pid, 0)
+
 
 def _run(folder: Path, words: list[str], files: list[int], env: dict[str, str]) -> None:
     """Be the tool, in a fork."""

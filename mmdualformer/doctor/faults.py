@@ -217,9 +217,13 @@ def _no_last_checkpoint(_: list[str]) -> bool:
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'epoch_1.pth')
-        hub = dict(log_scalars={}, runtime_info={}, resumed_keys={})
-        optimizer = dict(state={}, param_groups=[])
-        torch.save(dict(meta=dict(epoch=1, iter=1), state_dict={}, optimizer=optimizer, message_hub=hub), path)
+        state: dict[str, dict] = dict(
+            meta=dict(epoch=1, iter=1),
+            state_dict={},
+            optimizer=dict(state={}, param_groups=[]),
+            message_hub=dict(log_scalars={}, runtime_info={}, resumed_keys={}),
+        )
+        torch.save(state, path)
         Path(folder, 'last_checkpoint').write_text(os.path.join(folder, 'epoch_2.pth'), encoding='utf-8')
         return find_latest_checkpoint(folder) == path
 

@@ -9,8 +9,7 @@ import psutil
 import pytest
 
 from mmdualformer.weights import load_safely
-from mmdualformer.work_dirs import LOCK
-from tests.helpers import REPO
+from tests.helpers import REPO, free_port
 from tests.running import Running
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
@@ -20,6 +19,8 @@ CONFIG = REPO / 'configs/dualformer_micro_motion.py'
 def train(data_options, tmp_path):
     """Start a long training; gives the running process when it has trained a step."""
 
+    runs: list[Running] = []
+
     def start(*options, processes=1, text='Epoch(train)', folder='run', **env):
         settings = [*data_options, 'default_hooks.logger.interval=1', 'train_cfg.max_epochs=10000', *options]
         arguments = ('--work-dir', tmp_path / 'work', '--cfg-options', *settings)
@@ -27,13 +28,23 @@ def train(data_options, tmp_path):
             run = Running(tmp_path / folder, 'tools/train.py', CONFIG, *arguments, **env)
         else:
             run = Running(
-                tmp_path / folder, 'tools/dist_train.sh', CONFIG, processes, *arguments, program='bash', PORT='0', **env
+                tmp_path / folder,
+                'tools/dist_train.sh',
+                CONFIG,
+                processes,
+                *arguments,
+                program='bash',
+                PORT=free_port(),
+                **env,
             )
+        runs.append(run)
         if text:
             run.wait_for(text)
         return run
 
-    return start
+    yield start
+    for run in runs:
+        run.kill()
 
 
 def assert_stopped(run: Running, name: str, words: str = '', file: str = 'mid_epoch.pth') -> None:
@@ -54,7 +65,6 @@ def test_a_signal_to_all_processes_of_a_terminal(number, train):
     run.send(number, to_group=True)
     assert run.end() == 128 + number
     assert_stopped(run, {signal.SIGINT: 'SIGINT (Ctrl-C)'}.get(number, signal.Signals(number).name))
-    assert (run.folder.parent / 'work' / LOCK).read_text() == ''
 
 
 @pytest.mark.parametrize('refuses', [False, True])
@@ -83,10 +93,11 @@ def test_validation_ends_and_what_is_not_saved_is_saved(interval, train):
 
 
 def test_a_signal_before_training(train):
-    run = train('train_dataloader.dataset.data_root=/nowhere', text=None)
-    run.send(signal.SIGTERM)  # it may be anywhere in its first second
-    assert run.end() in (143, -signal.SIGTERM, 1)
-    assert 'Traceback' not in run.output
+    """While the model is built, which is when the run's config is printed."""
+    run = train(text='work_dir = ')
+    run.send(signal.SIGTERM)
+    assert run.end() == 143
+    assert 'Traceback' not in run.output and 'stopped by SIGTERM' in run.stderr
 
 
 def test_two_processes(train, tmp_path):
@@ -111,9 +122,19 @@ def test_two_processes(train, tmp_path):
     assert_stopped(run, 'SIGUSR1')
 
 
+def test_a_process_that_hangs(train):
+    """The others print where they wait, say which one it is, and the run fails."""
+    run = train('default_hooks.stall.limit_minutes=0.05', processes=2)
+    next(process for process in run.process.children() if process.environ()['RANK'] == '1').suspend()
+    assert run.end() == 1
+    assert 'rank 0 waits since ' in run.stderr and 'MainThread:' in run.stderr and 'tools/train.py' in run.stderr
+    (line,) = [line for line in run.stderr.splitlines() if 'error' in line]
+    assert line.startswith('error: no step has ended for 3 s, and rank 1 does not answer')
+
+
 def test_a_killed_launcher_leaves_nothing_behind(train):
     run = train('train_dataloader.num_workers=1', processes=2)
-    assert len(run.started) == 4
+    assert len(run.started) > 2  # data workers too
     run.send(signal.SIGKILL)
     assert run.end() == -signal.SIGKILL
     run = train(folder='again')  # in the same work dir, at once
