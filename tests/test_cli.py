@@ -13,6 +13,12 @@ from tests.helpers import REPO, assert_one_line
 TOOLS = sorted(path.relative_to(REPO) for path in (REPO / 'tools').rglob('*.py'))
 
 
+@pytest.fixture(autouse=True)
+def deaf(monkeypatch):
+    """In this process pytest hears the signals."""
+    monkeypatch.setattr(cli.signals, 'listen', lambda: None)
+
+
 @pytest.mark.parametrize('number', [errno.ENOSPC, errno.EROFS, errno.EACCES])
 def test_what_cannot_be_written_is_one_line(number, capsys):
     def main() -> None:
