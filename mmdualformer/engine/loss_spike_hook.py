@@ -16,16 +16,19 @@ from .diagnosis import iterate_samples, name_clips
 class LossSpikeHook(Hook):
     """Warns of a loss that jumps far above those before it, at most once an epoch.
 
-    A spike is a loss of ``factor`` times the median of the last ``window`` ones, and of twice the largest of them, so
-    that a model that has almost no loss left causes no alarm. The loss is that of the first process, as in the log.
+    A spike is a loss of ``factor`` times the median of the last ``window`` ones, and of ``least``, as a model that has
+    almost no loss left has clips that are ten times worse than others. The loss is that of the first process, as in the
+    log.
 
     Args:
         factor (float): How many times the median. Defaults to 10.
         window (int): Losses that are looked back at. Defaults to 50.
+        least (float): A loss below it is no spike. Defaults to 0.5.
     """
 
-    def __init__(self, factor: float = 10.0, window: int = 50) -> None:
+    def __init__(self, factor: float = 10.0, window: int = 50, least: float = 0.5) -> None:
         self.factor = factor
+        self.least = least
         self._losses: deque[float] = deque(maxlen=window)
         self._has_warned = False
 
@@ -42,7 +45,7 @@ class LossSpikeHook(Hook):
             return
         if not self._has_warned and len(self._losses) == self._losses.maxlen:
             median = statistics.median(self._losses)
-            if loss > self.factor * median and loss > 2 * max(self._losses):
+            if loss > self.factor * median and loss >= self.least:
                 self._has_warned = True
                 runner.logger.warning(
                     f'the loss jumps to {loss:.4g} at step {runner.iter + 1}, epoch {runner.epoch + 1}, from a '

@@ -17,7 +17,9 @@ KILLS = 100
 @pytest.mark.slow
 def test_any_moment(fork_tool, motion_root, tmp_path):
     """Checkpoints are written after each step, so many of the moments are within a write."""
-    config = write_config(tmp_path, motion_root, 'dualformer_micro_motion.py', 'train_cfg = dict(max_epochs=40)')
+    config = write_config(
+        tmp_path, motion_root, 'dualformer_micro_motion.py', 'train_cfg = dict(max_epochs=40, val_interval=40)'
+    )
     train = 'tools/train.py', config, '--seed', 5, '--work-dir'
     started = time.monotonic()
     assert fork_tool(*train, 'whole', *options(0)).returncode == 0
