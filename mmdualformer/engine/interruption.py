@@ -1,6 +1,8 @@
 import os
+import re
 import signal
 import subprocess
+from contextlib import suppress
 
 from mmaction.registry import HOOKS
 from mmengine.dist import broadcast_object_list, is_main_process
@@ -25,9 +27,9 @@ class InterruptionHook(Hook):
     ours, nothing is written.
 
     Args:
-        requeue (bool): On SIGUSR1, in a job of Slurm, queue the job again with ``scontrol requeue``. The exit status is
-            then 0. On SIGTERM never: Slurm itself queues again what it preempts, and ``scancel`` sends SIGTERM too.
-            Defaults to True.
+        requeue (bool): In a job of Slurm, queue the job again with ``scontrol requeue`` on SIGUSR1, and on SIGTERM if
+            another job is to take its place. The exit status is then 0. A job that is cancelled, or whose time is
+            over, is not queued again. Defaults to True.
     """
 
     priority = 'LOWEST'  # what the others do in a step belongs to it
@@ -86,7 +88,7 @@ class InterruptionHook(Hook):
         """Queue the job again if that is to be, say what has happened, and give the exit status."""
         status, words = 128 + number, _where(path)
         job = os.environ.get('SLURM_JOB_ID')
-        if self.requeue and number == signal.SIGUSR1 and job:
+        if self.requeue and job and (number == signal.SIGUSR1 or (number == signal.SIGTERM and _is_preempted(job))):
             fault = _requeue(job)
             words += f'; job {job} is queued again' if fault is None else f'; job {job} is not queued again: {fault}'
             status = 0 if fault is None else status
@@ -99,10 +101,25 @@ def _where(path: str | None) -> str:
     return f'; {path} holds all that was trained, and --resume goes on from it' if path else '; nothing was saved'
 
 
+def _is_preempted(job: str) -> bool:
+    """Whether Slurm gives a job time to end before another takes its place.
+
+    It queues again what runs when that time is over, and takes what ends before for failed.
+    """
+    with suppress(OSError, subprocess.TimeoutExpired):
+        shown = _scontrol('show', 'job', job).stdout
+        return 'JobState=RUNNING' in shown and re.search(r'\bPreemptTime=[0-9]', shown) is not None
+    return False
+
+
 def _requeue(job: str) -> str | None:
     """Have Slurm queue a job again, and give what is against it."""
     try:
-        result = subprocess.run(['scontrol', 'requeue', job], capture_output=True, text=True, timeout=SCONTROL_LIMIT)
+        result = _scontrol('requeue', job)
     except (OSError, subprocess.TimeoutExpired) as error:
         return describe(error)
     return None if result.returncode == 0 else describe(RuntimeError(result.stderr or f'status {result.returncode}'))
+
+
+def _scontrol(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(['scontrol', *arguments], capture_output=True, text=True, timeout=SCONTROL_LIMIT)

@@ -80,6 +80,22 @@ def test_a_notice_of_slurm_queues_the_job_again(refuses, train, tmp_path):
     assert_stopped(run, 'SIGUSR1', f'; job 77 is {"not queued again: not allowed" if refuses else "queued again"}')
 
 
+@pytest.mark.parametrize('state', ['RUNNING', 'COMPLETING'])
+def test_a_job_in_whose_place_another_comes_is_queued_again(state, train, tmp_path):
+    """Slurm asks for its end, and takes it for failed if it ends; a cancelled job is asked in the same way."""
+    scontrol = tmp_path / 'bin' / 'scontrol'
+    scontrol.parent.mkdir()
+    shown = f'JobState={state} PreemptEligibleTime=2026-11-27T15:57:00 PreemptTime=2026-11-27T15:59:39'
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\necho "{shown}"\n')
+    scontrol.chmod(scontrol.stat().st_mode | stat.S_IEXEC)
+    run = train(SLURM_JOB_ID='77', PATH=f'{scontrol.parent}:{os.environ["PATH"]}')
+    run.send(signal.SIGTERM)
+    is_preempted = state == 'RUNNING'
+    assert run.end() == (0 if is_preempted else 143)
+    assert (tmp_path / 'asked').read_text().splitlines() == ['show job 77', 'requeue 77'][: 1 + is_preempted]
+    assert_stopped(run, 'SIGTERM', '; job 77 is queued again' if is_preempted else '')
+
+
 @pytest.mark.parametrize('interval', [1, 5])
 def test_validation_ends_and_what_is_not_saved_is_saved(interval, train):
     options = ('val_dataloader.batch_size=1', f'default_hooks.checkpoint.interval={interval}')
