@@ -77,7 +77,8 @@ class ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with one line and exit status 2."""
         message = re.sub(r'^argument (-\S+): ', r'\1 ', message)
-        self.exit(2, f'error: {message}; see {self.prog} --help\n')
+        processes.report(f'{message}; see {self.prog} --help')
+        self.exit(2)
 
     def _end_values(self, args: list[str]) -> list[str]:
         """Put what ends an option's values before the first argument that is none of them."""
@@ -280,12 +281,25 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
+def _explain(error: Exception) -> Exception:
+    """What processes of Slurm and MPI say to each other's end, or to a port that is taken; torchrun says so itself."""
+    lost = re.search(r'gloo/transport.*(Connection (closed|reset) by peer.*?)(\. |$)', str(error).partition('\n')[0])
+    if lost and not os.environ.get('TORCHELASTIC_ERROR_FILE'):
+        return UserError(f'another process of this run has ended: {lost[1]}')
+    if isinstance(error, torch.distributed.DistNetworkError) and 'EADDRINUSE' in str(error):
+        address, port = (os.environ.get(f'MASTER_{part}') for part in ('ADDR', 'PORT'))
+        return UserError(f'MASTER_PORT={port} is taken on MASTER_ADDR={address}; set another for each run')
+    return error
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a tool; a :class:`UserError`, or a full or read-only disk, becomes one line on stderr and exit status 1.
 
     Under torchrun the line goes to the launcher, so that of many processes with the same error one reports it.
     """
     signals.listen()
+    if processes.is_other_task():  # the first has said why, or does
+        signals.leave_sigterm()
     processes.end_with_launcher()
     try:
         main()
@@ -300,6 +314,7 @@ def run(main: Callable[[], None]) -> None:
         if signals.may_end():  # as of another process that has ended on the signal before
             signals.say_first()
             os._exit(128 + signals.received())
+        error = _explain(error)
         if not isinstance(error, UserError | OSError):
             raise
         if isinstance(error, OSError) and error.errno not in UNWRITABLE:

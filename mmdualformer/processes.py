@@ -16,6 +16,7 @@ from mmdualformer.errors import UserError
 
 PARENT = 'MMDUALFORMER_PARENT'  # environment: the process that this one must not outlive
 TICK = 1.0  # seconds between two looks at it
+FIRST = 20.0  # seconds in which the first of the processes may report a mistake for all
 
 
 def end_with_launcher() -> None:
@@ -85,11 +86,23 @@ def run(command: Sequence[str], **env: str) -> int:
 
 
 def report(message: str) -> None:
-    """Print what went wrong as one line on stderr, or, under torchrun, have the launcher print it, once for all."""
+    """Print what went wrong as one line on stderr, or, under torchrun, have the launcher print it, once for all.
+
+    Slurm and MPI end the others when a process fails. So those leave the line to the first for a while, which makes the
+    same mistake if it is the user's.
+    """
     if os.environ.get('TORCHELASTIC_ERROR_FILE'):
         get_error_handler().record_exception(UserError(message))
     else:
+        if is_other_task():
+            signals.leave_sigterm()
+            time.sleep(FIRST)
         print(f'error: {message}', file=sys.stderr, flush=True)
+
+
+def is_other_task() -> bool:
+    """Whether Slurm or MPI has started this process, and it is not the first of the run."""
+    return os.environ.get('OMPI_COMM_WORLD_RANK', os.environ.get('SLURM_PROCID', '0')) != '0'
 
 
 def is_first(launcher: str) -> bool:

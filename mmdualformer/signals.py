@@ -59,7 +59,7 @@ class _Listener:
             signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
             threading.Thread(target=self._watch, args=(sender, receiver), name='signals', daemon=True).start()
         for stop in heard:
-            signal.signal(stop, self._handle)
+            signal.signal(stop, self.handle)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, heard)  # a launcher blocks them until now
 
     def note(self, number: int) -> bool:
@@ -79,7 +79,8 @@ class _Listener:
         if self.words is not None:
             say(f'stopped by {name(number or self.first)}{self.words}')
 
-    def _handle(self, number: int, frame: object) -> None:
+    def handle(self, number: int, frame: object) -> None:
+        """Python's handler of the signals."""
         # the thread may have noted it before
         self.note(number)
         if not self.is_deferred and not self.is_done:
@@ -158,6 +159,13 @@ def received() -> int:
 def defer(is_deferred: bool = True) -> None:
     """Have signals wait for who asks for them with :func:`received`, instead of ending the process."""
     _listener.is_deferred = is_deferred
+    if is_deferred and _listener.is_listening and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _listener.handle)
+
+
+def leave_sigterm() -> None:
+    """Let SIGTERM kill the process without a word, until :func:`defer`: there is nothing to save, and others tell."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def explain(words: str | None) -> None:

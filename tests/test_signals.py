@@ -2,11 +2,14 @@
 
 import os
 import signal
+import threading
 import time
 
 import pytest
+import torch
 
-from mmdualformer import signals
+from mmdualformer import cli, processes, signals
+from mmdualformer.errors import UserError
 
 
 @pytest.fixture
@@ -131,3 +134,54 @@ def test_a_fork_leaves_signals_to_its_parent(fork):
         os._exit(0)
 
     assert fork(main) == (0, '')
+
+
+def test_another_task_dies_without_a_word_until_it_trains(fork, monkeypatch):
+    monkeypatch.setenv('SLURM_PROCID', '1')
+    assert fork(lambda: cli.run(lambda: send(signal.SIGTERM))) == (-signal.SIGTERM, '')
+
+    def train() -> None:
+        signals.defer()
+        send(signal.SIGTERM)
+        time.sleep(0.1)
+        signals.end(128 + signals.received())
+
+    assert fork(lambda: cli.run(train)) == (143, '')
+
+
+def test_another_task_leaves_a_mistake_to_the_first(fork, monkeypatch):
+    def fail() -> None:
+        raise UserError('no')
+
+    def main() -> None:
+        threading.Timer(0.3, send, (signal.SIGTERM,)).start()  # as the launcher does for the first
+        cli.run(fail)
+
+    monkeypatch.setenv('SLURM_PROCID', '1')
+    assert fork(main) == (-signal.SIGTERM, '')
+    monkeypatch.setattr(processes, 'FIRST', 0)  # which does not make it
+    assert fork(main)[1] == 'error: no\n'
+    monkeypatch.setenv('SLURM_PROCID', '0')
+    assert fork(main)[1] == 'error: no\n'
+
+
+@pytest.mark.parametrize(
+    ('error', 'line'),
+    [
+        (
+            RuntimeError('[/a/gloo/transport/tcp/pair.cc:553] Connection closed by peer [10.0.0.2]:5. This is typical'),
+            'another process of this run has ended: Connection closed by peer [10.0.0.2]:5',
+        ),
+        (
+            torch.distributed.DistNetworkError('failed to listen on 10.0.0.1:5: errno: EADDRINUSE (address in use)'),
+            'MASTER_PORT=5 is taken on MASTER_ADDR=10.0.0.1; set another for each run',
+        ),
+    ],
+)
+def test_what_other_processes_do_is_one_line(error, line, fork, monkeypatch):
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setenv('MASTER_ADDR', '10.0.0.1')
+    monkeypatch.setenv('MASTER_PORT', '5')
+    assert fork(lambda: cli.run(fail))[1] == f'error: {line}\n'
