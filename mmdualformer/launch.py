@@ -8,6 +8,7 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 import torch.distributed
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.run import get_args_parser
 from torch.distributed.run import run as torchrun
 
@@ -44,6 +46,7 @@ def main() -> None:
     os.environ[processes.PARENT] = str(os.getpid())
     os.environ[compat.NODES] = args.nnodes
     compat.end_ranks_with_time_to_save()
+    compat.let_machines_come_back()
     with signals.said_once():
         sys.exit(_launch(args))
 
@@ -71,6 +74,11 @@ def _launch(args: argparse.Namespace) -> int | str | None:
             f'error: {str(error).splitlines()[0]}; --master-port (PORT) must be free on --master-addr '
             f'(MASTER_ADDR), here {args.master_addr}:{args.master_port}'
         )
+    except (torch.distributed.DistStoreError, RendezvousError) as error:
+        where = args.rdzv_endpoint or f'{args.master_addr}:{args.master_port}'
+        return f'error: the {args.nnodes} machines did not all meet at {where}: {str(error).splitlines()[0]}'
+    except socket.gaierror as error:
+        return f'error: the name of this machine, {socket.gethostname()}, has no address: {error.strerror}'
     except SignalException as stop:
         statuses = compat.statuses_of_ranks()
         if statuses and not any(statuses):  # they had ended, or the job is queued again

@@ -8,7 +8,7 @@ import mmengine
 from mmengine.utils import digit_version
 
 from . import distributed, engine, mmaction2, mmaction2_tools, pickled
-from .distributed import NODES, end_ranks_with_time_to_save, statuses_of_ranks
+from .distributed import NODES, end_ranks_with_time_to_save, let_machines_come_back, statuses_of_ranks
 from .engine import (
     leave_process_group,
     read_checkpoints_with,
@@ -21,6 +21,7 @@ __all__ = [
     'apply',
     'end_ranks_with_time_to_save',
     'leave_process_group',
+    'let_machines_come_back',
     'read_checkpoints_with',
     'resume_from_what_loads',
     'statuses_of_ranks',

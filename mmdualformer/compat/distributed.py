@@ -127,6 +127,14 @@ def end_ranks_with_time_to_save() -> None:
     api._terminate_process_handler = raise_first  # type: ignore[assignment]
 
 
+def let_machines_come_back() -> None:
+    """torch 2.13's launchers that go on after one has died do not tell the new one where the processes meet.
+
+    They tell it each time where the processes do not share the launchers' store.
+    """
+    os.environ.setdefault('TORCH_DISABLE_SHARE_RDZV_TCP_STORE', '1')
+
+
 _statuses: list[int | None] = []
 
 
