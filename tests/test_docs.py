@@ -17,6 +17,7 @@ from pathlib import Path
 import mmaction
 import pytest
 from mmengine.config import Config
+from torch.distributed.run import get_args_parser
 
 from mmdualformer import cli
 from mmdualformer.__main__ import SEVERAL_PROCESSES, find_tools
@@ -130,9 +131,9 @@ def check_python(arguments: list[str]) -> None:
             compile(code, 'docs', 'exec')
         case ['-m', 'mmdualformer', name, *rest]:
             check_named_tool(name, rest)
-        case ['-m', 'mmdualformer.launch', '--nproc-per-node', count, tool, *rest]:
-            assert count.isdigit()
-            parse(REPO / tool, rest)
+        case ['-m', 'mmdualformer.launch', *rest]:
+            args = get_args_parser().parse_args(rest)  # torchrun's
+            parse(REPO / args.training_script, args.training_script_args)
         case ['-m', 'pytest', *rest]:
             assert not [word for word in rest if '/' in word and not (REPO / word).exists()]
         case [tool, *rest] if tool.startswith('MMACTION/'):
@@ -175,6 +176,8 @@ def check_command(words: list[str]) -> None:
             check_pip(rest)
         case ['sphinx-build', *rest]:
             importlib.import_module('sphinx.cmd.build').get_parser().parse_args(rest)
+        case ['mpirun', *rest]:
+            check_command(rest[rest.index('python') :])
         case ['mim', command, *rest]:
             assert command in ('install', 'search', 'list', 'train', 'test', 'run')
         case [program, *_]:
