@@ -1,5 +1,6 @@
 """Files that appear when they are complete, and are then on the disk."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +32,11 @@ def write_atomically(target: Path) -> Iterator[Path]:
         yield partial
         _sync(partial, os.O_RDWR)
         partial.replace(target)
-        _sync(target.parent, os.O_RDONLY)
+        try:
+            _sync(target.parent, os.O_RDONLY)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # some network disks cannot
+                raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -39,7 +39,8 @@ def main() -> None:
     logging.disable(logging.ERROR)  # the agent's own words; this process trains nothing
     if args.nnodes == '1' and args.local_addr is None:
         args.local_addr = '127.0.0.1'
-    if args.shutdown_timeout is None and 'TORCH_ELASTIC_SHUTDOWN_TIMEOUT' not in os.environ:
+    # torch < 2.12 has no such argument, and waits 30 seconds
+    if getattr(args, 'shutdown_timeout', 0) is None and 'TORCH_ELASTIC_SHUTDOWN_TIMEOUT' not in os.environ:
         args.shutdown_timeout = GRACE
     heard = [stop.name for stop in signals.STOPS if signal.getsignal(stop) is not signal.SIG_IGN]
     args.signals_to_handle = ','.join(heard)
@@ -81,7 +82,7 @@ def _launch(args: argparse.Namespace) -> int | str | None:
         return f'error: the name of this machine, {socket.gethostname()}, has no address: {error.strerror}'
     except SignalException as stop:
         statuses = compat.statuses_of_ranks()
-        if statuses and not any(statuses):  # they had ended, or the job is queued again
+        if statuses and all(status == 0 for status in statuses):  # they had ended, or the job is queued again
             return 0
         signals.say_first()
         return 128 + stop.sigval

@@ -85,16 +85,20 @@ def run(command: Sequence[str], **env: str) -> int:
     return 128 - status if status < 0 else status
 
 
-def report(message: str) -> None:
+def report(message: str, is_for_all: bool = False) -> None:
     """Print what went wrong as one line on stderr, or, under torchrun, have the launcher print it, once for all.
 
     Slurm and MPI end the others when a process fails. So those leave the line to the first for a while, which makes the
     same mistake if it is the user's.
+
+    Args:
+        message (str): The line, without ``error:``.
+        is_for_all (bool): No other process says it. Defaults to False.
     """
     if os.environ.get('TORCHELASTIC_ERROR_FILE'):
         get_error_handler().record_exception(UserError(message))
     else:
-        if is_other_task():
+        if is_other_task() and not is_for_all:
             signals.leave_sigterm()
             time.sleep(FIRST)
         print(f'error: {message}', file=sys.stderr, flush=True)

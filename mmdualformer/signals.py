@@ -23,6 +23,7 @@ TICK = 0.5  # seconds between two looks
 REPEAT = 1.0  # seconds; a terminal and a launcher may deliver the same Ctrl-C
 PATIENCE = 5.0  # seconds until a process ends that waits in C code, where nothing is to be saved
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
+TASKS = {'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'}  # environment: of processes that Slurm and MPI start
 SAID = 'MMDUALFORMER_SAID'  # environment: a folder where the processes of one launcher note what was said
 
 
@@ -106,7 +107,10 @@ class _Listener:
                 continue
             if number not in STOPS:  # another signal that Python handles
                 continue
-            if not self.note(number) and time.monotonic() - self.came > REPEAT and not self.is_done:
+            if self.note(number) or self.is_done or time.monotonic() - self.came <= REPEAT:
+                continue
+            # Slurm and MPI also send it when another process has ended, on the first signal
+            if number != signal.SIGTERM or not self.is_deferred or not TASKS & set(os.environ):
                 say(f'stopped at once by a second signal, {name(number)}')
                 os._exit(128 + number)
 
@@ -200,7 +204,7 @@ def said_once() -> Iterator[None]:
 def _is_said() -> bool:
     """Whether one of the processes of :func:`said_once` has said its line, as far as this one can know."""
     folder = os.environ.get(SAID)
-    return folder is None or _note(folder).exists()
+    return folder is not None and _note(folder).exists()
 
 
 def _note(folder: str) -> Path:

@@ -66,7 +66,7 @@ class WorkDirLock:
             has_locks = False
         holder = self._read()
         if holder and holder.get('host') == socket.gethostname():
-            if not has_locks and exists(holder['pid']):
+            if not has_locks and holder['pid'] != os.getpid() and exists(holder['pid']):
                 self._refuse()
         elif holder and self._beats():
             self._refuse()

@@ -42,13 +42,58 @@ def damage(path: str) -> None:
     open(path, 'wb').write(content)
 
 
-def test_furthest(write, log, tmp_path):
-    """The step counts, and not when the file was copied here."""
+@pytest.fixture
+def point_to(tmp_path):
+    """Say which checkpoint is the last, with the times at which some were written."""
+
+    def write_pointer(last: str, **times: int) -> None:
+        (tmp_path / 'last_checkpoint').write_text(last)
+        for name, when in times.items():
+            os.utime(tmp_path / f'{name}.pth', (when, when))
+
+    return write_pointer
+
+
+def test_last(write, point_to, log, tmp_path):
+    """Whatever is best, and whenever a copy of the folder was made; also at another place than before."""
     newest = write('epoch_10.pth', 100)
-    os.utime(write('epoch_9.pth', 90), (2e9, 2e9))
+    write('epoch_9.pth', 90)
     write('best_acc_top1_epoch_11.pth', 110, optimizer=None)
-    assert find_newest(str(tmp_path)) == newest
+    for last in (newest, '/elsewhere/epoch_10.pth'):
+        point_to(last, epoch_10=1000, epoch_9=2000)
+        assert find_newest(str(tmp_path)) == newest
     assert log == []
+
+
+def test_written_before_a_kill(write, point_to, tmp_path):
+    """The file is there, and the run was killed before it could say so."""
+    last = write('epoch_1.pth', 10)
+    newest = write('mid_epoch.pth', 15)
+    point_to(last, epoch_1=1000, mid_epoch=2000)
+    assert find_newest(str(tmp_path)) == newest
+
+
+def test_longer_run_before(write, point_to, tmp_path):
+    """A run that began anew in the folder of another goes on, and not the other."""
+    write('epoch_30.pth', 300)
+    older = write('epoch_1.pth', 10)
+    last = write('epoch_2.pth', 20)
+    point_to(last, epoch_30=1000, epoch_1=2000, epoch_2=3000)
+    assert find_newest(str(tmp_path)) == last
+    damage(last)
+    assert find_newest(str(tmp_path)) == older
+
+
+@pytest.mark.parametrize('last', ['s3://bucket/epoch_1.pth', 'ckpt.pt', 'folder'])
+def test_other_kinds(write, tmp_path, last):
+    """An address, a file of another name, and what DeepSpeed writes."""
+    path = last if '://' in last else str(tmp_path / last)
+    if last == 'ckpt.pt':
+        write(last, 10)
+    elif last == 'folder':
+        (tmp_path / last).mkdir()
+    (tmp_path / 'last_checkpoint').write_text(path)
+    assert find_newest(str(tmp_path)) == path
 
 
 @pytest.mark.parametrize('pointer', ['', 'gone.pth', None])

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.runner import find_latest_checkpoint
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
@@ -18,6 +17,7 @@ from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
 from mmdualformer.processes import run
+from mmdualformer.resuming import find_newest
 from mmdualformer.video.files import describe_left_out
 from mmdualformer.work_dirs import WorkDirLock
 
@@ -62,7 +62,8 @@ def default_work_dir(folder: Path) -> Path:
 
 def find_best(work_dir: Path) -> str:
     """Find the best checkpoint, or the last where none was kept as the best."""
-    return str(max(work_dir.glob('best_*.pth'), key=os.path.getmtime, default=find_latest_checkpoint(str(work_dir))))
+    best = max(work_dir.glob('best_*.pth'), key=os.path.getmtime, default=None)
+    return str(best or find_newest(str(work_dir)))
 
 
 def prepare_data(args: argparse.Namespace) -> int:

@@ -11,11 +11,6 @@ JOB_NAME=$2
 CONFIG=$3
 GPUS_PER_NODE=${GPUS_PER_NODE:-8}
 TOOLS=$(cd "$(dirname "$0")" && pwd)
-# the last --resume counts
-RESUME=()
-if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
-    RESUME=(--resume)
-fi
 export MASTER_PORT=${MASTER_PORT:-$((12000 + RANDOM % 20000))}
 
 # SRUN_ARGS holds several arguments
@@ -28,4 +23,4 @@ PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}" exec srun -p "$PARTITION" \
     --cpus-per-task="${CPUS_PER_TASK:-5}" \
     --kill-on-bad-exit=1 \
     ${SRUN_ARGS:-} \
-    python -u "$TOOLS/train.py" "$CONFIG" --launcher slurm "${@:4}" "${RESUME[@]}"
+    python -u "$TOOLS/train.py" "$CONFIG" --launcher slurm "${@:4}"

@@ -45,10 +45,15 @@ def go_on_from_newest(runner: Runner) -> None:
     broadcast_object_list(newest)
     if newest[0]:
         runner._resume, runner._load_from = True, newest[0]
-    else:  # MMEngine would forget load_from too, and start from random weights
-        runner._resume = False
+    elif not (runner._resume and runner._load_from):
+        runner._resume = False  # else MMEngine would forget load_from too, and start from random weights
         start = f'the weights of {runner._load_from}' if runner._load_from else "the model's initialisation"
         runner.logger.info(f'there is no checkpoint in {runner.work_dir} to go on from; training starts from {start}')
+
+
+def was_started_again() -> bool:
+    """Whether Slurm has queued this job again, or torchrun has replaced this process."""
+    return any(os.environ.get(f'{launcher}_RESTART_COUNT', '0') != '0' for launcher in ('SLURM', 'TORCHELASTIC'))
 
 
 def main() -> None:
@@ -87,7 +92,7 @@ def main() -> None:
     runner = build_runner(cfg)
     for warning in warnings:
         runner.logger.warning(warning)
-    if args.resume == 'auto' or (cfg.get('resume') and not cfg.get('load_from')):
+    if args.resume == 'auto' or (cfg.get('resume') and not cfg.get('load_from')) or was_started_again():
         go_on_from_newest(runner)
     resume, checkpoint = runner._resume, runner._load_from
     if checkpoint:

@@ -7,6 +7,7 @@ import socket
 from contextlib import suppress
 from typing import Any
 
+import psutil
 from torch.distributed.elastic.multiprocessing import SignalException, api
 from torch.distributed.elastic.multiprocessing.subprocess_handler import SubprocessHandler
 from torch.distributed.elastic.rendezvous import c10d_rendezvous_backend, static_tcp_rendezvous
@@ -70,8 +71,12 @@ def is_one_machine() -> bool:
     return env.get(NODES, '1') == '1'
 
 
-def stay_on_one_machine() -> None:
-    """torch 2.13: gloo and NCCL listen on a network interface also where all processes are on one machine."""
+def choose_interfaces() -> None:
+    """torch 2.13: gloo and NCCL listen on a network interface also where all processes are on one machine.
+
+    On several, gloo listens where the machine's name leads to, which may be the loopback: it is told the interface that
+    leads to the first machine.
+    """
     if is_one_machine():
         loopback = [name for _, name in socket.if_nameindex() if name in ('lo', 'lo0')]
         for variable in ('GLOO_SOCKET_IFNAME', 'NCCL_SOCKET_IFNAME'):
@@ -79,6 +84,24 @@ def stay_on_one_machine() -> None:
                 os.environ.setdefault(variable, name)
         if loopback and 'MASTER_ADDR' not in os.environ:  # of Slurm and MPI
             os.environ['MASTER_ADDR'] = '127.0.0.1'
+    elif 'GLOO_SOCKET_IFNAME' not in os.environ:
+        interface = _interface_to(os.environ.get('MASTER_ADDR', ''))
+        if interface is not None:
+            os.environ['GLOO_SOCKET_IFNAME'] = interface
+
+
+def _interface_to(host: str) -> str | None:
+    """The network interface that leads to a machine, or has its address; None if that is not known or the loopback."""
+    with suppress(OSError):
+        family, kind, _, _, address = socket.getaddrinfo(host, 1, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(address)  # sends nothing
+            own = probe.getsockname()[0]
+        if not own.startswith(('127.', '::1')):
+            for name, addresses in psutil.net_if_addrs().items():
+                if own in [found.address.partition('%')[0] for found in addresses]:
+                    return name
+    return None
 
 
 def end_ranks_with_time_to_save() -> None:

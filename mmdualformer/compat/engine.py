@@ -26,7 +26,7 @@ from mmdualformer.commands import ROOT
 from mmdualformer.errors import UserError
 from mmdualformer.files import write_checkpoint
 
-from .distributed import stay_on_one_machine
+from .distributed import choose_interfaces
 from .mending import once
 
 _PACKAGE = 'mmdualformer'
@@ -163,7 +163,7 @@ def distribute_on_cpu() -> None:
     def start(original):
 
         def init_dist(backend, *args, **kwargs):
-            stay_on_one_machine()
+            choose_interfaces()
             if get_device() not in _WITHOUT_NCCL:
                 return original(backend, *args, **kwargs)
             set_device, torch.cuda.set_device = torch.cuda.set_device, lambda device: None
@@ -227,7 +227,8 @@ def write_checkpoints_as_a_whole() -> None:
     def write(original):
 
         def save_checkpoint(checkpoint, filename, file_client_args=None, backend_args=None):
-            if file_client_args is not None or backend_args is not None or '://' in str(filename):
+            is_local = backend_args in (None, {}, dict(backend='local')) and '://' not in str(filename)
+            if file_client_args is not None or not is_local:
                 return original(checkpoint, filename, file_client_args, backend_args)
             write_checkpoint(checkpoint, Path(filename))
 

@@ -52,22 +52,27 @@ class CheckpointHook(EngineCheckpointHook):
             for partial in Path(self.out_dir).glob('*.pth.part'):  # of a run that was killed
                 partial.unlink()
         self._batch = 0  # how many of the epoch are trained
-        self._agreement = Agreement()
+        self._agreement = Agreement() if self.interval_minutes is not None else None
+        self._has_asked = self._is_agreed = False
         self._saved_at = time.monotonic()
         self._saved_iter = runner.iter
-        self._saved_path = runner._load_from if runner._resume else None
+        resumed = runner._load_from if runner._resume else None  # where --resume would find it again
+        self._saved_path = resumed if resumed and Path(resumed).parent == Path(self.out_dir) else None
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         """Write a checkpoint if it is time, or MMEngine's interval of iterations is over."""
-        super().after_train_iter(runner, batch_idx, data_batch, outputs)
         self._batch = batch_idx + 1
-        if self.interval_minutes is None:
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        if self._agreement is None or self.interval_minutes is None:
             return
-        is_due = time.monotonic() - self._saved_at >= 60 * self.interval_minutes and has_updated(runner)
-        if self._agreement.reached(int(is_due and is_main_process())):
+        is_due = is_main_process() and time.monotonic() - self._saved_at >= 60 * self.interval_minutes
+        self._is_agreed |= bool(self._agreement.reached(int(is_due and not self._has_asked)))
+        self._has_asked |= is_due
+        if self._is_agreed and has_updated(runner):
             self.save_now(runner)
+            self._has_asked = self._is_agreed = False
 
     def save_now(self, runner: Runner) -> str:
         """Write a checkpoint in the middle of an epoch, from which a run goes on with the next batch.
@@ -106,9 +111,10 @@ class CheckpointHook(EngineCheckpointHook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Go to where in its epoch the run was."""
-        position = checkpoint['meta'].get(POSITION)
-        loop = runner.train_loop
-        if not runner._resume or position is None or not isinstance(loop, EpochBasedTrainLoop):
+        if not runner._resume:
+            return
+        position, loop = checkpoint['meta'].get(POSITION), runner.train_loop
+        if position is None or not isinstance(loop, EpochBasedTrainLoop):
             return
         scale, batch = _scale(runner), position['batch']
         accumulated = checkpoint['meta']['iter'] % _steps_of_update(runner)
@@ -136,6 +142,12 @@ class CheckpointHook(EngineCheckpointHook):
                 'clips that are left of the epoch, and not bit for bit'
             )
 
+    def _save_checkpoint(self, runner: Runner) -> None:
+        """Write the checkpoint of an epoch, or of an iteration within one."""
+        self._rank_buffers = None if self.by_epoch else _gather_buffers(runner.model)
+        super()._save_checkpoint(runner)
+        self._rank_buffers = None
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Write the checkpoint of an epoch, or of an iteration, and then remove what it replaces."""
         outdated = []
@@ -155,7 +167,9 @@ class CheckpointHook(EngineCheckpointHook):
             save_param_scheduler=self.save_param_scheduler,
         )
         if is_main_process():
-            for filename in (*outdated, MID_EPOCH):
+            if self.save_optimizer:  # else a run can go on from that one alone
+                outdated.append(MID_EPOCH)
+            for filename in outdated:
                 self._remove(self.file_backend.join_path(self.out_dir, filename))
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
@@ -182,7 +196,8 @@ class CheckpointHook(EngineCheckpointHook):
             with write_atomically(Path(runner.work_dir, 'last_checkpoint')) as partial:
                 partial.write_text(path)
         self._saved_at = time.monotonic()
-        self._saved_iter, self._saved_path = kwargs['meta']['iter'], path
+        if kwargs.get('save_optimizer', True):
+            self._saved_iter, self._saved_path = kwargs['meta']['iter'], path
 
     def _remove(self, path: str) -> None:
         if self.file_backend.isfile(path):

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 
 import torch
 import torch.nn as nn
+from mmengine.dist import get_world_size
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor
@@ -32,6 +33,8 @@ def find_cause(model: BaseModel, batch: object, precision: AbstractContextManage
     broken = [sample for clip, sample in zip(clips, samples) if not is_finite(clip)]
     if broken:
         return f'the input is not finite; the clips are {name_clips(broken)}'
+    if get_world_size() > 1 and any(isinstance(module, nn.SyncBatchNorm) for module in model.modules()):
+        return None  # it waits for the other processes, which may have stopped at their inputs
     cause = _find_module(model, batch, precision)
     return cause and f'{cause}; the clips are {name_clips(samples)}'
 

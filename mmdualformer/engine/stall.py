@@ -101,7 +101,8 @@ class StallHook(Hook):
         last.start()
         words = self._ask_others() if get_world_size() > 1 else ''
         if words is not None:
-            report(f'no step has ended for {self.limit:.0f} s{words}; above is where each process waits')
+            line = f'no step has ended for {self.limit:.0f} s{words}; above is where each process waits'
+            report(line, is_for_all=True)
         os._exit(1)
 
     def _ask_others(self) -> str | None:

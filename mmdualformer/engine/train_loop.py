@@ -19,7 +19,7 @@ class ExactEpochBasedTrainLoop(EpochBasedTrainLoop):
     - It begins in the middle of an epoch where the checkpoint is from there.
     - What a step draws at random follows from the seed and the number of the step, and what a clip's augmentation draws
       from the seed and the clip's place, so neither depends on what was drawn before.
-    - An epoch that was trained and not validated is validated.
+    - The epoch that a checkpoint ends with is validated, as the run may have been stopped before that was done.
 
     It takes the place of MMEngine's in configs whose scope is ``mmaction``. The arguments are the same.
 
@@ -79,7 +79,8 @@ class ExactEpochBasedTrainLoop(EpochBasedTrainLoop):
         MMEngine's samplers draw a seed when they are built, which is before a run that resumes knows its own.
         """
         sampler = getattr(self.dataloader.batch_sampler, 'sampler', self.dataloader.sampler)
-        has_its_own = (self.runner.cfg.train_dataloader.get('sampler') or {}).get('seed') is not None
+        loader = self.runner.cfg.get('train_dataloader') or {}
+        has_its_own = isinstance(loader, dict) and (loader.get('sampler') or {}).get('seed') is not None
         if hasattr(sampler, 'seed') and not has_its_own:
             differs = self.runner.cfg.get('randomness', {}).get('diff_rank_seed')
             sampler.seed = self.runner.seed - get_rank() if differs else self.runner.seed
