@@ -6,6 +6,7 @@ from mmengine.runner import find_latest_checkpoint, runner
 
 from mmdualformer.errors import UserError
 from mmdualformer.resuming import find_newest
+from tests.helpers import write_state_of_training
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +24,7 @@ def write(tmp_path):
     def write_checkpoint(name: str, step: int, **content) -> str:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
-        whole = dict(
-            meta=dict(epoch=step // 10, iter=step),
-            state_dict=dict(weight=torch.arange(1000.0)),
-            optimizer=dict(state={}, param_groups=[]),
-            message_hub=dict(log_scalars={}, runtime_info={}, resumed_keys={}),
-        )
-        torch.save({key: value for key, value in {**whole, **content}.items() if value is not None}, path)
-        return str(path)
+        return write_state_of_training(path, step, **content)
 
     return write_checkpoint
 

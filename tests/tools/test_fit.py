@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmdualformer.datasets.own_videos import find_videos, write_training_lists
 from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
-from tests.helpers import REPO, assert_one_line
+from tests.helpers import REPO, assert_one_line, write_state_of_training
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
 
@@ -98,8 +98,7 @@ def test_what_does_not_fit_is_said_before_videos_are_read(fork_tool, folder, tmp
 
 def test_without_a_best_checkpoint_the_last_is_tested(tmp_path):
     find_best = runpy.run_path(str(REPO / 'tools/fit.py'))['find_best']
-    (tmp_path / 'epoch_2.pth').touch()
-    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
+    write_state_of_training(tmp_path / 'epoch_2.pth', 20)
     assert find_best(tmp_path) == str(tmp_path / 'epoch_2.pth')
     (tmp_path / 'best_acc_top1_epoch_1.pth').touch()
     assert find_best(tmp_path) == str(tmp_path / 'best_acc_top1_epoch_1.pth')
