@@ -94,6 +94,23 @@ def test_where_python_waits_in_c(fork):
     assert (status, said) == (143, 'stopped by SIGTERM\n')
 
 
+def test_a_task_waits_for_the_first(fork, monkeypatch):
+    """Slurm and MPI end the others when the first has saved; their SIGTERM then does not stop one that saves."""
+    monkeypatch.setenv('SLURM_PROCID', '1')
+
+    def main() -> None:
+        signals.listen()
+        signals.explain(None)
+        signals.defer()
+        send(signal.SIGUSR1)
+        time.sleep(2 * (signals.PATIENCE + signals.REPEAT))
+        send(signal.SIGTERM)
+        time.sleep(4 * signals.TICK)
+        signals.end(7)
+
+    assert fork(main) == (7, '')
+
+
 def test_what_it_was_started_to_ignore_stays_ignored(fork):
     def main() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -9,6 +9,7 @@ import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 
+from mmdualformer.weights import load_safely
 from tests.helpers import REPO, assert_one_line
 
 
@@ -66,8 +67,7 @@ custom_hooks = [dict(type='BetterEachTimeHook'), dict(type='EndWhileSavingHook',
     return run
 
 
-@pytest.mark.parametrize('name', ['epoch', 'best'])
-@pytest.mark.parametrize('how', ['kill', 'full'])
+@pytest.mark.parametrize(('how', 'name'), [('kill', 'epoch'), ('kill', 'best'), ('full', 'epoch')])
 def test_write_that_does_not_end(train, tmp_path, how, name):
     result = train('--cfg-options', f'custom_hooks.1.how={how}', f'custom_hooks.1.name={name}')
     if how == 'kill':
@@ -96,3 +96,11 @@ def test_every_few_minutes(train, tmp_path):
     assert train('--cfg-options', *stop, 'train_cfg.max_epochs=1').returncode == 0
     assert (tmp_path / 'run/last_checkpoint').read_text() == str(tmp_path / 'run/epoch_1.pth')
     assert not (tmp_path / 'run/mid_epoch.pth').exists()
+
+
+def test_by_iterations(train, tmp_path):
+    """A run goes on in the middle of the epoch then too."""
+    hook = [f'default_hooks.checkpoint.{option}' for option in ('by_epoch=False', 'interval=3', 'save_last=False')]
+    assert train('--cfg-options', 'custom_hooks=None', 'train_cfg.max_epochs=2', *hook).returncode == 0
+    meta = load_safely(str(tmp_path / 'run/iter_3.pth'))['meta']
+    assert (meta['epoch'], meta['iter'], meta['position']['batch']) == (1, 3, 1)
