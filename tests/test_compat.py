@@ -135,6 +135,19 @@ def test_resuming_runs_no_config_of_the_checkpoint(tmp_path):
     assert Runner.load_checkpoint(runner, path)['meta'] == dict(epoch=1)
 
 
+@pytest.mark.parametrize('place', ['meta', 'message_hub'])
+def test_inferencers_run_no_config_of_a_checkpoint(tmp_path, place):
+    from mmaction.apis.inferencers import ActionRecogInferencer
+
+    path, marker = str(tmp_path / 'epoch_1.pth'), tmp_path / 'ran'
+    config = dict(cfg=f'model = dict(type="X", made=__import__("os").mkdir({str(marker)!r}))')
+    said = dict(meta=config) if place == 'meta' else dict(message_hub=dict(runtime_info=config))
+    torch.save(dict(state_dict={}, **said), path)
+    with pytest.raises(UserError, match='give the path of a config as the model'):
+        ActionRecogInferencer(None, weights=path, device='cpu')
+    assert not marker.exists()
+
+
 def test_urls_load_weights_only(tmp_path):
     """torch.hub would unpickle anything; a file:// address stands for a server here."""
     path, marker = tmp_path / 'bad.pth', tmp_path / 'ran'

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
 from mmengine.hub import hub
+from mmengine.infer import BaseInferencer
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import _flexible_runner as flexible_runner_module
@@ -216,6 +217,24 @@ def resume_without_running_configs() -> None:
         return load_checkpoint
 
     once(Runner, 'load_checkpoint', load)
+
+
+def infer_without_running_configs() -> None:
+    """mmengine 0.10.7: an inferencer that is given no config executes the config text in the checkpoint."""
+
+    def refuse(original):
+
+        def _init_model(self, cfg, weights, *args, **kwargs):
+            if not cfg:
+                raise UserError(
+                    f'weights {str(weights)!r} without a model: the config in a checkpoint is a program, which is not '
+                    'run; give the path of a config as the model'
+                )
+            return original(self, cfg, weights, *args, **kwargs)
+
+        return _init_model
+
+    once(BaseInferencer, '_init_model', refuse)
 
 
 def write_checkpoints_as_a_whole() -> None:
