@@ -2,7 +2,9 @@
 
 import gc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -31,6 +33,7 @@ from .distributed import choose_interfaces
 from .mending import once
 
 _PACKAGE = 'mmdualformer'
+_CLOSED: ContextVar[bool] = ContextVar('closed', default=False)  # whether no checkpoint may be loaded
 _WITHOUT_NCCL = ('cpu', 'mps')  # devices, as mmengine names them
 
 
@@ -66,6 +69,7 @@ def read_checkpoints_with(read_file: Callable[..., dict], check: Callable[[objec
         def load_url(
             url, model_dir=None, map_location=None, progress=True, check_hash=False, file_name=None, **_kwargs
         ):
+            _refuse_where_closed(url)
             folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
             path = folder / (file_name or Path(urlparse(url).path).name)
             if not path.exists():
@@ -76,12 +80,40 @@ def read_checkpoints_with(read_file: Callable[..., dict], check: Callable[[objec
 
         return load_url
 
+    def open_door(original):
+
+        def load_checkpoint(filename, *args, **kwargs):
+            _refuse_where_closed(filename)
+            return original(filename, *args, **kwargs)
+
+        return load_checkpoint
+
+    once(CheckpointLoader, 'load_checkpoint', open_door)
     once(checkpoint_io, 'load_from_local', lambda _original: load_from_local)
     once(checkpoint_io, 'load_url', fetch)
     for name in ('load_from_ceph', 'load_from_openmmlab', 'load_from_pavi'):
         once(checkpoint_io, name, lambda original: lambda *args, **kwargs: check(original(*args, **kwargs), args[0]))
     for prefix, loader in list(CheckpointLoader._schemes.items()):
         CheckpointLoader.register_scheme(prefix, getattr(checkpoint_io, loader.__name__), force=True)
+
+
+@contextmanager
+def loading_nothing() -> Iterator[None]:
+    """Refuse to load checkpoints, as of a model that is built from what a file says.
+
+    Raises:
+        UserError: One was to be loaded.
+    """
+    token = _CLOSED.set(True)
+    try:
+        yield
+    finally:
+        _CLOSED.reset(token)
+
+
+def _refuse_where_closed(source: object) -> None:
+    if _CLOSED.get():
+        raise UserError(f'it would load {str(source)!r}')
 
 
 def kind_of_numbers(tensor: Tensor) -> str:
