@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import types
+from collections import OrderedDict
 
 import cv2
 import numpy as np
@@ -104,6 +105,28 @@ def test_mmengine_checkpoints_load_weights_only(tmp_path):
     loaded = CheckpointLoader.load_checkpoint(path, logger='silent')
     assert loaded['message_hub']['log_scalars']['train/loss'].mean() == 2
     assert loaded['message_hub']['runtime_info']['score'] == 0.5
+
+
+def test_torch_load_gives_arrays_themselves(tmp_path):
+    history = HistoryBuffer()
+    history.update(3.0)
+    array = np.arange(3)
+    content = dict(
+        values=[array, (1, np.float32(0.5)), {np.int64(4)}],
+        named={np.int64(7): OrderedDict(history=history)},
+        again=array,
+        weight=torch.ones(2),
+        endless=[],
+    )
+    content['endless'].append(content['endless'])
+    torch.save(content, tmp_path / 'a.pth')
+    loaded = torch.load(tmp_path / 'a.pth')
+    first, (_, number), whole = loaded['values']
+    assert type(first) is np.ndarray and first.tolist() == [0, 1, 2] and loaded['again'] is first
+    assert type(number) is np.float32 and number == 0.5 and whole == {4} and type(*whole) is np.int64
+    assert loaded['named'][7]['history'].current() == 3
+    assert loaded['endless'][0] is loaded['endless']
+    assert list(loaded) == list(content) and torch.equal(loaded['weight'], torch.ones(2))
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def read_pickled(path: str | Path, map_location: Any = 'cpu', only_content: bool
                 _check_names(file)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of what a file has in it, the errors say what matters
-        content = torch.load(path, map_location, weights_only=True, mmap=only_content and is_zip)
+        content = torch.serialization.load(path, map_location, weights_only=True, mmap=only_content and is_zip)
     return make_plain(content, os.path.getsize(path))
 
 
