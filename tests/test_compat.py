@@ -20,6 +20,7 @@ from mmengine.runner import checkpoint as checkpoint_io
 
 from mmdualformer import compat
 from mmdualformer.errors import UserError
+from mmdualformer.weights import check_read, read_file
 from tests.helpers import Malicious
 
 
@@ -178,6 +179,18 @@ def test_urls_load_weights_only(tmp_path):
     with pytest.raises(UserError, match='it would run'):
         checkpoint_io.load_url(path.as_uri(), model_dir=str(tmp_path / 'cache'))
     assert not marker.exists()
+
+
+def test_schemes_of_other_packages_stay_and_are_checked(monkeypatch):
+    def load_from_mine(filename, map_location=None):
+        return dict(meta=5)
+
+    monkeypatch.setattr(CheckpointLoader, '_schemes', dict(CheckpointLoader._schemes))
+    CheckpointLoader.register_scheme('mine://', load_from_mine)
+    compat.read_checkpoints_with(read_file, check_read)  # as importing the package does
+    assert CheckpointLoader._schemes['mine://'] is load_from_mine
+    with pytest.raises(UserError, match="checkpoint 'mine://a' has a meta that is a int, not a dict"):
+        CheckpointLoader.load_checkpoint('mine://a', logger='silent')
 
 
 def test_hue_is_shifted_in_both_directions():

@@ -84,7 +84,9 @@ def read_checkpoints_with(read_file: Callable[..., dict], check: Callable[[objec
 
         def load_checkpoint(filename, *args, **kwargs):
             _refuse_where_closed(filename)
-            return original(filename, *args, **kwargs)
+            content = original(filename, *args, **kwargs)
+            loader = CheckpointLoader._get_checkpoint_loader(filename)
+            return content if loader.__module__ == checkpoint_io.__name__ else check(content, filename)
 
         return load_checkpoint
 
@@ -94,7 +96,8 @@ def read_checkpoints_with(read_file: Callable[..., dict], check: Callable[[objec
     for name in ('load_from_ceph', 'load_from_openmmlab', 'load_from_pavi'):
         once(checkpoint_io, name, lambda original: lambda *args, **kwargs: check(original(*args, **kwargs), args[0]))
     for prefix, loader in list(CheckpointLoader._schemes.items()):
-        CheckpointLoader.register_scheme(prefix, getattr(checkpoint_io, loader.__name__), force=True)
+        if loader.__module__ == checkpoint_io.__name__:  # not another package's
+            CheckpointLoader.register_scheme(prefix, getattr(checkpoint_io, loader.__name__), force=True)
 
 
 @contextmanager
