@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 NO_FILE = 'it is no file that torch.save has written'
+STORAGE = object()  # stands for what makes the bytes of a tensor
 NEWEST = 3  # protocol; torch's weights-only reader takes no later one
 TUPLES = {'EMPTY_TUPLE': 0, 'TUPLE1': 1, 'TUPLE2': 2, 'TUPLE3': 3}
 
@@ -22,8 +23,9 @@ def read_calls(stream: IO[bytes]) -> Iterator[tuple[Any, tuple | None]]:
         stream (file): At the start of a pickle; it is read to the end of it.
 
     Yields:
-        tuple: A :class:`Named` and None where the pickle names it. What is called, and its arguments where it is
-            called. Of those only names, texts and tuples are known, all else is None.
+        tuple: A :class:`Named` and None where the pickle names it. What is called and its arguments where it is called.
+            :data:`STORAGE` and what says which it is. Of all those only names, texts, whole numbers and tuples are
+            known, the rest is None.
 
     Raises:
         UnpicklingError: It is no pickle of torch's.
@@ -42,6 +44,10 @@ def read_calls(stream: IO[bytes]) -> Iterator[tuple[Any, tuple | None]]:
             elif code in ('REDUCE', 'NEWOBJ'):
                 arguments, called = stack.pop(), stack.pop()
                 yield called, arguments if isinstance(arguments, tuple) else ()
+                stack.append(None)
+            elif code == 'BINPERSID':
+                arguments = stack.pop()
+                yield STORAGE, arguments if isinstance(arguments, tuple) else ()
                 stack.append(None)
             elif code == 'MARK':
                 marked.append(stack)
@@ -62,7 +68,7 @@ def read_calls(stream: IO[bytes]) -> Iterator[tuple[Any, tuple | None]]:
             else:
                 for _kind in opcode.stack_before:
                     stack.pop()
-                stack += [argument if isinstance(argument, str) else None for _kind in opcode.stack_after]
+                stack += [argument if isinstance(argument, (str, int)) else None for _kind in opcode.stack_after]
     except (ValueError, IndexError, KeyError):
         raise pickle.UnpicklingError(NO_FILE) from None
 

@@ -7,6 +7,7 @@ import struct
 import warnings
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +15,7 @@ import torch
 
 from mmdualformer.compat.pickled import STAND_INS
 
-from .pickle_calls import NO_FILE, Named, read_calls
+from .pickle_calls import NO_FILE, STORAGE, Named, read_calls
 from .plain import make_plain
 
 ZIP = b'PK\x03\x04'
@@ -114,20 +115,43 @@ def _check_archive(file: IO[bytes], only_content: bool) -> None:
                 with archive.open(record) as stream:
                     while stream.read(CHUNK):
                         pass
+            sizes = {record.filename.lower(): record.file_size for record in records}
             with archive.open(f'{folder}/data.pkl') as stream:
-                _check_names(stream)
+                _check_names(stream, {name.partition('/data/')[2]: size for name, size in sizes.items()})
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error) as error:
         raise DamagedError(str(error) or 'it ends too early') from None
 
 
-def _check_names(stream: IO[bytes]) -> None:
-    """Check what a pickle asks for; none of it has run yet."""
+def _check_names(stream: IO[bytes], sizes: Mapping[str, int] | None = None) -> None:
+    """Check what a pickle asks for; none of it has run yet.
+
+    Args:
+        stream (file): At the start of the pickle.
+        sizes (mapping, optional): Bytes of the storages of an archive, by their names. Defaults to None, those of a
+            legacy file, whose sizes torch checks.
+    """
     for name, arguments in read_calls(stream):
+        if arguments is not None and name is STORAGE:
+            if sizes is not None:
+                _check_storage(arguments, sizes)
+            continue
         is_type = name in TYPES or _is_kind_of_numbers(name)
         if arguments is None and not is_type and name not in ALLOWED:
             raise pickle.UnpicklingError(_say(name))
         if arguments is not None and (is_type or not isinstance(name, Named) or not _is_harmless(name, arguments)):
             raise pickle.UnpicklingError(f'it would run {name}' if name else NO_FILE)
+
+
+def _check_storage(arguments: tuple, sizes: Mapping[str, int]) -> None:
+    """Check that a storage is as long as it is said to be: torch 2.6 takes what is beyond it from memory."""
+    if len(arguments) != 5 or not isinstance(arguments[1], Named) or type(arguments[4]) is not int:
+        raise pickle.UnpicklingError(NO_FILE)
+    _, kind, key, _, count = arguments
+    kind = kind.rpartition('.')[2]
+    is_untyped = kind == torch.UntypedStorage.__name__
+    size = 1 if is_untyped else torch.storage._get_dtype_from_pickle_storage_type(kind).itemsize
+    if not 0 <= count * size <= sizes.get(str(key).lower(), -1):
+        raise DamagedError(f'its storage {key} is shorter than it says')
 
 
 def _is_kind_of_numbers(name: Any) -> bool:

@@ -114,6 +114,8 @@ def plain_tensor(tensor: Tensor) -> Tensor:
         raise pickle.UnpicklingError('it holds a quantized tensor')
     if tensor.is_meta:
         raise pickle.UnpicklingError('it holds a tensor without values')
+    if tensor.dtype is getattr(torch, 'float4_e2m1fn_x2', 0):  # torch 2.13 cannot even copy those
+        raise pickle.UnpicklingError('it holds a tensor of numbers of 4 bits')
     if _size(tensor) > max(tensor.untyped_storage().nbytes(), LARGEST_EXPANSION):
         raise pickle.UnpicklingError(f'it holds a tensor of shape {tuple(tensor.shape)}, larger than its values')
     return tensor

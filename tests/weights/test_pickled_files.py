@@ -57,6 +57,16 @@ def test_what_takes_any_time_or_memory_is_not_called(tmp_path, value, reason):
         load_safely(write(tmp_path / 'model.pth', value))
 
 
+@pytest.mark.parametrize('key', ['0', '1'])
+def test_storages_are_as_long_as_they_say(tmp_path, monkeypatch, key):
+    """Whatever torch does with them."""
+    monkeypatch.setattr(torch.serialization, 'load', lambda *_, **__: {})
+    storage = b'(' + text('storage') + b'ctorch\nFloatStorage\n' + text(key) + text('cpu') + b'K\x02tQ'
+    with pytest.raises(UserError, match=f'is damaged: its storage {key} is shorter than it says'):
+        load_safely(write(tmp_path / 'model.pth', storage, bytes(4 if key == '0' else 8)))
+    assert key == '1' or load_safely(write(tmp_path / 'model.pth', storage, bytes(8))) == {}
+
+
 def test_bytes_of_others_are_read(tmp_path):
     value = call(ENCODE, text('a\u00e9'), text('latin1'))
     assert load_safely(write(tmp_path / 'model.pth', value)) == {'w': b'a\xe9'}
@@ -78,6 +88,13 @@ def test_tensors_of_all_kinds_are_read(tmp_path):
     for name, value in content.items():
         torch.testing.assert_close(loaded[name].float(), value.detach().float(), rtol=0, atol=0)
         assert loaded[name].dtype == value.dtype
+
+
+@pytest.mark.skipif(not hasattr(torch, 'float4_e2m1fn_x2'), reason='torch has no numbers of 4 bits')
+def test_numbers_of_4_bits_are_refused(tmp_path):
+    torch.save(dict(a=torch.zeros(2, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)), tmp_path / 'model.pth')
+    with pytest.raises(UserError, match='it holds a tensor of numbers of 4 bits'):
+        load_safely(str(tmp_path / 'model.pth'))
 
 
 def test_a_small_file_holds_no_large_values(tmp_path):
