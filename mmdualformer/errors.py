@@ -9,6 +9,11 @@ class UserError(ValueError):
     """
 
 
+def printable(text: object) -> str:
+    """Write a text with escapes in place of what would move the cursor, hide other text, or cannot be encoded."""
+    return ''.join(char if char.isprintable() else char.encode('unicode_escape').decode('ascii') for char in str(text))
+
+
 def describe(error: BaseException, with_file: bool = True) -> str:
     """Say in one line what an error says; of one from a data loader's worker, without the traceback that it carries.
 
@@ -16,8 +21,10 @@ def describe(error: BaseException, with_file: bool = True) -> str:
         error (BaseException): The error.
         with_file (bool): Name the file of an error of the system too. Defaults to True.
     """
+    if isinstance(error, UserError) and not str(error).startswith('Caught '):  # as a worker's does
+        return printable(error)
     text = error.args[0] if isinstance(error, KeyError) and error.args else getattr(error, 'strerror', None) or error
     lines = str(text).strip().splitlines() or [type(error).__name__]
     line = lines[-1].rpartition(f'{UserError.__name__}: ')[2]
     file = getattr(error, 'filename', None) if with_file and isinstance(error, OSError) else None
-    return f'{line}: {file!r}' if file else line
+    return printable(f'{line}: {file!r}' if file else line)

@@ -20,6 +20,8 @@ def is_finite(tensor: Tensor) -> bool:
     """Whether a tensor holds neither NaN nor infinity; one that holds no numbers does not."""
     if not (tensor.is_floating_point() and tensor.numel()) or tensor.is_meta or tensor.layout is not torch.strided:
         return True
+    if tensor.element_size() == 1:  # torch 2.13 has no extremes of those
+        tensor = tensor.float()
     return all(extreme.isfinite().item() for extreme in torch.aminmax(tensor.detach()))  # NaN is both; copies nothing
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from mmdualformer import signals
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, printable
 
 PARENT = 'MMDUALFORMER_PARENT'  # environment: the process that this one must not outlive
 TICK = 1.0  # seconds between two looks at it
@@ -95,6 +95,7 @@ def report(message: str, is_for_all: bool = False) -> None:
         message (str): The line, without ``error:``.
         is_for_all (bool): No other process says it. Defaults to False.
     """
+    message = printable(message)
     if os.environ.get('TORCHELASTIC_ERROR_FILE'):
         get_error_handler().record_exception(UserError(message))
     else:

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import types
+from collections import OrderedDict
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from mmengine.runner import checkpoint as checkpoint_io
 
 from mmdualformer import compat
 from mmdualformer.errors import UserError
+from mmdualformer.weights import check_read, read_file
 from tests.helpers import Malicious
 
 
@@ -106,6 +108,28 @@ def test_mmengine_checkpoints_load_weights_only(tmp_path):
     assert loaded['message_hub']['runtime_info']['score'] == 0.5
 
 
+def test_torch_load_gives_arrays_themselves(tmp_path):
+    history = HistoryBuffer()
+    history.update(3.0)
+    array = np.arange(3)
+    content = dict(
+        values=[array, (1, np.float32(0.5)), {np.int64(4)}],
+        named={np.int64(7): OrderedDict(history=history)},
+        again=array,
+        weight=torch.ones(2),
+        endless=[],
+    )
+    content['endless'].append(content['endless'])
+    torch.save(content, tmp_path / 'a.pth')
+    loaded = torch.load(tmp_path / 'a.pth')
+    first, (_, number), whole = loaded['values']
+    assert type(first) is np.ndarray and first.tolist() == [0, 1, 2] and loaded['again'] is first
+    assert type(number) is np.float32 and number == 0.5 and whole == {4} and type(*whole) is np.int64
+    assert loaded['named'][7]['history'].current() == 3
+    assert loaded['endless'][0] is loaded['endless']
+    assert list(loaded) == list(content) and torch.equal(loaded['weight'], torch.ones(2))
+
+
 @pytest.mark.parametrize(
     'call',
     [
@@ -135,6 +159,19 @@ def test_resuming_runs_no_config_of_the_checkpoint(tmp_path):
     assert Runner.load_checkpoint(runner, path)['meta'] == dict(epoch=1)
 
 
+@pytest.mark.parametrize('place', ['meta', 'message_hub'])
+def test_inferencers_run_no_config_of_a_checkpoint(tmp_path, place):
+    from mmaction.apis.inferencers import ActionRecogInferencer
+
+    path, marker = str(tmp_path / 'epoch_1.pth'), tmp_path / 'ran'
+    config = dict(cfg=f'model = dict(type="X", made=__import__("os").mkdir({str(marker)!r}))')
+    said = dict(meta=config) if place == 'meta' else dict(message_hub=dict(runtime_info=config))
+    torch.save(dict(state_dict={}, **said), path)
+    with pytest.raises(UserError, match='give the path of a config as the model'):
+        ActionRecogInferencer(None, weights=path, device='cpu')
+    assert not marker.exists()
+
+
 def test_urls_load_weights_only(tmp_path):
     """torch.hub would unpickle anything; a file:// address stands for a server here."""
     path, marker = tmp_path / 'bad.pth', tmp_path / 'ran'
@@ -142,6 +179,18 @@ def test_urls_load_weights_only(tmp_path):
     with pytest.raises(UserError, match='it would run'):
         checkpoint_io.load_url(path.as_uri(), model_dir=str(tmp_path / 'cache'))
     assert not marker.exists()
+
+
+def test_schemes_of_other_packages_stay_and_are_checked(monkeypatch):
+    def load_from_mine(filename, map_location=None):
+        return dict(meta=5)
+
+    monkeypatch.setattr(CheckpointLoader, '_schemes', dict(CheckpointLoader._schemes))
+    CheckpointLoader.register_scheme('mine://', load_from_mine)
+    compat.read_checkpoints_with(read_file, check_read)  # as importing the package does
+    assert CheckpointLoader._schemes['mine://'] is load_from_mine
+    with pytest.raises(UserError, match="checkpoint 'mine://a' has a meta that is a int, not a dict"):
+        CheckpointLoader.load_checkpoint('mine://a', logger='silent')
 
 
 def test_hue_is_shifted_in_both_directions():

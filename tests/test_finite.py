@@ -16,6 +16,14 @@ def test_one_number_among_many(dtype, number):
     assert not is_finite(tensor)
 
 
+@pytest.mark.parametrize('dtype', [torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e8m0fnu])
+def test_numbers_of_one_byte(dtype):
+    tensor = torch.ones(3, 5)
+    assert is_finite(tensor.to(dtype))
+    tensor[1, 2] = math.nan
+    assert not is_finite(tensor.to(dtype))
+
+
 def test_what_holds_no_numbers_is_finite():
     sparse = torch.sparse_coo_tensor([[0]], [1.0], (2,))
     for tensor in (torch.ones(2, dtype=torch.long), torch.empty(0), torch.empty(2, device='meta'), sparse):

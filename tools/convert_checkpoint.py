@@ -9,7 +9,7 @@ from mmdualformer.checkpoints.dualformer import convert_dualformer
 from mmdualformer.checkpoints.trained import convert_trained
 from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit
 from mmdualformer.checks import check_file
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, printable
 from mmdualformer.weights import read_weights
 
 CONVERTERS = {'dualformer': convert_dualformer, 'vidtr': convert_vidtr, 'vit': convert_vit}
@@ -42,11 +42,11 @@ def main() -> None:
     else:
         converted = CONVERTERS[args.family](read_weights(args.source))
     write_converted(converted, args.source, target)
-    print(f'{target}: {len(converted.weights)} tensors of {converted.description}')
+    print(f'{target}: {len(converted.weights)} tensors of {printable(converted.description)}')
     if converted.dropped:
-        print(f'dropped {len(converted.dropped)}: {", ".join(converted.dropped)}')
+        print(f'dropped {len(converted.dropped)}: {printable(", ".join(converted.dropped))}')
     if converted.made:
-        print(f'made {len(converted.made)}: {", ".join(converted.made)}')
+        print(f'made {len(converted.made)}: {printable(", ".join(converted.made))}')
 
 
 if __name__ == '__main__':

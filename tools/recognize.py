@@ -17,6 +17,7 @@ from mmengine.registry import init_default_scope
 from mmdualformer import cli
 from mmdualformer.checks import read_labels
 from mmdualformer.datasets.decoding import READING_LIMIT
+from mmdualformer.errors import printable
 from mmdualformer.finite import is_finite
 from mmdualformer.video import VideoError
 
@@ -56,7 +57,9 @@ def main() -> None:
         try:
             scores = inference_recognizer(model, video, partial(read, pipeline, damage)).pred_score
         except (VideoError, TimeoutError) as error:
-            print(f'error: video {video!r} cannot be read: {getattr(error, "reason", error)}', file=sys.stderr)
+            print(
+                f'error: video {video!r} cannot be read: {printable(getattr(error, "reason", error))}', file=sys.stderr
+            )
             without_answer += 1
             continue
         if not is_finite(scores):
@@ -67,7 +70,7 @@ def main() -> None:
             print(f'warning: video {video!r} is damaged, and read as far as it can be: {what}', file=sys.stderr)
         print(video)
         for score, label in zip(*(part.tolist() for part in scores.topk(min(args.topk, len(scores))))):
-            print(f'  {score:7.2%}  {names[label] if names and label < len(names) else label}')
+            print(f'  {score:7.2%}  {printable(names[label]) if names and label < len(names) else label}')
     if without_answer:
         sys.exit(1)
 

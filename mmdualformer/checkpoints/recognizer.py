@@ -16,12 +16,17 @@ from mmengine.registry import MODELS as ENGINE_MODELS
 from mmengine.registry import TRANSFORMS as ENGINE_TRANSFORMS
 from mmengine.registry import WEIGHT_INITIALIZERS
 
+from mmdualformer.compat.engine import loading_nothing
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError, describe
 from mmdualformer.finite import refuse_non_finite
 from mmdualformer.weights import check_fit, load_checked, load_safely, tensors_of
 
 KEY = 'recognizer'  # in the checkpoint's meta
+# arguments that say what a model starts from: other files and addresses, which one with weights does not need
+STARTS = {'init_cfg', 'pretrained', 'pretrained2d', 'pretrain_2d', 'teacher'}
+# those of MMAction2 that are no recognizers, and load what they are made of by means of their own
+OPENING = tuple(f'mmaction.models.{part}.' for part in ('multimodal', 'roi_heads', 'similarity'))
 
 
 def describe_recognizer(cfg: Config) -> dict:
@@ -108,13 +113,16 @@ def _load_described(path: str, device: str | torch.device) -> nn.Module:
     known = {
         name
         for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS, WEIGHT_INITIALIZERS)
-        for name in registry.module_dict
+        for name, made in registry.module_dict.items()
+        if not made.__module__.startswith(OPENING)
     }
+    described = dict(described, model=_without_starts(described['model']))
     unknown = sorted(set(_types(described)) - known)
     if unknown:  # a registry would import it, and the package of a scope
-        raise UserError(f'checkpoint {path!r} asks for {unknown[0]!r}, which no registry knows')
+        raise UserError(f'checkpoint {path!r} asks for {unknown[0]!r}, which no registry of recognizers knows')
     try:
-        model = _build_described(described, device)
+        with loading_nothing():
+            model = _build_described(described, device)
     except Exception as error:  # of whatever the description names
         raise UserError(f'checkpoint {path!r} describes a model that cannot be built: {describe(error)}') from None
     weights = tensors_of(checkpoint.get('state_dict', {}), path)
@@ -169,6 +177,13 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, (str, int, float)):
         return value
     raise TypeError(f'{value!r} is a {type(value).__name__}')
+
+
+def _without_starts(value: object) -> object:
+    """Copy nested values without what a model would start from."""
+    if isinstance(value, Mapping):
+        return {key: _without_starts(part) for key, part in value.items() if key not in STARTS}
+    return type(value)(map(_without_starts, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _types(value: object) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mmdualformer.errors import UserError
+from mmdualformer.finite import refuse_non_finite
 from mmdualformer.weights import load_safely, tensors_of
 
 from .converters import Converted
@@ -21,7 +22,7 @@ def convert_trained(path: str | Path) -> Converted:
         Converted: The weights as they are.
 
     Raises:
-        UserError: The file cannot be read, or does not describe its model.
+        UserError: The file cannot be read, does not describe its model, or a weight is NaN or infinite.
     """
     content = load_safely(str(path))
     meta = content.get('meta', {})
@@ -29,6 +30,7 @@ def convert_trained(path: str | Path) -> Converted:
     if 'state_dict' not in content or not isinstance(described, dict):
         raise UserError(f'checkpoint {str(path)!r} does not say what its model is; a run of ours writes one that does')
     weights = tensors_of(content['state_dict'], str(path))
+    refuse_non_finite(weights, str(path))
     kept = {name: meta[name] for name in KEPT if name in meta}
     model = described.get('model')
     name = model.get('type') if isinstance(model, dict) else 'model'

@@ -39,6 +39,7 @@ def apply() -> None:
         engine.distribute_on_cpu()
         engine.write_checkpoints_as_a_whole()
     engine.resume_without_running_configs()
+    engine.infer_without_running_configs()
     engine.refuse_weights_of_other_kinds()
     distributed.listen_where_told()
     mmaction2.shift_hue_beyond_uint8()

@@ -2,7 +2,9 @@
 
 import gc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -13,6 +15,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
 from mmengine.hub import hub
+from mmengine.infer import BaseInferencer
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import _flexible_runner as flexible_runner_module
@@ -30,6 +33,7 @@ from .distributed import choose_interfaces
 from .mending import once
 
 _PACKAGE = 'mmdualformer'
+_CLOSED: ContextVar[bool] = ContextVar('closed', default=False)  # whether no checkpoint may be loaded
 _WITHOUT_NCCL = ('cpu', 'mps')  # devices, as mmengine names them
 
 
@@ -65,6 +69,7 @@ def read_checkpoints_with(read_file: Callable[..., dict], check: Callable[[objec
         def load_url(
             url, model_dir=None, map_location=None, progress=True, check_hash=False, file_name=None, **_kwargs
         ):
+            _refuse_where_closed(url)
             folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
             path = folder / (file_name or Path(urlparse(url).path).name)
             if not path.exists():
@@ -75,12 +80,43 @@ def read_checkpoints_with(read_file: Callable[..., dict], check: Callable[[objec
 
         return load_url
 
+    def open_door(original):
+
+        def load_checkpoint(filename, *args, **kwargs):
+            _refuse_where_closed(filename)
+            content = original(filename, *args, **kwargs)
+            loader = CheckpointLoader._get_checkpoint_loader(filename)
+            return content if loader.__module__ == checkpoint_io.__name__ else check(content, filename)
+
+        return load_checkpoint
+
+    once(CheckpointLoader, 'load_checkpoint', open_door)
     once(checkpoint_io, 'load_from_local', lambda _original: load_from_local)
     once(checkpoint_io, 'load_url', fetch)
     for name in ('load_from_ceph', 'load_from_openmmlab', 'load_from_pavi'):
         once(checkpoint_io, name, lambda original: lambda *args, **kwargs: check(original(*args, **kwargs), args[0]))
     for prefix, loader in list(CheckpointLoader._schemes.items()):
-        CheckpointLoader.register_scheme(prefix, getattr(checkpoint_io, loader.__name__), force=True)
+        if loader.__module__ == checkpoint_io.__name__:  # not another package's
+            CheckpointLoader.register_scheme(prefix, getattr(checkpoint_io, loader.__name__), force=True)
+
+
+@contextmanager
+def loading_nothing() -> Iterator[None]:
+    """Refuse to load checkpoints, as of a model that is built from what a file says.
+
+    Raises:
+        UserError: One was to be loaded.
+    """
+    token = _CLOSED.set(True)
+    try:
+        yield
+    finally:
+        _CLOSED.reset(token)
+
+
+def _refuse_where_closed(source: object) -> None:
+    if _CLOSED.get():
+        raise UserError(f'it would load {str(source)!r}')
 
 
 def kind_of_numbers(tensor: Tensor) -> str:
@@ -216,6 +252,24 @@ def resume_without_running_configs() -> None:
         return load_checkpoint
 
     once(Runner, 'load_checkpoint', load)
+
+
+def infer_without_running_configs() -> None:
+    """mmengine 0.10.7: an inferencer that is given no config executes the config text in the checkpoint."""
+
+    def refuse(original):
+
+        def _init_model(self, cfg, weights, *args, **kwargs):
+            if not cfg:
+                raise UserError(
+                    f'weights {str(weights)!r} without a model: the config in a checkpoint is a program, which is not '
+                    'run; give the path of a config as the model'
+                )
+            return original(self, cfg, weights, *args, **kwargs)
+
+        return _init_model
+
+    once(BaseInferencer, '_init_model', refuse)
 
 
 def write_checkpoints_as_a_whole() -> None:

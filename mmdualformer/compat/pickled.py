@@ -2,18 +2,23 @@
 
 ``numpy.ndarray`` may not be called from a file: an array of objects over bytes of the file makes the interpreter follow
 a pointer out of it. The stand-ins only keep what they are given. What they kept is looked at when the file has been
-read, and made into an array or number of its own.
+read, and made into an array or number of its own. ``torch.load`` gives those, ``torch.serialization.load`` the
+stand-ins.
 """
 
 import math
+import operator
 import pickle
 import re
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+
+from .mending import once
 
 _STATISTICS = ('min', 'max', 'mean', 'current', 'statistics')
 _NUMBERS = re.compile('b1|[iu][1248]|f[248]|c8|c16')
@@ -158,3 +163,50 @@ def load_checkpoints_weights_only() -> None:
     those need are allowed.
     """
     torch.serialization.add_safe_globals([(stand_in, name) for name, stand_in in STAND_INS.items()])
+
+    def give_the_real(original):
+
+        def load(*args, **kwargs):
+            return _make_real(original(*args, **kwargs))
+
+        return load
+
+    once(torch, 'load', give_the_real)
+
+
+def _make_real(content: Any) -> Any:
+    """Put what stand-ins stand for in their places, in nested dicts, lists, tuples and sets.
+
+    Raises:
+        UnpicklingError: One stands for something that is not harmless.
+    """
+    whole = [content]
+    todo: list[Any] = [whole]
+    done: dict[int, tuple[Any, Any]] = {}  # id -> what keeps it in use, what takes its place
+
+    def real(value: Any) -> Any:
+        if not isinstance(value, (Pickled, dict, list, tuple, set)):
+            return value
+        if id(value) in done:
+            return done[id(value)][1]
+        made = value
+        if isinstance(value, Pickled):
+            made = value.resolve()
+        elif type(value) in (tuple, set):
+            parts = [real(part) for part in value]
+            made = type(value)(parts) if any(map(operator.is_not, parts, value)) else value
+        elif type(value) in (dict, OrderedDict, Counter, list):
+            todo.append(value)
+        done[id(value)] = value, made
+        return made
+
+    while todo:
+        part = todo.pop()
+        if isinstance(part, list):
+            part[:] = map(real, part)
+        else:
+            items = [(real(key), real(value)) for key, value in part.items()]
+            part.clear()
+            for key, value in items:
+                part[key] = value
+    return whole[0]

@@ -156,6 +156,22 @@ def _resume(_: list[str]) -> bool:
         return 'config' not in Runner.load_checkpoint(runner, path)['meta']
 
 
+def _infer_alone(_: list[str]) -> bool:
+    import torch
+    from mmengine.config import ConfigDict
+    from mmengine.infer import BaseInferencer
+
+    with tempfile.TemporaryDirectory() as folder:
+        path, made = os.path.join(folder, 'epoch_1.pth'), os.path.join(folder, 'made')
+        code = f'model = dict(type="Nothing", made=__import__("os").mkdir({made!r}))'
+        torch.save(dict(state_dict={}, meta=dict(cfg=code)), path)
+        try:
+            BaseInferencer._init_model(types.SimpleNamespace(), ConfigDict(), path)
+        except Exception:
+            pass
+        return not os.path.exists(made)
+
+
 def _other_weights(_: list[str]) -> bool:
     import torch
     from mmengine.runner import checkpoint as checkpoint_io
@@ -327,6 +343,7 @@ FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('listen_where_told', 'torchrun listens on all interfaces', _listens),
     ('FiniteAmpOptimWrapper', 'mmengine refuses mixed precision on a CPU', _amp),
     ('resume_without_running_configs', 'mmengine runs the config in a checkpoint', _resume),
+    ('infer_without_running_configs', "mmengine's inferencer runs the config in a checkpoint", _infer_alone),
     ('refuse_weights_of_other_kinds', 'mmengine loads complex weights as real ones', _other_weights),
     ('read_checkpoints_with', 'torch.hub runs code of a checkpoint from a URL', _other_readers),
     ('write_checkpoints_as_a_whole', 'mmengine leaves half a checkpoint where a write fails', _half_a_checkpoint),

@@ -72,5 +72,8 @@ def _plural(count: int, word: str) -> str:
 
 def _without_home(text: str) -> str:
     """Home as ~, so that what is pasted into an issue names nobody."""
-    home = str(Path.home())
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # the user has none, as some in containers
+        return text
     return text.replace(home, '~') if len(home) > 1 else text

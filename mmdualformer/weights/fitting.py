@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import torch
+import torch.distributed
 import torch.nn as nn
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -132,6 +134,8 @@ def hand_over(runner: Runner, checkpoint: dict, path: str) -> None:
             fits = StateFits(runner, checkpoint)
             runner.resume(filename, *args, **kwargs)
             fits.check()
+        except (torch.OutOfMemoryError, torch.distributed.DistError, OSError):  # of the machine
+            raise
         except Exception as error:  # of the optimizer, the schedules, the log and the hooks
             raise UserError(f'checkpoint {path!r} cannot be gone on from: {describe(error)}') from error
 

@@ -1,5 +1,6 @@
 """Plain data: what may be in a checkpoint once it has been read, and nothing else."""
 
+import math
 import pickle
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
@@ -20,19 +21,25 @@ LEAVES = (type(None), bool, int, float, complex, str, bytes, torch.Size, torch.d
 KEYS = (type(None), bool, int, float, str, bytes)
 
 
-def make_plain(content: Any) -> Any:
+def make_plain(content: Any, size: float = math.inf) -> Any:
     """Copy what was read from a file, with tensors, arrays and plain values alone in it.
 
     Tensors share their memory with those given. They are dense, on a device, and have no attributes.
 
+    Args:
+        content (any): What was read.
+        size (int, optional): Bytes of the file, which arrays and expanded tensors may not exceed by much. Defaults to
+            any.
+
     Raises:
         UnpicklingError: It holds something else, or itself.
     """
-    return _Copier().copy(content, 0)[0]
+    return _Copier(size + LARGEST_EXPANSION).copy(content, 0)[0]
 
 
 class _Copier:
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: float) -> None:
+        self.bytes_left = most_bytes
         self.done: dict[int, tuple[Any, int, Any]] = {}  # id -> copy, values in it, what keeps the id in use
         self.open: set[int] = set()
 
@@ -56,9 +63,15 @@ class _Copier:
     def _copy_new(self, value: Any, depth: int) -> tuple[Any, int]:
         kind = type(value)
         if kind in (Tensor, nn.Parameter):
-            return plain_tensor(value), 1
+            tensor = plain_tensor(value)
+            size = _size(tensor)
+            self._take(size if size > tensor.untyped_storage().nbytes() else 0)
+            return tensor, 1
         if isinstance(value, Pickled):
-            return value.resolve(), 1
+            made = value.resolve()
+            arrays = [made._log_history, made._count_history] if isinstance(made, HistoryBuffer) else [made]
+            self._take(sum(getattr(array, 'nbytes', 0) for array in arrays))
+            return made, 1
         if kind in (np.ndarray, HistoryBuffer) or isinstance(value, np.generic):
             return value, 1
         if kind in (dict, OrderedDict, Counter):
@@ -66,9 +79,12 @@ class _Copier:
         if kind in (list, tuple, set):
             parts = [self.copy(part, depth) for part in value]
             return kind(part for part, _ in parts), 1 + sum(count for _, count in parts)
-        if kind is bytearray:
-            return bytes(value), 1
         raise pickle.UnpicklingError(f'it holds a {kind.__name__}')
+
+    def _take(self, size: int) -> None:
+        self.bytes_left -= size
+        if self.bytes_left < 0:
+            raise pickle.UnpicklingError('it has arrays or tensors that are larger than the file')
 
     def _copy_mapping(self, value: Mapping, depth: int) -> tuple[Any, int]:
         copied: Any = type(value)()
@@ -98,7 +114,12 @@ def plain_tensor(tensor: Tensor) -> Tensor:
         raise pickle.UnpicklingError('it holds a quantized tensor')
     if tensor.is_meta:
         raise pickle.UnpicklingError('it holds a tensor without values')
-    size = tensor.numel() * tensor.element_size()
-    if size > max(tensor.untyped_storage().nbytes(), LARGEST_EXPANSION):
+    if tensor.dtype is getattr(torch, 'float4_e2m1fn_x2', 0):  # torch 2.13 cannot even copy those
+        raise pickle.UnpicklingError('it holds a tensor of numbers of 4 bits')
+    if _size(tensor) > max(tensor.untyped_storage().nbytes(), LARGEST_EXPANSION):
         raise pickle.UnpicklingError(f'it holds a tensor of shape {tuple(tensor.shape)}, larger than its values')
     return tensor
+
+
+def _size(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

@@ -13,7 +13,8 @@ from torch import Tensor
 from mmdualformer.errors import UserError, describe
 from mmdualformer.finite import refuse_non_finite
 
-from .pickled_files import NO_FILE, DamagedError, read_pickled
+from .pickle_calls import NO_FILE
+from .pickled_files import DamagedError, read_pickled
 from .plain import make_plain
 from .safetensors_files import is_safetensors, read_safetensors
 from .training_state import STATE_OF_TRAINING

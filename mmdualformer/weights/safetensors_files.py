@@ -11,13 +11,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, describe
 
 from .pickled_files import ZIP, DamagedError
 from .plain import make_plain
 
 SUFFIX = '.safetensors'
 META, CHECKSUM = 'meta', 'sha256'  # in the metadata of a file
+RESERVED = '__metadata__'  # the name in a header of what is no tensor
 TUPLE = '__tuple__'  # JSON has none, and MMAction2's transforms tell them from lists
 LENGTH = 8  # bytes before the header
 
@@ -70,11 +71,16 @@ def write_safetensors(weights: Mapping[str, Tensor], meta: Mapping, path: str | 
         path (str or Path): The file.
 
     Raises:
-        UserError: ``meta`` has something in it that is no plain value.
+        UserError: The form has no such name or kind of numbers, or ``meta`` has something in it that is no plain value.
     """
+    if RESERVED in weights:
+        raise UserError(f'a tensor named {RESERVED!r} cannot be written to a file of safetensors')
     own = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}  # shared by none
     metadata = {'format': 'pt', META: json.dumps(_to_json(meta))}
-    save_file(own, path, {**metadata, CHECKSUM: _checksum(own, metadata)})
+    try:
+        save_file(own, path, {**metadata, CHECKSUM: _checksum(own, metadata)})
+    except (KeyError, ValueError, RuntimeError, SafetensorError) as error:  # a name that is no text, a kind of numbers
+        raise UserError(f'the weights cannot be written to a file of safetensors: {describe(error)}') from None
 
 
 def _checksum(weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

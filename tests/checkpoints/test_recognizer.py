@@ -4,8 +4,11 @@ import re
 import pytest
 import torch
 from mmaction.apis import inference_recognizer, init_recognizer
+from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import load_url
 
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checkpoints.recognizer import describe_recognizer
@@ -94,7 +97,7 @@ def test_a_checkpoint_cannot_name_code(checkpoint, tmp_path, place):
         described['model']['backbone'] = call
     else:
         described['test_pipeline'].append(call)
-    with pytest.raises(UserError, match=r"asks for 'subprocess\.Popen', which no registry knows"):
+    with pytest.raises(UserError, match=r"asks for 'subprocess\.Popen', which no registry of recognizers knows"):
         load_recognizer(save(checkpoint, tmp_path))
     assert not (tmp_path / 'ran').exists()
 
@@ -106,9 +109,42 @@ def test_a_checkpoint_cannot_name_a_package(checkpoint, tmp_path, monkeypatch):
     (tmp_path / 'evil' / 'registry.py').write_text(f'open({str(tmp_path / "ran")!r}, "w")')
     monkeypatch.syspath_prepend(tmp_path)
     checkpoint['meta']['recognizer']['model']['_scope_'] = 'evil'
-    with pytest.raises(UserError, match="asks for 'evil', which no registry knows"):
+    with pytest.raises(UserError, match="asks for 'evil', which no registry of recognizers knows"):
         load_recognizer(save(checkpoint, tmp_path))
     assert not (tmp_path / 'ran').exists()
+
+
+@pytest.mark.parametrize('name', ['init_cfg', 'pretrained', 'pretrained2d', 'pretrain_2d', 'teacher'])
+def test_a_description_does_not_say_what_to_load(checkpoint, tmp_path, name):
+    model = checkpoint['meta']['recognizer']['model']
+    model['backbone'] = dict(model['backbone'], **{name: dict(type='Pretrained', checkpoint='http://127.0.0.1:9/a')})
+    assert not load_recognizer(save(checkpoint, tmp_path)).training
+
+
+class Loading(torch.nn.Module):
+    """A backbone that loads a checkpoint while it is made."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        load = load_url if source.startswith('http') else CheckpointLoader.load_checkpoint
+        load(source)
+
+
+@pytest.mark.parametrize('source', ['other.pth', 'http://127.0.0.1:9/other.pth'])
+def test_a_description_loads_nothing(checkpoint, tmp_path, monkeypatch, source):
+    monkeypatch.setitem(MODELS.module_dict, 'Loading', Loading)
+    torch.save({}, tmp_path / 'other.pth')
+    monkeypatch.chdir(tmp_path)
+    checkpoint['meta']['recognizer']['model']['backbone'] = dict(type='Loading', source=source)
+    with pytest.raises(UserError, match=f'it would load {source!r}'):
+        load_recognizer(save(checkpoint, tmp_path))
+    assert CheckpointLoader.load_checkpoint('other.pth', logger='silent') == {}
+
+
+def test_a_description_does_not_name_what_loads_by_itself(checkpoint, tmp_path):
+    checkpoint['meta']['recognizer']['model']['backbone'] = dict(type='CLIPSimilarity', clip_arch='ViT-B/32')
+    with pytest.raises(UserError, match="asks for 'CLIPSimilarity', which no registry of recognizers knows"):
+        load_recognizer(save(checkpoint, tmp_path))
 
 
 def test_weights_of_another_model_are_refused(checkpoint, tmp_path):

@@ -7,6 +7,8 @@ import resource
 import subprocess
 import sys
 
+from mmdualformer.doctor import report
+from mmdualformer.doctor.running import OK, Result
 from tests.helpers import REPO
 
 COMMAND = 'from mmdualformer_command import main; main()'
@@ -66,6 +68,16 @@ def test_a_broken_machine_is_told_what_to_do(tmp_path):
     assert 'setuptools' in found['requirements'][0] and 'setuptools<82' in found['requirements'][1]
     assert found['open files'][0].startswith('200 a process') and found['open files'][1]
     assert found['CPUs'][1].startswith('export OMP_NUM_THREADS=')
+
+
+def test_a_user_without_a_home_folder(monkeypatch, capsys):
+    def home():
+        raise RuntimeError('Could not determine home directory.')
+
+    monkeypatch.setattr(report.Path, 'home', home)
+    monkeypatch.setattr(report, 'run', lambda *_, **__: [Result('disk', OK, '/root is full')])
+    assert report.examine(as_json=False, brief=False) == 0
+    assert 'disk: /root is full' in capsys.readouterr().out
 
 
 def test_it_runs_where_nothing_is_installed(tmp_path):

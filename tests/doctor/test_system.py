@@ -1,5 +1,6 @@
 import resource
 import socket
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +21,12 @@ def test_shared_memory(free, status, tmp_path):
 def test_no_shared_memory(tmp_path):
     (result,) = system.check_shared_memory(str(tmp_path / 'shm'))
     assert result.status == FAULT and result.mend.startswith('sudo mount -t tmpfs')
+
+
+def test_no_shared_memory_where_the_system_has_no_such_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'platform', 'darwin')
+    (result,) = system.check_shared_memory(str(tmp_path / 'shm'))
+    assert result.status == OK and not result.mend
 
 
 @pytest.mark.parametrize(

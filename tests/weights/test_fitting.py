@@ -1,11 +1,13 @@
+import types
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed
 import torch.nn as nn
 
 from mmdualformer.errors import UserError
-from mmdualformer.weights import check_checkpoint, load_checked
+from mmdualformer.weights import check_checkpoint, hand_over, load_checked
 
 
 def save(path: Path, state_dict: dict) -> str:
@@ -68,3 +70,26 @@ def test_what_fits_is_loaded_and_says_what_it_is(tmp_path):
     assert all(torch.equal(model.state_dict()[name], value) for name, value in saved.state_dict().items())
     torch.save(saved.state_dict(), tmp_path / 'bare.pth')
     assert load_checked(nn.Linear(2, 3), str(tmp_path / 'bare.pth')) == {}
+
+
+@pytest.mark.parametrize(
+    ('error', 'seen'),
+    [
+        (torch.OutOfMemoryError('full'), torch.OutOfMemoryError),
+        (torch.distributed.DistError('gone'), torch.distributed.DistError),
+        (OSError('disk'), OSError),
+        (RuntimeError('shape'), UserError),
+    ],
+)
+def test_faults_of_the_machine_are_not_those_of_the_file(error, seen):
+    class Resuming:
+        optim_wrapper = types.SimpleNamespace(optimizer=torch.optim.SGD([torch.zeros(1)]))
+        param_schedulers = None
+
+        def resume(self, filename):
+            raise error
+
+    runner = Resuming()
+    hand_over(runner, {}, 'a.pth')
+    with pytest.raises(seen):
+        runner.resume('a.pth')
