@@ -6,7 +6,6 @@ import runpy
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections import Counter
 from email.parser import Parser
@@ -63,8 +62,7 @@ def source(tmp_path_factory) -> Path:
 def source_distribution(source, tmp_path_factory) -> Path:
     """The source distribution, unpacked."""
     folder = tmp_path_factory.mktemp('sdist')
-    with tarfile.open(build('sdist', source, folder / 'dist')) as archive:
-        archive.extractall(folder, filter='data')
+    shutil.unpack_archive(build('sdist', source, folder / 'dist'), folder)
     return next(folder.glob('mmdualformer-*'))
 
 

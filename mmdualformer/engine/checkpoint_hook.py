@@ -53,7 +53,6 @@ class CheckpointHook(EngineCheckpointHook):
                 partial.unlink()
         self._batch = 0  # how many of the epoch are trained
         self._agreement = Agreement() if self.interval_minutes is not None else None
-        self._has_asked = self._is_agreed = False
         self._saved_at = time.monotonic()
         self._saved_iter = runner.iter
         resumed = runner._load_from if runner._resume else None  # where --resume would find it again
@@ -68,11 +67,8 @@ class CheckpointHook(EngineCheckpointHook):
         if self._agreement is None or self.interval_minutes is None:
             return
         is_due = is_main_process() and time.monotonic() - self._saved_at >= 60 * self.interval_minutes
-        self._is_agreed |= bool(self._agreement.reached(int(is_due and not self._has_asked)))
-        self._has_asked |= is_due
-        if self._is_agreed and has_updated(runner):
+        if self._agreement.reached(int(is_due)) and has_updated(runner):
             self.save_now(runner)
-            self._has_asked = self._is_agreed = False
 
     def save_now(self, runner: Runner) -> str:
         """Write a checkpoint in the middle of an epoch, from which a run goes on with the next batch.
