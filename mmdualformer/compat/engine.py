@@ -1,6 +1,7 @@
 """Faults of MMEngine, and of PyTorch under it."""
 
 import gc
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -232,6 +233,8 @@ def leave_process_group() -> None:
     to its threads, until they are collected.
     """
     if torch.distributed.is_initialized():
+        # gloo's threads let go of the last tensors with the interpreter's lock, which the end of a group may hold
+        time.sleep(0.1)
         torch.distributed.destroy_process_group()
         gc.collect()
 
