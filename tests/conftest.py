@@ -1,8 +1,6 @@
 import os
-import runpy
 import subprocess
 import sys
-import traceback
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import torch
 import mmdualformer  # noqa: F401  (registers the models)
 from mmdualformer.datasets.motion_clips import write_dataset
 from tests.helpers import REPO, free_port
+from tests.running import be_tool
 
 torch.set_num_threads(1)  # two test processes share two cores
 
@@ -70,23 +69,8 @@ def fork_tool(tmp_path):
         outputs = [tmp_path / 'stdout.txt', tmp_path / 'stderr.txt']
         pid = os.fork()
         if pid == 0:
-            code = 1
-            try:
-                for number, path in enumerate(outputs, 1):
-                    os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-                sys.stdout, sys.stderr = open(1, 'w', closefd=False), open(2, 'w', closefd=False)
-                os.chdir(tmp_path)
-                sys.argv = [str(part) for part in command]
-                runpy.run_path(str(REPO / command[0]), run_name='__main__')
-                code = 0
-            except SystemExit as stop:
-                code = stop.code
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
+            files = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for path in outputs]
+            be_tool(tmp_path, [str(part) for part in command], files)
         _, status = os.waitpid(pid, 0)
         return subprocess.CompletedProcess(
             command, os.waitstatus_to_exitcode(status), *(path.read_text() for path in outputs)

@@ -9,6 +9,7 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -45,7 +46,9 @@ class Running:
             else:
                 self.pid = os.fork()
                 if self.pid == 0:
-                    _run(folder, words, files, env)
+                    os.setsid()
+                    os.environ.update(env)
+                    be_tool(folder, words, files)
         finally:
             signal.signal(signal.SIGINT, before)
             for file in files:
@@ -94,18 +97,16 @@ class Running:
             os.waitpid(self.pid, 0)
 
 
-def _run(folder: Path, words: list[str], files: list[int], env: dict[str, str]) -> None:
-    """Be the tool, in a fork."""
+def be_tool(folder: Path, words: list[str], files: list[int]) -> NoReturn:
+    """In a fork: run a tool of the repository in a folder, with its output in two open files, and end."""
     code: object = 1
     try:
-        os.setsid()
         for number, file in enumerate(files, 1):
             os.dup2(file, number)
         sys.stdout, sys.stderr = open(1, 'w', closefd=False), open(2, 'w', closefd=False)
-        os.environ.update(env)
         os.chdir(folder)
         sys.argv = words
-        runpy.run_path(words[0], run_name='__main__')
+        runpy.run_path(str(REPO / words[0]), run_name='__main__')
         code = 0
     except SystemExit as stop:
         code = stop.code
