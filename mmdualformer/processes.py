@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+import psutil
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from mmdualformer import signals
@@ -33,20 +34,9 @@ def end_with_launcher() -> None:
 
 def _watch(parent: int) -> None:
     is_direct = parent == os.getppid()
-    while os.getppid() == parent if is_direct else exists(parent):
+    while os.getppid() == parent if is_direct else psutil.pid_exists(parent):
         time.sleep(TICK)
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def exists(process: int) -> bool:
-    """Whether there is a process of this number on this machine."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is another user's
-        pass
-    return True
 
 
 def run(command: Sequence[str], **env: str) -> int:

@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
+
 from mmdualformer.errors import UserError
-from mmdualformer.processes import exists
 
 LOCK = 'run.lock'
 BEAT = 5.0  # seconds between two signs of life
@@ -66,7 +67,7 @@ class WorkDirLock:
             has_locks = False
         holder = self._read()
         if holder and holder.get('host') == socket.gethostname():
-            if not has_locks and holder['pid'] != os.getpid() and exists(holder['pid']):
+            if not has_locks and holder['pid'] != os.getpid() and psutil.pid_exists(holder['pid']):
                 self._refuse()
         elif holder and self._beats():
             self._refuse()
