@@ -5,9 +5,9 @@ import signal
 import pytest
 from PIL import Image
 
-from mmdualformer.datasets import own_videos
 from mmdualformer.datasets.own_videos import (
     OwnVideos,
+    cleaning,
     find_videos,
     leave_out_copies,
     leave_out_unreadable,
@@ -165,15 +165,15 @@ def test_videos_that_break_off_are_used_or_refused(folder):
 def test_videos_that_crash_a_decoder_or_never_end_are_left_out(folder, monkeypatch):
     crashing, hanging = folder / 'run' / '0 a.MP4', folder / 'run' / 'more' / '1 a.MP4'
 
-    def read(path, read=own_videos._read):
+    def read(path, read=cleaning._read):
         if path == crashing:
             os.kill(os.getpid(), signal.SIGKILL)
         if path == hanging:
             signal.sigwait([signal.SIGUSR1])
         read(path)
 
-    monkeypatch.setattr(own_videos, 'READING_LIMIT', 5.0)
-    monkeypatch.setattr(own_videos, '_read', read)
+    monkeypatch.setattr(cleaning, 'READING_LIMIT', 5.0)
+    monkeypatch.setattr(cleaning, '_read', read)
     found = find_videos(folder)
     readable, unreadable, _ = leave_out_unreadable(found, workers=2)
     assert readable.videos == [video for video in found.videos if video[0] not in (crashing, hanging)]

@@ -1,24 +1,17 @@
-"""A user's own videos, in a folder a class or a csv, made into lists to train and test from."""
+"""A user's own videos, found in a folder a class or in a csv."""
 
 import csv
-import hashlib
 import io
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from rich.progress import track
-
 from mmdualformer.errors import UserError
-from mmdualformer.video import files, open_video
-from mmdualformer.video.isolation import map_isolated
+from mmdualformer.video import files
 
-from .annotations import check_name, decode, format_line
-from .decoding import READING_LIMIT
+from ..annotations import check_name, decode
 
 SPLITS = ('eval', 'test', 'testing', 'train', 'training', 'val', 'valid', 'validation')
 
@@ -74,7 +67,7 @@ def find_videos(source: Path) -> OwnVideos:
             f'{str(source)!r} has {len(classes)} classes ({", ".join(classes) or "none"}); it must have at '
             f'least two, {form}'
         )
-    _need_every_class(
+    need_every_class(
         classes,
         videos,
         'no video; known are the endings '
@@ -84,97 +77,6 @@ def find_videos(source: Path) -> OwnVideos:
     for name in (*classes, *(str(path.absolute()) for path, _ in videos)):
         check_name(name)
     return OwnVideos(classes, videos, left_out)
-
-
-def leave_out_unreadable(
-    found: OwnVideos, workers: int, damaged: str = 'use'
-) -> tuple[OwnVideos, list[str], list[str]]:
-    """Leave out the videos that no decoder reads, also those that crash one, or never end.
-
-    Args:
-        found (OwnVideos): All videos.
-        workers (int): Processes that read them.
-        damaged (str): Whether videos that are damaged, as far as their packets and three frames tell, are read as far
-            as they can be (``'use'``) or left out too (``'refuse'``). Defaults to ``'use'``.
-
-    Returns:
-        tuple: The readable ones, a line for each of the others, and a line for each damaged one that stays.
-
-    Raises:
-        UserError: No video of a class can be read.
-    """
-    paths = list(dict.fromkeys(path for path, _ in found.videos))
-    with closing(map_isolated(_read, paths, workers, READING_LIMIT)) as outcomes:
-        unreadable, damages = {}, {}
-        for path, damage, error in track(outcomes, 'reading the videos', total=len(paths)):
-            if error:
-                unreadable[path] = getattr(error, 'reason', None) or str(error)
-            elif damage:
-                damages[path] = damage
-    if damaged == 'refuse':
-        unreadable.update({path: f'damaged: {damage}' for path, damage in damages.items()})
-        damages = {}
-    readable = [video for video in found.videos if video[0] not in unreadable]
-    lines, kept = (
-        [f'{path}: {reasons[path]}' for path in paths if path in reasons] for reasons in (unreadable, damages)
-    )
-    first = f', for one {lines[0]}' if lines else ''
-    _need_every_class(found.classes, readable, f'no video that can be read{first}')
-    return replace(found, videos=readable), lines, kept
-
-
-def leave_out_copies(found: OwnVideos) -> tuple[OwnVideos, list[str]]:
-    """Leave out copies within a class, which could be in training and in testing, and find those of other classes.
-
-    Args:
-        found (OwnVideos): All videos.
-
-    Returns:
-        tuple: Each content of a class once, and a line for each content that is in several classes.
-    """
-    sizes = {path: sum(file.stat().st_size for file in _files_of(path)) for path, _ in found.videos}
-    times = Counter(sizes.values())
-    copies: dict[Path | bytes, dict[int, Path]] = defaultdict(dict)  # content -> label -> file
-    for path, label in found.videos:
-        copies[path if times[sizes[path]] == 1 else _digest(path)].setdefault(label, path)
-    kept = [(path, label) for places in copies.values() for label, path in places.items()]
-    shared = [
-        ', '.join(f'{path} ({found.classes[label]})' for label, path in places.items())
-        for places in copies.values()
-        if len(places) > 1
-    ]
-    return replace(found, videos=kept), shared
-
-
-def split(found: OwnVideos, val_share: float, seed: int = 0) -> tuple[list[Video], list[Video]]:
-    """Split videos into training and validation, each class by itself.
-
-    Args:
-        found (OwnVideos): All videos.
-        val_share (float): Share of a class that validates, at least one video of each class that has two.
-        seed (int): Draws the split. Defaults to 0.
-
-    Returns:
-        tuple: Training and validation videos.
-    """
-    rng = np.random.default_rng(seed)
-    train, val = [], []
-    for label in range(len(found.classes)):
-        videos = [video for video in found.videos if video[1] == label]
-        rng.shuffle(videos)
-        count = 0 if len(videos) == 1 else min(max(round(val_share * len(videos)), 1), len(videos) - 1)
-        val += [(path, label) for path, _ in videos[:count]]
-        train += [(path, label) for path, _ in videos[count:]]
-    return train, val
-
-
-def write_training_lists(root: Path, classes: Sequence[str], train: Sequence[Video], val: Sequence[Video]) -> None:
-    """Write ``train.txt``, ``val.txt`` and ``label_map.txt`` into a folder."""
-    root.mkdir(parents=True, exist_ok=True)
-    for name, videos in (('train', train), ('val', val)):
-        lines = (format_line(str(Path(path).absolute()), [label]) + '\n' for path, label in videos)
-        (root / f'{name}.txt').write_text(''.join(lines), encoding='utf-8')
-    (root / 'label_map.txt').write_text(''.join(f'{name}\n' for name in classes), encoding='utf-8')
 
 
 def _refuse_splits(source: Path, folders: Sequence[Path], videos: set[Path]) -> None:
@@ -224,29 +126,8 @@ def _read_csv(source: Path) -> tuple[list[str], list[Video]]:
     return classes, [(source.parent / path, classes.index(label)) for _, (path, label) in rows]
 
 
-def _files_of(video: Path) -> list[Path]:
-    return [video / name for name in files.list_frames(video)] if video.is_dir() else [video]
-
-
-def _digest(video: Path) -> bytes:
-    digest = hashlib.sha256()
-    for path in _files_of(video):
-        with open(path, 'rb') as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.digest()
-
-
-def _need_every_class(classes: Sequence[str], videos: Sequence[Video], reason: str) -> None:
+def need_every_class(classes: Sequence[str], videos: Sequence[Video], reason: str) -> None:
     labels = {label for _, label in videos}
     empty = [name for label, name in enumerate(classes) if label not in labels]
     if empty:
         raise UserError(f'class {empty[0]!r} has {reason}')
-
-
-def _read(path: Path) -> str:
-    """Read the first, the middle and the last frame of a video, and return what is found to be damaged."""
-    with open_video(str(path), READING_LIMIT) as video:
-        last = len(video) - 1
-        video.get_frames([0, last // 2, last])
-        return video.damage
