@@ -1,6 +1,7 @@
 from .backbones import DualFormer, Mobile3D, VideoMobileFormer, VidTr
 from .data_preprocessors import MixedSizeDataPreprocessor
 from .heads import TokenLabelHead, VideoMobileFormerHead
+from .losses import MotionLoss
 from .recognizers import MixedSizeRecognizer3D, TokenLabelRecognizer3D, TokenTeacher
 
 __all__ = [
@@ -8,6 +9,7 @@ __all__ = [
     'MixedSizeDataPreprocessor',
     'MixedSizeRecognizer3D',
     'Mobile3D',
+    'MotionLoss',
     'TokenLabelHead',
     'TokenLabelRecognizer3D',
     'TokenTeacher',

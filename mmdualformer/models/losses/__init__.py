@@ -1,0 +1,3 @@
+from .motion import MotionLoss
+
+__all__ = ['MotionLoss']
