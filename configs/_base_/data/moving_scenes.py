@@ -1,5 +1,8 @@
 # Scenes in motion, drawn as they are trained on: nothing is read. A label is the motion, six numbers a frame.
-pack = [dict(type='FormatShape', input_format='NCTHW'), dict(type='PackActionInputs', meta_keys=('filename', 'img_shape'))]
+pack = [
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs', meta_keys=('filename', 'img_shape')),
+]
 scenes = dict(type='MovingScenesDataset', frames=16, size=64, pipeline=pack)
 motions = 16 * 6
 

@@ -1,5 +1,5 @@
-# A DualFormer for a laptop and few videos: 16 frames over the whole clip, 64 x 64 pixels. The size is ours, not the
-# paper's.
+# A DualFormer for a laptop and few videos: 16 frames over the whole clip, 64 x 64 pixels.
+# The size is ours, not the paper's.
 _base_ = 'dualformer_t.py'
 
 model = dict(

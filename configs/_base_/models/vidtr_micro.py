@@ -1,5 +1,5 @@
-# A VidTr for a laptop and few videos: 16 frames over the whole clip, 64 x 64 pixels, in cubic patches of two frames. The
-# size is ours, not the paper's.
+# A VidTr for a laptop and few videos: 16 frames over the whole clip, 64 x 64 pixels, in cubic patches of two frames.
+# The size is ours, not the paper's.
 _base_ = 'vidtr_s.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# A Video Mobile-Former for a laptop and few videos: 16 frames over the whole clip, 64 x 64 pixels. The size is ours, not
-# the paper's.
+# A Video Mobile-Former for a laptop and few videos: 16 frames over the whole clip, 64 x 64 pixels.
+# The size is ours, not the paper's.
 _base_ = 'vmf_1g.py'
 
 model = dict(
