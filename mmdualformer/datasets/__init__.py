@@ -8,6 +8,7 @@ from .robust_video_dataset import RobustVideoDataset
 from .strict_video_dataset import StrictVideoDataset
 from .token_labels import LoadTokenLabels, ResizeToMultiple, SampleWholeVideo
 from .transforms import PillowResize, RandAugment, ShuffleFrames
+from .whole_clip import RandomPart, SampleEvenly
 
 __all__ = [
     'ImageFolderDataset',
@@ -15,9 +16,11 @@ __all__ = [
     'MovingScenesDataset',
     'PillowResize',
     'RandAugment',
+    'RandomPart',
     'ResizeToMultiple',
     'RobustRepeatAugDataset',
     'RobustVideoDataset',
+    'SampleEvenly',
     'SampleWholeVideo',
     'ShuffleFrames',
     'StrictVideoDataset',
