@@ -107,7 +107,8 @@ class RandomPart(BaseTransform):
         side = np.sqrt(np.random.uniform(self.share, 1))
         aspect = np.exp(np.random.uniform(-0.5, 0.5) * np.log(self.stretch))
         shape = np.array(results['img_shape'])
-        height, width = np.maximum(np.round(shape * np.minimum(side * np.array([1 / aspect, aspect]), 1)), 1).astype(int)
+        share = np.minimum(side * np.array([1 / aspect, aspect]), 1)
+        height, width = np.maximum(np.round(shape * share), 1).astype(int)
         top, left = (np.random.randint(whole - part + 1) for whole, part in zip(shape, (height, width)))
         imgs = [image[top : top + height, left : left + width] for image in results['imgs']]
         return dict(results, imgs=imgs, img_shape=(int(height), int(width)))
