@@ -1,7 +1,7 @@
 # vmf_micro, pretrained on drawn scenes: it predicts where the object is in each frame, and how the camera moves.
 _base_ = [
     '../_base_/models/vmf_micro.py',
-    '../_base_/data/moving_scenes.py',
+    '../_base_/pipelines/moving_scenes.py',
     '../_base_/schedules/motion_pretraining.py',
 ]
 
