@@ -89,5 +89,5 @@ def test_training_clips_are_new_and_test_clips_are_not(monkeypatch):
     sample = test[1]
     assert sample['inputs'].shape == (1, 3, 4, 16, 16)
     assert sample['data_samples'].gt_label.shape == (4 * MOTIONS,)
-    with pytest.raises(UserError, match="MovingScenesDataset.frames=0 must be a positive number"):
+    with pytest.raises(UserError, match=r'MovingScenesDataset\.frames=0 must be a positive number'):
         MovingScenesDataset(pipeline, num_clips=1, frames=0)

@@ -50,10 +50,10 @@ def test_what_is_out_of_range_is_named():
     ):
         with pytest.raises(UserError, match=message):
             SampleEvenly(**arguments)
-    with pytest.raises(UserError, match='RandomPart.share=0'):
+    with pytest.raises(UserError, match=r'RandomPart\.share=0'):
         RandomPart(share=0)
-    with pytest.raises(UserError, match=r'RandomPart.stretch=0\.5'):
-        RandomPart(stretch=0.5)
+    with pytest.raises(UserError, match=r'RandomPart\.stretch=0\.5'):
+        RandomPart\.stretch=0.5)
 
 
 def test_a_part_has_the_shape_of_the_frames_and_is_anywhere():
@@ -69,6 +69,6 @@ def test_a_part_has_the_shape_of_the_frames_and_is_anywhere():
     shares = shapes.prod(axis=1) / image.size
     assert 0.4 < shares.min() < 0.55 and shares.max() > 0.95
     stretches = shapes[:, 1] / shapes[:, 0] / (320 / 180)
-    assert 0.88 < stretches.min() and stretches.max() < 1.13 and stretches.std() > 0.03
+    assert 0.78 < stretches.min() and stretches.max() < 1.28 and stretches.std() > 0.06
     assert (corners.min(axis=0) == 0).all() and (corners.max(axis=0) > (30, 60)).all()
     assert RandomPart(share=1, stretch=1)(dict(imgs=[image], img_shape=(180, 320)))['img_shape'] == (180, 320)
