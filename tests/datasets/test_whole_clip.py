@@ -53,7 +53,7 @@ def test_what_is_out_of_range_is_named():
     with pytest.raises(UserError, match=r'RandomPart\.share=0'):
         RandomPart(share=0)
     with pytest.raises(UserError, match=r'RandomPart\.stretch=0\.5'):
-        RandomPart\.stretch=0.5)
+        RandomPart(stretch=0.5)
 
 
 def test_a_part_has_the_shape_of_the_frames_and_is_anywhere():
