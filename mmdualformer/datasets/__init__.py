@@ -5,6 +5,7 @@ from .image_folder import ImageFolderDataset
 from .robust_repeat_aug_dataset import RobustRepeatAugDataset
 from .robust_video_dataset import RobustVideoDataset
 from .strict_video_dataset import StrictVideoDataset
+from .switchable_flip import SwitchableFlip
 from .token_labels import LoadTokenLabels, ResizeToMultiple, SampleWholeVideo
 from .transforms import PillowResize, RandAugment, ShuffleFrames
 
@@ -19,6 +20,7 @@ __all__ = [
     'SampleWholeVideo',
     'ShuffleFrames',
     'StrictVideoDataset',
+    'SwitchableFlip',
     'VideoDecode',
     'VideoError',
     'VideoInit',
