@@ -8,7 +8,8 @@ import numpy as np
 
 LEAST_CLIPS = 8  # fewer decide nothing
 LEAST_OF_CLASS = 3  # fewer do not tell whether a class is told apart from another
-CONFUSION_LEVEL = 0.1  # two classes are told apart if a coin would do as well less often
+CONFUSION_LEVEL = 0.1  # two classes are told apart if a coin would do as well less often,
+MOST_CONFUSED = 0.25  # and no more of their clips are taken for the other
 WORSE_LEVEL = 0.05  # the mirrored are recognised worse if chance does that less often
 CHANGE_LEVEL = 0.01  # likewise, where it is said of certain classes
 LEAST_RATIO = 0.9  # of the recognised mirrored clips to the others
@@ -105,9 +106,9 @@ def _find_pairs(seen: np.ndarray, turned: np.ndarray) -> list[tuple[int, int]]:
 def _find_confused(seen: np.ndarray) -> set[int]:
     """Find classes that have too few clips, or that the model does not tell apart from another."""
     confused = set(np.flatnonzero(seen.sum(axis=1) < LEAST_OF_CLASS).tolist())
-    wrong = seen + seen.T
-    for one, other in np.argwhere(np.triu(wrong, k=1)).tolist():
-        if sign_test(int(seen[one, one] + seen[other, other]), int(wrong[one, other])) > CONFUSION_LEVEL:
+    for one, other in np.argwhere(np.triu(seen + seen.T, k=1)).tolist():
+        right, wrong = int(seen[one, one] + seen[other, other]), int(seen[one, other] + seen[other, one])
+        if wrong > MOST_CONFUSED * (right + wrong) or sign_test(right, wrong) > CONFUSION_LEVEL:
             confused |= {one, other}
     return confused
 

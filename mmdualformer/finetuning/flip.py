@@ -132,7 +132,7 @@ def _has_twin(parts: Sequence[str], known: set[tuple[str, ...]]) -> bool:
     )
 
 
-def _change_pipelines(cfg: Config, variable: str, loader: str, change: Callable[[list], list]) -> None:
+def _change_pipelines(cfg: Config, variable: str, loader: str, change: Callable[[Sequence[dict]], list[dict]]) -> None:
     """Change a pipeline where a config has it by name, and in its data sets, also those within others."""
     if variable in cfg:
         cfg[variable] = change(cfg[variable])
