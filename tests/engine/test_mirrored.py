@@ -13,16 +13,15 @@ def draw(num_classes: int, each: int, accuracy: float, images: dict | None = Non
     often than not, as for a real model.
     """
     rng = np.random.default_rng(seed)
+
+    def see(true: int, ease: float) -> int:
+        is_right = (ease if rng.random() < 0.7 else rng.random()) < accuracy
+        return true if is_right else int((true + rng.integers(1, num_classes)) % num_classes)
+
     clips = []
-    for label in range(num_classes):
-        for _ in range(each):
-            ease = rng.random()
-
-            def see(true: int) -> int:
-                is_right = (ease if rng.random() < 0.7 else rng.random()) < accuracy
-                return true if is_right else int((true + rng.integers(1, num_classes)) % num_classes)
-
-            clips.append((label, see(label), see((images or {}).get(label, label))))
+    for label in np.repeat(range(num_classes), each).tolist():
+        ease = rng.random()
+        clips.append((label, see(label, ease), see((images or {}).get(label, label), ease)))
     return clips
 
 
