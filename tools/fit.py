@@ -14,8 +14,9 @@ from mmdualformer.checks import check_file
 from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.configs import merge_options, read_config
 from mmdualformer.datasets import own_videos
+from mmdualformer.datasets.annotations import read_names
 from mmdualformer.errors import UserError
-from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch, set_flip
 from mmdualformer.processes import run
 from mmdualformer.resuming import find_newest
 from mmdualformer.video.files import describe_left_out
@@ -37,6 +38,11 @@ def parse_args() -> argparse.Namespace:
         choices=('use', 'refuse'),
         default='use',
         help='read damaged videos as far as they can be read, or leave them out',
+    )
+    parser.add_argument(
+        '--flip',
+        action=argparse.BooleanOptionalAction,
+        help='mirror half of the training clips, or none (default: if the classes do not change when mirrored)',
     )
     parser.add_argument('--work-dir', type=Path, help='where everything goes (default: work_dirs/fit_FOLDER)')
     cli.add_workers_argument(parser, default=min((os.cpu_count() or 1) // PROCESSES, 8), least=0)
@@ -125,6 +131,7 @@ def main() -> None:
         print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
 
     cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, args.workers, args.damaged)
+    print(set_flip(cfg, args.flip, read_names(args.work_dir / 'lists' / 'label_map.txt')))
     merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
     batch = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
     batch = batch or find_batch_size(cfg, limit=count // PROCESSES)

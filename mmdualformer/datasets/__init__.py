@@ -6,6 +6,7 @@ from .moving_scenes import MovingScenesDataset
 from .robust_repeat_aug_dataset import RobustRepeatAugDataset
 from .robust_video_dataset import RobustVideoDataset
 from .strict_video_dataset import StrictVideoDataset
+from .switchable_flip import SwitchableFlip
 from .token_labels import LoadTokenLabels, ResizeToMultiple, SampleWholeVideo
 from .transforms import PillowResize, RandAugment, ShuffleFrames
 from .whole_clip import RandomPart, SampleEvenly
@@ -24,6 +25,7 @@ __all__ = [
     'SampleWholeVideo',
     'ShuffleFrames',
     'StrictVideoDataset',
+    'SwitchableFlip',
     'VideoDecode',
     'VideoError',
     'VideoInit',

@@ -2,6 +2,7 @@ from .agreement import Agreement
 from .checkpoint_hook import CheckpointHook
 from .interruption import InterruptionHook
 from .loss_spike_hook import LossSpikeHook
+from .mirror_hook import MirrorHook
 from .non_finite_hook import NonFiniteHook
 from .optim_wrappers import FiniteAmpOptimWrapper, FiniteOptimWrapper
 from .self_contained_checkpoint import SelfContainedCheckpointHook
@@ -17,6 +18,7 @@ __all__ = [
     'FiniteOptimWrapper',
     'InterruptionHook',
     'LossSpikeHook',
+    'MirrorHook',
     'NonFiniteHook',
     'SelfContainedCheckpointHook',
     'StallHook',
