@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -32,6 +33,13 @@ _SHORTEST_CLIP = 8 * 14 * 14  # position embeddings of a released VidTr; vit_inf
 _ABSENT_IN_IMAGES = ('.attn.scales.', '.attn.norm.')
 # Models that are tried first: what several fit, these are for.
 _FIRST = ('dualformer_t', 'vidtr_s', 'vmf_1g')
+# What the names of configs start with, so that only those of a known type are read.
+_FAMILIES = {
+    'DualFormer': ('dualformer_',),
+    'VidTr': ('vidtr_', 'cvidtr_'),
+    'VideoMobileFormer': ('vmf_',),
+    'Mobile3D': ('mobile3d_',),
+}
 
 
 @dataclass
@@ -104,16 +112,26 @@ def find_start(path: str) -> Start:
     """Read what training is to start from, and find out what it is.
 
     Args:
-        path (str): A file of ``torch.save`` or of safetensors, with the weights at its top level or under
-            ``state_dict``, ``model``, ``model_state``, ``model_state_dict``, ``module`` or ``state_dict_ema``, and with
-            any prefix. They are those of a recognizer of ours or of MMAction2; of a released DualFormer or VidTr; or of
-            images: a DualFormer, a ViT or a T2T-ViT.
+        path (str): A file of ``torch.save`` or of safetensors; see :func:`identify`.
 
     Raises:
-        UserError: The file cannot be read safely, is damaged, holds no weights or such that are not finite, or
-            describes itself by what no registry knows.
+        UserError: It cannot be read safely or is damaged; or see :func:`identify`.
     """
-    content = load_safely(path)
+    return identify(load_safely(path), path)
+
+
+def identify(content: Mapping, path: str) -> Start:
+    """Find out what a checkpoint is.
+
+    Args:
+        content (mapping): What was read: weights at the top level or under ``state_dict``, ``model``, ``model_state``,
+            ``model_state_dict``, ``module`` or ``state_dict_ema``, with any prefix. They are those of a recognizer of
+            ours or of MMAction2; of a released DualFormer or VidTr; or of images: a DualFormer, a ViT or a T2T-ViT.
+        path (str): Where it was read from.
+
+    Raises:
+        UserError: It holds no weights or such that are not finite, or describes itself by what no registry knows.
+    """
     weights, key = take_weights(content, path)
     meta = content.get('meta')
     start = Start(path, weights, dict(meta) if isinstance(meta, Mapping) else {})
@@ -248,12 +266,19 @@ def _widest_prefix(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) 
 def iterate_models(start: Start) -> Iterator[tuple[str, Path]]:
     """Yield the models that a start may be of, as ``fit --model`` takes them, and their configs."""
     configs = ROOT / 'configs'
+    described = _backbone_of(start.described)
+    kind = (
+        described['type'] if described else 'DualFormer' if start.image_prefix is not None else start.meta.get('model')
+    )
+    prefixes = _FAMILIES.get(str(kind), ('',))
     image = str(start.meta.get('image_model', '')).lower().replace('-', '_')
     found = sorted(configs.rglob(f'*_k400_{image}.py')) if image else []
     found += [configs / f'{name}_k400.py' for name in _FIRST]
     found += [*sorted(configs.glob('*_k400.py')), *sorted(configs.glob('*_micro_motion.py'))]
     for path in dict.fromkeys(found):
         name = path.stem.removesuffix('_k400')
+        if not path.name.startswith(prefixes):
+            continue
         yield (name if path == configs / f'{name}_k400.py' else str(path)), path
 
 
@@ -293,7 +318,7 @@ def describes_videos(start: Start) -> bool:
         return False
 
 
-def find_samplers(pipeline: object) -> list[dict]:
+def find_samplers(pipeline: object) -> list[Any]:
     """The steps of a pipeline that choose the frames of a clip; none where it is one of images."""
     steps = pipeline if isinstance(pipeline, (list, tuple)) else ()
     return [step for step in steps if isinstance(step, Mapping) and isinstance(step.get('clip_len'), int)]

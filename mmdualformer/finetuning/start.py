@@ -247,8 +247,8 @@ def compare_classes(classes: Sequence[str], known: Sequence[str]) -> list[str]:
         )
         if gone:
             lines.append(
-                f'{len(gone)} classes of the checkpoint have no videos here, and the new model will not know them: '
-                f'{_shorten(gone)}; to keep one, give videos of it too'
+                f'no videos here, and so unknown to the new model: {_shorten(gone)}; '
+                'to keep a class of the checkpoint, give videos of it too'
             )
     spellings = {_spell(name): name for name in gone}
     for name in new:
