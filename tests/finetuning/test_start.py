@@ -271,6 +271,7 @@ def test_images_start_a_vidtr_and_what_they_lack_is_initialised(tmp_path):
         dict(
             {key: value for key, value in cfg.model.backbone.items() if not key.startswith('pool')},
             clip_size=(1, 32, 32),
+            patch_size=(1, 8, 8),
             attention='spatial',
         )
     )
