@@ -110,10 +110,17 @@ def test_a_converted_file_is_what_it_was_converted_from():
     assert find_model(start) == 'dualformer_t'
 
 
-def test_a_released_model_of_another_length_is_not_taken_for_images():
+def test_a_model_of_videos_with_kernels_of_one_frame_is_not_taken_for_images():
+    """Some of its kernels could be inflated, but its stem is of two frames."""
     start = identify(released('dualformer_t_16x224'), 'a.pth')
     with torch.device('meta'), pytest.raises(UserError, match='9 have other shapes'):
         fit_backbone(start, DualFormer('tiny'))
+    cfg = Config.fromfile(MICRO).model.backbone
+    short = MODELS.build(dict(cfg, fine_sizes=((9, 2, 2), (9, 2, 2), 'whole'))).state_dict()
+    assert short['stages.0.blocks.0.layers.1.attn.scales.fine.weight'].shape[2] == 1
+    start = identify({f'backbone.{name}': value for name, value in short.items()}, 'a.pth')
+    with pytest.raises(UserError, match='2 have other shapes'):
+        fit_backbone(start, MODELS.build(cfg))
 
 
 def test_a_dualformer_of_images_is_inflated():
