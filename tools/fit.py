@@ -10,26 +10,43 @@ import torch
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
+from mmdualformer.checkpoints.starts import find_start
 from mmdualformer.checks import check_file
 from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.configs import merge_options, read_config
 from mmdualformer.datasets import own_videos
-from mmdualformer.datasets.annotations import read_names
 from mmdualformer.errors import UserError
-from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch, set_flip
+from mmdualformer.finetuning import (
+    adopt_settings,
+    check_finetuning,
+    choose_model,
+    compare_classes,
+    find_batch_size,
+    finetuning_config,
+    order_videos,
+    set_batch,
+    set_flip,
+    write_start,
+)
 from mmdualformer.processes import run
 from mmdualformer.resuming import find_newest
 from mmdualformer.video.files import describe_left_out
 from mmdualformer.work_dirs import WorkDirLock
 
+DEFAULT_MODEL = 'dualformer_t'
 PROCESSES = max(torch.cuda.device_count(), 1)
 
 
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('folder', type=Path, help='folder with one sub-folder a class, or a csv of path,label lines')
-    parser.add_argument('--model', default='dualformer_t', help='a model, or a config file')
-    parser.add_argument('--checkpoint', help='weights to start from; without, training starts from random ones')
+    parser.add_argument(
+        '--model', help=f'a model, or a config file (default: that of --checkpoint; without it, {DEFAULT_MODEL})'
+    )
+    parser.add_argument(
+        '--checkpoint',
+        help='weights to start from: of ours, released ones, or of images; without, training starts from random ones',
+    )
     parser.add_argument('--epochs', type=cli.at_least(1), default=16, help='epochs to train')
     parser.add_argument('--batch-size', type=cli.at_least(1), help='clips of a process (default: what fits)')
     parser.add_argument('--val-share', type=float, default=0.2, help='share of each class to test on')
@@ -72,13 +89,15 @@ def find_best(work_dir: Path) -> str:
     return str(best or find_newest(str(work_dir)))
 
 
-def prepare_data(args: argparse.Namespace) -> int:
-    """Write the lists of the videos.
+def prepare_data(args: argparse.Namespace, known: list[str]) -> tuple[int, list[str]]:
+    """Write the lists of the videos, with the classes that a checkpoint knows first.
 
     Returns:
-        int: Training videos.
+        tuple: Training videos, and the names of the classes.
     """
-    found = own_videos.find_videos(args.folder)
+    found = order_videos(own_videos.find_videos(args.folder), known)
+    for line in compare_classes(found.classes, known):
+        print(line)
     if found.left_out:
         print(describe_left_out(found.left_out))
     found, unreadable, damaged = own_videos.leave_out_unreadable(found, args.workers or 1, args.damaged)
@@ -103,7 +122,7 @@ def prepare_data(args: argparse.Namespace) -> int:
     for label, name in enumerate(found.classes):
         if label not in {label for _, label in val}:
             print(f'warning: class {name!r} has one video, which is trained on and not tested')
-    return len(train)
+    return len(train), found.classes
 
 
 def run_tool(name: str, *arguments: object, processes: int) -> None:
@@ -120,19 +139,29 @@ def main() -> None:
     args.work_dir = args.work_dir or default_work_dir(args.folder)
     if not 0 < args.val_share < 1:
         raise UserError(f'--val-share {args.val_share} must be between 0 and 1')
-    config = read_config(find_config(args.model))
-    merge_options(config, args.cfg_options, args.model)
+    start = None
     if args.checkpoint:
         check_file('--checkpoint', args.checkpoint)
-    check_finetuning(config, args.model, args.checkpoint)
+        start = find_start(args.checkpoint)
+    is_named = args.model is not None
+    args.model = args.model or (choose_model(start) if start else DEFAULT_MODEL)
+    config = read_config(find_config(args.model))
+    for line in adopt_settings(config, args.model, start, is_named) if start else ():
+        print(line)
+    merge_options(config, args.cfg_options, args.model)
+    check_finetuning(config, args.model, start)
     lock = WorkDirLock(args.work_dir)
-    count = prepare_data(args)
-    if not args.checkpoint:
+    count, classes = prepare_data(args, start.classes if start else [])
+    if not start:
         print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
 
-    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, args.workers, args.damaged)
-    print(set_flip(cfg, args.flip, read_names(args.work_dir / 'lists' / 'label_map.txt')))
+    checkpoint = str(args.work_dir / 'start.pth') if start else None
+    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, checkpoint, args.workers, args.damaged)
+    print(set_flip(cfg, args.flip, classes))
     merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
+    if start:
+        print(write_start(start, cfg, classes, Path(checkpoint)))
+        del start  # its weights, which the training reads from there
     batch = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
     batch = batch or find_batch_size(cfg, limit=count // PROCESSES)
     set_batch(cfg, batch, count, PROCESSES)

@@ -49,6 +49,29 @@ def inflate(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict
     return inflated
 
 
+def inflate_backbone(weights: Mapping[str, Tensor], backbone: nn.Module) -> tuple[dict[str, Tensor], list[str]]:
+    """Make the weights of a video backbone from those of its image model.
+
+    Args:
+        weights (mapping): Name -> tensor of a backbone of ours for images, or of a released 2D DualFormer under its own
+            names.
+        backbone (nn.Module): The video backbone; what a VidTr pools time with is taken from it.
+
+    Returns:
+        tuple: Name -> tensor, and the names of the tensors that the image model has no counterpart of.
+
+    Raises:
+        UserError: A tensor does not become one of the wanted shape, or the image model is another one.
+    """
+    wanted = backbone.state_dict()
+    if 'patch_embeds.0.proj.weight' in weights:
+        weights = rename_image_backbone(weights, wanted)
+    if isinstance(backbone, VidTr):
+        weights = spread_over_time(weights, backbone)
+    inflated = inflate(weights, wanted)
+    return inflated, [name for name in wanted if name not in inflated]
+
+
 @WEIGHT_INITIALIZERS.register_module()
 class Inflated:
     """Initialise a backbone by an image checkpoint: ``init_cfg=dict(type='Inflated', checkpoint=PATH)``.
@@ -77,17 +100,11 @@ class Inflated:
             weights = {
                 name.removeprefix('backbone.'): value for name, value in weights.items() if name.startswith('backbone.')
             }
-        wanted = module.state_dict()
-        if 'patch_embeds.0.proj.weight' in weights:
-            weights = rename_image_backbone(weights, wanted)
-        if isinstance(module, VidTr):
-            weights = spread_over_time(weights, module)
-        inflated = inflate(weights, wanted)
-        missing = [name for name in wanted if name not in inflated]
+        inflated, missing = inflate_backbone(weights, module)
         if missing and self.strict:
             raise UserError(
-                f'checkpoint {str(Path(self.checkpoint))!r} lacks {len(missing)} of {len(wanted)} tensors '
-                f'of the {type(module).__name__}, first {missing[0]}'
+                f'checkpoint {str(Path(self.checkpoint))!r} lacks {len(missing)} of {len(inflated) + len(missing)} '
+                f'tensors of the {type(module).__name__}, first {missing[0]}'
             )
         module.load_state_dict(inflated, strict=self.strict)
         lacking = f'; it lacks {", ".join(missing)}' if missing else ''

@@ -104,12 +104,22 @@ def load_recognizer(path: str, device: str | torch.device = 'cpu', cfg: Config |
     return _name_classes(model, meta, path)
 
 
-def _load_described(path: str, device: str | torch.device) -> nn.Module:
-    checkpoint = load_safely(path)
-    meta = checkpoint.get('meta', {})
+def read_description(meta: object, path: str) -> dict | None:
+    """Take what a checkpoint says of its recognizer.
+
+    Args:
+        meta (object): The checkpoint's meta.
+        path (str): Where it was read from, for the message.
+
+    Returns:
+        dict or None: ``model``, without what it would start from, and ``test_pipeline``; None where it does not say.
+
+    Raises:
+        UserError: It names something that no registry knows.
+    """
     described = meta.get(KEY) if isinstance(meta, Mapping) else None
     if not isinstance(described, Mapping) or not {'model', 'test_pipeline'} <= described.keys():
-        raise UserError(f'checkpoint {path!r} does not say what its model is; give its config too')
+        return None
     known = {
         name
         for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS, WEIGHT_INITIALIZERS)
@@ -120,6 +130,15 @@ def _load_described(path: str, device: str | torch.device) -> nn.Module:
     unknown = sorted(set(_types(described)) - known)
     if unknown:  # a registry would import it, and the package of a scope
         raise UserError(f'checkpoint {path!r} asks for {unknown[0]!r}, which no registry of recognizers knows')
+    return described
+
+
+def _load_described(path: str, device: str | torch.device) -> nn.Module:
+    checkpoint = load_safely(path)
+    meta = checkpoint.get('meta', {})
+    described = read_description(meta, path)
+    if described is None:
+        raise UserError(f'checkpoint {path!r} does not say what its model is; give its config too')
     try:
         with loading_nothing():
             model = _build_described(described, device)

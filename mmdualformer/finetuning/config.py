@@ -2,27 +2,26 @@
 
 from pathlib import Path
 
-from mmaction.registry import MODELS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
+from mmdualformer.checkpoints.starts import Start
 from mmdualformer.datasets.annotations import read_names
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
-from mmdualformer.weights import check_checkpoint
+
+from .start import check_start
 
 
-def check_finetuning(cfg: Config, name: str, checkpoint: str | None) -> None:
+def check_finetuning(cfg: Config, name: str, start: Start | None) -> None:
     """Check that a config can be fine-tuned on videos of one label each, and that the weights are of its backbone.
 
     Args:
         cfg (Config): The config of a data set.
         name (str): What the user calls it.
-        checkpoint (str, optional): Weights to start from.
+        start (Start, optional): What training starts from.
 
     Raises:
-        UserError: The config is for several labels a video, or for images; or the weights do not fit, see
-            :func:`~mmdualformer.weights.check_checkpoint`.
+        UserError: The config is for several labels a video, or for images; or the start is of another backbone.
     """
     if cfg.model.get('cls_head', {}).get('multi_class'):
         raise UserError(
@@ -32,9 +31,8 @@ def check_finetuning(cfg: Config, name: str, checkpoint: str | None) -> None:
     for key, dataset in iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset):
         if not dataset['type'].endswith('VideoDataset'):
             raise UserError(f'--model {name!r} is not for videos: {key}.type={dataset["type"]!r}')
-    if checkpoint:
-        init_default_scope(cfg.default_scope)
-        check_checkpoint(MODELS.build(cfg.model), checkpoint, prefix='backbone.')
+    if start:
+        check_start(cfg, name, start)
 
 
 def finetuning_config(
@@ -46,7 +44,7 @@ def finetuning_config(
         cfg (Config): A config with train, val and test pipelines and ``auto_scale_lr``.
         lists (Path): Folder with ``train.txt``, ``val.txt`` and ``label_map.txt``.
         epochs (int): Epochs to train.
-        checkpoint (str, optional): Weights to start from; the head may be another one.
+        checkpoint (str, optional): Weights to start from, which :func:`~mmdualformer.finetuning.write_start` writes.
         num_workers (int): Processes that read videos, for each training process.
         damaged (str): What is done with damaged videos, see ``RobustVideoDataset``. Defaults to ``'use'``.
 

@@ -19,7 +19,8 @@ from .plain import make_plain
 from .safetensors_files import is_safetensors, read_safetensors
 from .training_state import STATE_OF_TRAINING
 
-WEIGHTS = ('state_dict', 'model_state_dict', 'model', 'state_dict_ema')  # what others call their weights
+# what others call their weights
+WEIGHTS = ('state_dict', 'model_state_dict', 'model', 'model_state', 'module', 'state_dict_ema')
 
 
 def read_file(path: str | Path, map_location: Any = 'cpu', only_content: bool = False) -> dict:
@@ -137,9 +138,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint, running nothing that is in it.
 
     Args:
-        path (str or Path): A file of ``torch.save`` with the weights at the top level, or under ``state_dict``,
-            ``model_state_dict``, ``model`` or ``state_dict_ema``; or one of safetensors. A ``module.`` prefix of all
-            names is taken off.
+        path (str or Path): A file of ``torch.save`` with the weights at the top level or under one of ``WEIGHTS``; or
+            one of safetensors. A ``module.`` prefix of all names is taken off.
 
     Returns:
         dict: Name -> tensor.
@@ -147,18 +147,31 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     Raises:
         UserError: The file is missing, is not such a file, would run code, or a tensor holds NaN or infinity.
     """
-    content = load_safely(str(path))
-    for key in WEIGHTS:
-        if isinstance(content.get(key), Mapping):
-            content = content[key]
-            break
-    weights = tensors_of(content, str(path))
+    return take_weights(load_safely(str(path)), str(path))[0]
+
+
+def take_weights(content: Mapping, path: str) -> tuple[dict[str, Tensor], str]:
+    """Take the weights of what :func:`load_safely` has read.
+
+    Args:
+        content (mapping): The weights, or what has them under one of ``WEIGHTS``.
+        path (str): Where it was read from, for the message.
+
+    Returns:
+        tuple: Name -> tensor, without a ``module.`` prefix of all names; and the key that they were under, ``''`` for
+        the top level.
+
+    Raises:
+        UserError: There are none, or one holds NaN or infinity.
+    """
+    key = next((key for key in WEIGHTS if isinstance(content.get(key), Mapping)), '')
+    weights = tensors_of(content[key] if key else content, path)
     if not weights:
-        raise UserError(f'checkpoint {str(path)!r} holds no weights')
-    refuse_non_finite(weights, str(path))
+        raise UserError(f'checkpoint {path!r} holds no weights')
+    refuse_non_finite(weights, path)
     if all(name.startswith('module.') for name in weights):
         weights = {name.removeprefix('module.'): value for name, value in weights.items()}
-    return weights
+    return weights, key
 
 
 def tensors_of(weights: Mapping, path: str) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ def test_from_a_folder_to_predictions_with_names(run_tool, fork_tool, folder, tm
     assert 'left out: 1 .txt\n' in output
     assert 'left out, as it cannot be read' in output and 'broken.mp4' in output
     assert 'warning: the same video in several classes' in output
-    assert 'Load checkpoint from pretrained.pth' in output
+    assert 'start: pretrained.pth is' in output and 'Load checkpoint from work/start.pth' in output
     assert re.search(r'Epoch\(test\).*acc/top1', output)
 
     cfg = Config.fromfile(tmp_path / 'work/config.py')
