@@ -9,22 +9,32 @@ from pathlib import Path
 import torch
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
-from mmdualformer import cli
+from mmdualformer import cli, signals
 from mmdualformer.checks import check_file
 from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.configs import merge_options, read_config
 from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
-from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.finetuning import (
+    FinetuningDir,
+    add_tensorboard,
+    check_finetuning,
+    check_tensorboard,
+    find_batch_size,
+    finetuning_config,
+    set_batch,
+    show_progress,
+)
 from mmdualformer.processes import run
-from mmdualformer.resuming import find_newest
+from mmdualformer.resuming import find_newest, was_started_again
 from mmdualformer.video.files import describe_left_out
 from mmdualformer.work_dirs import WorkDirLock
 
 PROCESSES = max(torch.cuda.device_count(), 1)
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args() -> tuple[argparse.Namespace, set[str]]:
+    """Parse the command line: all arguments, and the names of those that are on it."""
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('folder', type=Path, help='folder with one sub-folder a class, or a csv of path,label lines')
     parser.add_argument('--model', default='dualformer_t', help='a model, or a config file')
@@ -39,9 +49,13 @@ def parse_args() -> argparse.Namespace:
         help='read damaged videos as far as they can be read, or leave them out',
     )
     parser.add_argument('--work-dir', type=Path, help='where everything goes (default: work_dirs/fit_FOLDER)')
+    parser.add_argument(
+        '--resume', action='store_true', help='go on with the run that the work dir holds, as it was begun'
+    )
+    parser.add_argument('--tensorboard', action='store_true', help='write the curves for TensorBoard too')
     cli.add_workers_argument(parser, default=min((os.cpu_count() or 1) // PROCESSES, 8), least=0)
     cli.add_options_argument(parser)
-    return parser.parse_args()
+    return parser.parse_args(), cli.given_arguments(parser)
 
 
 def find_config(model: str) -> str:
@@ -100,20 +114,34 @@ def prepare_data(args: argparse.Namespace) -> int:
     return len(train)
 
 
-def run_tool(name: str, *arguments: object, processes: int) -> None:
-    """Run a tool in one process or in several."""
-    several = ['--gpus', processes] if processes > 1 else []
+def resume_command(args: argparse.Namespace) -> str:
+    """The command that goes on with this run."""
+    work_dir = [] if args.work_dir == default_work_dir(args.folder) else ['--work-dir', str(args.work_dir)]
+    return f'{tool_command("fit")} {shlex.join([str(args.folder), *work_dir, "--resume"])}'
+
+
+def run_tool(name: str, *arguments: object) -> int:
+    """Run a tool on all GPUs, or in one process without one; gives its exit status."""
+    several = ['--gpus', PROCESSES] if PROCESSES > 1 else []
     command = [sys.executable, '-m', 'mmdualformer', name, *arguments, *several]
-    code = run(list(map(str, command)))
-    if code:
+    return run(list(map(str, command)))
+
+
+def end_unless_done(code: int, hint: str) -> None:
+    """End this process as a tool has ended, with a hint if a signal did it, unless the tool has done its work."""
+    if code in signals.STATUSES and hint:
+        print(hint, file=sys.stderr)
+    if code or signals.received():  # the status of a job that Slurm has queued again is 0
         sys.exit(code)
 
 
-def main() -> None:
-    args = parse_args()
-    args.work_dir = args.work_dir or default_work_dir(args.folder)
+def begin(args: argparse.Namespace, run_dir: FinetuningDir, resume: str) -> None:
+    """Read the videos, find the batch, and write the config of a run."""
     if not 0 < args.val_share < 1:
         raise UserError(f'--val-share {args.val_share} must be between 0 and 1')
+    if args.tensorboard:
+        check_tensorboard()
+    print(f'checking the model {args.model}')
     config = read_config(find_config(args.model))
     merge_options(config, args.cfg_options, args.model)
     if args.checkpoint:
@@ -125,23 +153,53 @@ def main() -> None:
         print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
 
     cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, args.workers, args.damaged)
+    show_progress(cfg, resume)
+    if args.tensorboard:
+        add_tensorboard(cfg)
     merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
     batch = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
-    batch = batch or find_batch_size(cfg, limit=count // PROCESSES)
+    if not batch:
+        print('finding the batch that fits the memory')
+        batch = find_batch_size(cfg, limit=count // PROCESSES)
     set_batch(cfg, batch, count, PROCESSES)
     merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
     cfg.work_dir = str(args.work_dir)
-    cfg.dump(args.work_dir / 'config.py')
-    print(cfg.pretty_text)
-    print(
-        f'training {args.model} on {PROCESSES} processes of {batch} clips; the config above is '
-        f'{args.work_dir / "config.py"}'
-    )
-
+    run_dir.begin(cfg, vars(args))
+    print(f'the config is {run_dir.config}')
+    if args.tensorboard:
+        print(f'the curves: tensorboard --logdir {shlex.quote(str(args.work_dir))}')
     lock.release()  # the run takes it
-    run_tool('train', args.work_dir / 'config.py', processes=PROCESSES)
+
+
+def main() -> None:
+    sys.stdout.reconfigure(line_buffering=True)  # so that what the tools print comes after
+    args, given = parse_args()
+    args.work_dir = args.work_dir or default_work_dir(args.folder)
+    run_dir = FinetuningDir(args.work_dir)
+    resume = resume_command(args)
+    is_resumed = args.resume or (run_dir.is_begun and was_started_again())
+    if is_resumed:
+        run_dir.check_resumable(vars(args), given)
+    else:
+        run_dir.check_unused(resume)
+        signals.explain('; training had not begun, and the same command begins again')
+        begin(args, run_dir, resume)
+    hint = f'{resume} goes on with the run'
+    signals.explain(f'; {hint}')
+    cfg = read_config(str(run_dir.config))
+    if run_dir.is_trained:
+        print('the training has come to its end already')
+    else:
+        clips, epochs = cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs
+        several = f' on {PROCESSES} GPUs' if PROCESSES > 1 else ''
+        print(f'training for {epochs} epochs with {clips} clips a step{several}; the log is in {args.work_dir}')
+        code = run_tool('train', run_dir.config, *(['--resume'] if is_resumed else []))
+        # the line about a checkpoint names the command itself
+        end_unless_done(code, '' if any(args.work_dir.glob('*.pth')) else hint)
+        run_dir.end_training()
     best = find_best(args.work_dir)
-    run_tool('test', args.work_dir / 'config.py', best, processes=PROCESSES)
+    print(f'testing {best}')
+    end_unless_done(run_tool('test', run_dir.config, best), hint)
     print(
         f'{best} holds the model and the names of its classes:\n{tool_command("recognize")} {shlex.quote(best)} VIDEO'
     )

@@ -4,6 +4,8 @@ from .interruption import InterruptionHook
 from .loss_spike_hook import LossSpikeHook
 from .non_finite_hook import NonFiniteHook
 from .optim_wrappers import FiniteAmpOptimWrapper, FiniteOptimWrapper
+from .progress_hook import ProgressHook
+from .quiet_runner import QuietRunner
 from .self_contained_checkpoint import SelfContainedCheckpointHook
 from .stall import StallHook
 from .train_loop import ExactEpochBasedTrainLoop
@@ -18,6 +20,8 @@ __all__ = [
     'InterruptionHook',
     'LossSpikeHook',
     'NonFiniteHook',
+    'ProgressHook',
+    'QuietRunner',
     'SelfContainedCheckpointHook',
     'StallHook',
     'UnreadableVideosHook',
