@@ -44,6 +44,7 @@ def apply() -> None:
     distributed.listen_where_told()
     mmaction2.shift_hue_beyond_uint8()
     mmaction2.train_in_bfloat16()
+    mmaction2.score_several_labels()
     mmaction2.show_predictions_of_clips()
     mmaction2.count_time_where_rates_vary()
     mmaction2.write_videos_without_moviepy()

@@ -262,6 +262,14 @@ def _bfloat16(_: list[str]) -> bool:
     return bool(losses['loss_cls'].isfinite())
 
 
+def _several_labels(_: list[str]) -> bool:
+    import torch
+    from mmaction.models import I3DHead
+
+    head = I3DHead(num_classes=2, in_channels=4, multi_class=True, average_clips='prob')
+    return head.average_clip(torch.tensor([[30.0, 30.0]])).round().tolist() == [[1.0, 1.0]]
+
+
 def _show(_: list[str]) -> bool:
     import torch
     from mmaction.engine.hooks import VisualizationHook
@@ -351,7 +359,8 @@ FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('survive_dead_data_workers', 'a data worker that dies ends the run', _workers),
     ('shift_hue_beyond_uint8', "mmaction2's ColorJitter overflows with numpy 2", _hue),
     ('train_in_bfloat16', "mmaction2's heads cannot count in bfloat16", _bfloat16),
-    ('show_predictions_of_clips', "mmaction2's --show-dir takes no views", _show),
+    ('score_several_labels', "mmaction2's heads of several labels give no probabilities", _several_labels),
+    ('show_predictions_of_clips', "mmaction2's --show-dir takes no views, and writes no labels", _show),
     ('count_time_where_rates_vary', 'mmaction2 samples by number where times vary', _rates),
     ('write_videos_without_moviepy', 'mmaction2 needs moviepy 1', _moviepy),
     ('repeat_clips_of_our_decoders', "mmaction2 repeats clips of decord's transforms only", _repeat),
