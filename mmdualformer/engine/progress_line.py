@@ -89,7 +89,7 @@ class ProgressLine:
     ) -> None:
         self.interval = interval
         self._clock = clock
-        self._console = console or _Console(highlight=False)
+        self._console = console or _Console()
         is_terminal = self._console.is_interactive and self._console.file.isatty() and not self._console.is_jupyter
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if is_terminal else None
         self._shown_at: float | None = None
@@ -115,7 +115,9 @@ class ProgressLine:
         """
         now = self._clock()
         least = self.interval if self._live is None else REFRESH
-        if not at_once and self._shown_at is not None and now - self._shown_at < least:
+        is_early = self._shown_at is not None and now - self._shown_at < least
+        is_last = self._live is None and progress.done == progress.steps  # a line that stays comes next
+        if (is_early or is_last) and not at_once:
             return
         self._shown_at = now
         if self._live is None:
@@ -138,4 +140,4 @@ class ProgressLine:
             atexit.unregister(self.stop)
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, emoji=False, soft_wrap=True)
+        self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
