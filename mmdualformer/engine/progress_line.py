@@ -89,7 +89,7 @@ class ProgressLine:
     ) -> None:
         self.interval = interval
         self._clock = clock
-        self._console = console or _Console()
+        self._console = console or _Console(soft_wrap=True)  # of what is printed above the line too
         is_terminal = self._console.is_interactive and self._console.file.isatty() and not self._console.is_jupyter
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if is_terminal else None
         self._shown_at: float | None = None

@@ -191,7 +191,7 @@ def test_a_terminal_gets_one_line_that_changes(run):
 
     def warn(*args):
         original(*args)
-        runner.logger.warning('a warning %d', runner.iter)
+        runner.logger.warning(f'a warning {runner.iter}')
         print('to stderr', file=sys.stderr)
         print('printed')
 
@@ -204,7 +204,6 @@ def test_a_terminal_gets_one_line_that_changes(run):
     assert len(kept) == 3 and kept[2].endswith('val 25.0 % (1 of 4)  best 75.0 % (epoch 2)  took 0:48')
     for text in ('a warning 3', 'to stderr', 'printed'):  # above the line, which is written anew
         assert any(text in line and '━' not in line for line in lines)
-    assert '\x1b[?25l' not in console.file.getvalue()  # a process that is killed would leave no cursor
     assert stream.stream is console.file and not hasattr(sys.stdout, 'rich_proxied_file')
 
 
@@ -222,12 +221,19 @@ def test_what_is_no_terminal_gets_plain_lines(options):
     assert '━' not in file.getvalue()
 
 
-def test_no_color(monkeypatch):
-    monkeypatch.setenv('NO_COLOR', '1')
-    console = Console(file=Screen(), width=100, force_terminal=True)
-    line = ProgressLine(console=console)
+@pytest.mark.parametrize('has_colors', [True, False])
+def test_stdout(has_colors, monkeypatch):
+    """It keeps its cursor, which a process that is killed would not bring back, and long lines as they are."""
+    monkeypatch.setattr(sys, 'stdout', Screen())
+    for name, value in (('TERM', 'xterm-256color'), ('COLUMNS', '40'), ('NO_COLOR', '' if has_colors else '1')):
+        monkeypatch.setenv(name, value)
+    screen, command = sys.stdout, 'mmdualformer fit ' + 30 * 'a' + ' --resume'
+    line = ProgressLine()
     line.start(logging.getLogger('none'))
     line.update(Progress('epoch 1/2', 1, 2, PARTS))
+    print(command)
+    line.keep(command)
     line.stop()
-    assert '━' in console.file.getvalue() and '\x1b[3' not in console.file.getvalue()
-    assert '\x1b[9' not in console.file.getvalue()
+    assert sys.stdout is screen and '\x1b[?25' not in screen.getvalue()
+    assert lines_of(screen).count(command) == 2
+    assert ('\x1b[38' in screen.getvalue()) == has_colors
