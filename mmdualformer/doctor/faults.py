@@ -227,6 +227,19 @@ def _half_a_checkpoint(_: list[str]) -> bool:
         return torch.load(path)['state_dict']['weight'].sum() == 1
 
 
+def _config_of_run(_: list[str]) -> bool:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'config.py')
+        path.write_text('resume = False\n', encoding='utf-8')
+        cfg = Config.fromfile(str(path))
+        cfg.resume = True
+        Runner.dump_config(types.SimpleNamespace(cfg=cfg, work_dir=folder, timestamp=''))
+        return path.read_text(encoding='utf-8') == 'resume = False\n'
+
+
 def _no_last_checkpoint(_: list[str]) -> bool:
     import torch
     from mmengine.runner import find_latest_checkpoint
@@ -355,6 +368,7 @@ FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('refuse_weights_of_other_kinds', 'mmengine loads complex weights as real ones', _other_weights),
     ('read_checkpoints_with', 'torch.hub runs code of a checkpoint from a URL', _other_readers),
     ('write_checkpoints_as_a_whole', 'mmengine leaves half a checkpoint where a write fails', _half_a_checkpoint),
+    ('keep_config_of_run', 'mmengine overwrites the config that a run was started with', _config_of_run),
     ('resume_from_what_loads', 'mmengine resumes from a file that is gone', _no_last_checkpoint),
     ('survive_dead_data_workers', 'a data worker that dies ends the run', _workers),
     ('shift_hue_beyond_uint8', "mmaction2's ColorJitter overflows with numpy 2", _hue),
