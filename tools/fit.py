@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -120,17 +121,20 @@ def resume_command(args: argparse.Namespace) -> str:
     return f'{tool_command("fit")} {shlex.join([str(args.folder), *work_dir, "--resume"])}'
 
 
-def run_tool(name: str, *arguments: object) -> int:
-    """Run a tool on all GPUs, or in one process without one; gives its exit status."""
-    several = ['--gpus', PROCESSES] if PROCESSES > 1 else []
+def run_tool(name: str, *arguments: object, processes: int, hint: Callable[[], str] = str) -> None:
+    """Run a tool in one process or in several; if it fails or is stopped, this process ends as it has ended.
+
+    Args:
+        name (str): As the command ``mmdualformer`` lists it.
+        *arguments: Its arguments.
+        processes (int): How many.
+        hint (callable): Gives what is said where a signal has stopped it. Defaults to nothing.
+    """
+    several = ['--gpus', processes] if processes > 1 else []
     command = [sys.executable, '-m', 'mmdualformer', name, *arguments, *several]
-    return run(list(map(str, command)))
-
-
-def end_unless_done(code: int, hint: str) -> None:
-    """End this process as a tool has ended, with a hint if a signal did it, unless the tool has done its work."""
-    if code in signals.STATUSES and hint:
-        print(hint, file=sys.stderr)
+    code = run(list(map(str, command)))
+    if code in signals.STATUSES and hint():
+        print(hint(), file=sys.stderr)
     if code or signals.received():  # the status of a job that Slurm has queued again is 0
         sys.exit(code)
 
@@ -193,13 +197,18 @@ def main() -> None:
         clips, epochs = cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs
         several = f' on {PROCESSES} GPUs' if PROCESSES > 1 else ''
         print(f'training for {epochs} epochs with {clips} clips a step{several}; the log is in {args.work_dir}')
-        code = run_tool('train', run_dir.config, *(['--resume'] if is_resumed else []))
-        # the line about a checkpoint names the command itself
-        end_unless_done(code, '' if any(args.work_dir.glob('*.pth')) else hint)
+        run_tool(
+            'train',
+            run_dir.config,
+            *(['--resume'] if is_resumed else []),
+            processes=PROCESSES,
+            # the line about a checkpoint names the command itself
+            hint=lambda: '' if any(args.work_dir.glob('*.pth')) else hint,
+        )
         run_dir.end_training()
     best = find_best(args.work_dir)
     print(f'testing {best}')
-    end_unless_done(run_tool('test', run_dir.config, best), hint)
+    run_tool('test', run_dir.config, best, processes=PROCESSES, hint=lambda: hint)
     print(
         f'{best} holds the model and the names of its classes:\n{tool_command("recognize")} {shlex.quote(best)} VIDEO'
     )
