@@ -44,6 +44,7 @@ REQUIREMENTS = [
 # No requirement, as there may be a full mmcv: the two own the same files, and pip would overwrite one by the other.
 MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
 EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
+TENSORBOARD_REQUIREMENTS = ['tensorboard']
 DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 
@@ -130,6 +131,7 @@ setup(
         'mmcv': MMCV_REQUIREMENTS,
         'docs': DOCS_REQUIREMENTS,
         'export': EXPORT_REQUIREMENTS,
+        'tensorboard': TENSORBOARD_REQUIREMENTS,
         'test': [
             'pytest',
             'pytest-xdist',
@@ -137,6 +139,7 @@ setup(
             *TYPE_CHECKER_REQUIREMENTS,
             *DOCS_REQUIREMENTS,
             *EXPORT_REQUIREMENTS,
+            *TENSORBOARD_REQUIREMENTS,
         ],
     },
     cmdclass={'build_py': BuildWithMim},

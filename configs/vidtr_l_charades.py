@@ -1,6 +1,6 @@
 # Table 6, VidTr-L on Charades, from Kinetics-400: clips of 32 frames, one in four, several labels a video. Paper: 43.5
 # % mAP. It gives neither the loss nor a schedule of its own; ours are the binary cross-entropy of each class and the
-# schedule of Kinetics-400. Lists have lines of a path and its labels.
+# schedule of Kinetics-400. Views are averaged as logits. Lists have lines of a path and its labels.
 _base_ = [
     '_base_/models/vidtr_s.py',
     '_base_/data/charades.py',

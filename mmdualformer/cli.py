@@ -105,6 +105,16 @@ class ArgumentParser(argparse.ArgumentParser):
         return ended
 
 
+def given_arguments(parser: argparse.ArgumentParser) -> set[str]:
+    """Names of the arguments that the command line of this process has, rather than their defaults."""
+    words = [word.partition('=')[0] for word in sys.argv[1:]]
+    return {
+        action.dest
+        for action in parser._actions
+        if not action.option_strings or set(action.option_strings) & set(words)
+    }
+
+
 def _may_be_value(action: argparse.Action, argument: str) -> bool:
     """Whether an argument that follows an option can be one of its several values, or its optional one."""
     if action.nargs == '?':

@@ -1,6 +1,7 @@
-"""Which checkpoint a run goes on from."""
+"""Whether a run goes on, and from which checkpoint."""
 
 import logging
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,6 +77,11 @@ def find_newest(work_dir: str) -> str | None:
             f'away: {passed_over[-1]}'
         )
     return None
+
+
+def was_started_again() -> bool:
+    """Whether Slurm has queued this job again, or torchrun has replaced this process."""
+    return any(os.environ.get(f'{launcher}_RESTART_COUNT', '0') != '0' for launcher in ('SLURM', 'TORCHELASTIC'))
 
 
 def _read_pointer(work_dir: Path) -> str:

@@ -204,6 +204,18 @@ def test_hue_is_shifted_in_both_directions():
         np.testing.assert_array_equal(ColorJitter.adjust_hue(image, factor), expected)
 
 
+def test_the_config_of_a_run_is_kept(tmp_path):
+    """The one in the work dir that it was started with; another one's copy is written there."""
+    (tmp_path / 'work').mkdir()
+    for folder in ('.', 'work'):
+        (tmp_path / folder / 'config.py').write_text('resume = False\n')
+    for folder, kept in (('work', 'resume = False\n'), ('.', 'resume = True\n')):
+        cfg = Config.fromfile(tmp_path / folder / 'config.py')
+        cfg.resume = True
+        Runner.dump_config(types.SimpleNamespace(cfg=cfg, work_dir=str(tmp_path / 'work'), timestamp='now'))
+        assert (tmp_path / 'work/config.py').read_text() == kept
+
+
 def test_heads_train_in_bfloat16():
     from mmaction.models import I3DHead
     from mmaction.structures import ActionDataSample

@@ -38,12 +38,13 @@ def parse_args() -> argparse.Namespace:
 
 
 def describe_input(cfg: Config) -> dict[str, str]:
-    """What a program needs to make the model's clips from a video, as JSON."""
+    """What a program needs to make the model's clips from a video, as JSON, and probabilities from its logits."""
     preprocessor = cfg.model.data_preprocessor
     return dict(
         mean=json.dumps(preprocessor.mean),
         std=json.dumps(preprocessor.std),
         test_pipeline=json.dumps(cfg.test_dataloader.dataset.pipeline),
+        activation=json.dumps('sigmoid' if cfg.model.cls_head.get('multi_class') else 'softmax'),
     )
 
 

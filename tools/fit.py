@@ -4,12 +4,13 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
-from mmdualformer import cli
+from mmdualformer import cli, signals
 from mmdualformer.checkpoints.starts import find_start
 from mmdualformer.checks import check_file
 from mmdualformer.commands import ROOT, tool_command
@@ -17,8 +18,11 @@ from mmdualformer.configs import merge_options, read_config
 from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import (
+    FinetuningDir,
+    add_tensorboard,
     adopt_settings,
     check_finetuning,
+    check_tensorboard,
     choose_model,
     compare_classes,
     find_batch_size,
@@ -26,10 +30,11 @@ from mmdualformer.finetuning import (
     order_videos,
     set_batch,
     set_flip,
+    show_progress,
     write_start,
 )
 from mmdualformer.processes import run
-from mmdualformer.resuming import find_newest
+from mmdualformer.resuming import find_newest, was_started_again
 from mmdualformer.video.files import describe_left_out
 from mmdualformer.work_dirs import WorkDirLock
 
@@ -37,7 +42,8 @@ DEFAULT_MODEL = 'dualformer_t'
 PROCESSES = max(torch.cuda.device_count(), 1)
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args() -> tuple[argparse.Namespace, set[str]]:
+    """Parse the command line: all arguments, and the names of those that are on it."""
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('folder', type=Path, help='folder with one sub-folder a class, or a csv of path,label lines')
     parser.add_argument(
@@ -62,9 +68,13 @@ def parse_args() -> argparse.Namespace:
         help='mirror half of the training clips, or none (default: if the classes do not change when mirrored)',
     )
     parser.add_argument('--work-dir', type=Path, help='where everything goes (default: work_dirs/fit_FOLDER)')
+    parser.add_argument(
+        '--resume', action='store_true', help='go on with the run that the work dir holds, as it was begun'
+    )
+    parser.add_argument('--tensorboard', action='store_true', help='write the curves for TensorBoard too')
     cli.add_workers_argument(parser, default=min((os.cpu_count() or 1) // PROCESSES, 8), least=0)
     cli.add_options_argument(parser)
-    return parser.parse_args()
+    return parser.parse_args(), cli.given_arguments(parser)
 
 
 def find_config(model: str) -> str:
@@ -125,26 +135,43 @@ def prepare_data(args: argparse.Namespace, known: list[str]) -> tuple[int, list[
     return len(train), found.classes
 
 
-def run_tool(name: str, *arguments: object, processes: int) -> None:
-    """Run a tool in one process or in several."""
+def resume_command(args: argparse.Namespace) -> str:
+    """The command that goes on with this run."""
+    work_dir = [] if args.work_dir == default_work_dir(args.folder) else ['--work-dir', str(args.work_dir)]
+    return f'{tool_command("fit")} {shlex.join([str(args.folder), *work_dir, "--resume"])}'
+
+
+def run_tool(name: str, *arguments: object, processes: int, hint: Callable[[], str] = str) -> None:
+    """Run a tool in one process or in several; if it fails or is stopped, this process ends as it has ended.
+
+    Args:
+        name (str): As the command ``mmdualformer`` lists it.
+        *arguments: Its arguments.
+        processes (int): How many.
+        hint (callable): Gives what is said where a signal has stopped it. Defaults to nothing.
+    """
     several = ['--gpus', processes] if processes > 1 else []
     command = [sys.executable, '-m', 'mmdualformer', name, *arguments, *several]
     code = run(list(map(str, command)))
-    if code:
+    if code in signals.STATUSES and hint():
+        print(hint(), file=sys.stderr)
+    if code or signals.received():  # the status of a job that Slurm has queued again is 0
         sys.exit(code)
 
 
-def main() -> None:
-    args = parse_args()
-    args.work_dir = args.work_dir or default_work_dir(args.folder)
+def begin(args: argparse.Namespace, run_dir: FinetuningDir, resume: str) -> None:
+    """Read the videos, find the batch, and write the config of a run."""
     if not 0 < args.val_share < 1:
         raise UserError(f'--val-share {args.val_share} must be between 0 and 1')
+    if args.tensorboard:
+        check_tensorboard()
     start = None
     if args.checkpoint:
         check_file('--checkpoint', args.checkpoint)
         start = find_start(args.checkpoint)
     is_named = args.model is not None
     args.model = args.model or (choose_model(start) if start else DEFAULT_MODEL)
+    print(f'checking the model {args.model}')
     config = read_config(find_config(args.model))
     for line in adopt_settings(config, args.model, start, is_named) if start else ():
         print(line)
@@ -158,26 +185,61 @@ def main() -> None:
     checkpoint = str(args.work_dir / 'start.pth') if start else None
     cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, checkpoint, args.workers, args.damaged)
     print(set_flip(cfg, args.flip, classes))
+    show_progress(cfg, resume)
+    if args.tensorboard:
+        add_tensorboard(cfg)
     merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
     if start:
         print(write_start(start, cfg, classes, Path(checkpoint)))
         del start  # its weights, which the training reads from there
     batch = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
-    batch = batch or find_batch_size(cfg, limit=count // PROCESSES)
+    if not batch:
+        print('finding the batch that fits the memory')
+        batch = find_batch_size(cfg, limit=count // PROCESSES)
     set_batch(cfg, batch, count, PROCESSES)
     merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
     cfg.work_dir = str(args.work_dir)
-    cfg.dump(args.work_dir / 'config.py')
-    print(cfg.pretty_text)
-    print(
-        f'training {args.model} on {PROCESSES} processes of {batch} clips; the config above is '
-        f'{args.work_dir / "config.py"}'
-    )
-
+    run_dir.begin(cfg, vars(args))
+    print(f'the config is {run_dir.config}')
+    if args.tensorboard:
+        print(f'the curves: tensorboard --logdir {shlex.quote(str(args.work_dir))}')
     lock.release()  # the run takes it
-    run_tool('train', args.work_dir / 'config.py', processes=PROCESSES)
+
+
+def main() -> None:
+    sys.stdout.reconfigure(line_buffering=True)  # so that what the tools print comes after
+    args, given = parse_args()
+    args.work_dir = args.work_dir or default_work_dir(args.folder)
+    run_dir = FinetuningDir(args.work_dir)
+    resume = resume_command(args)
+    is_resumed = args.resume or (run_dir.is_begun and was_started_again())
+    if is_resumed:
+        run_dir.check_resumable(vars(args), given)
+    else:
+        run_dir.check_unused(resume)
+        signals.explain('; training had not begun, and the same command begins again')
+        begin(args, run_dir, resume)
+    hint = f'{resume} goes on with the run'
+    signals.explain(f'; {hint}')
+    cfg = read_config(str(run_dir.config))
+    if run_dir.is_trained:
+        print('the training has come to its end already')
+    else:
+        clips, epochs = cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs
+        several = f' on {PROCESSES} GPUs' if PROCESSES > 1 else ''
+        print(f'training for {epochs} epochs with {clips} clips a step{several}; the log is in {args.work_dir}')
+        run_tool(
+            'train',
+            run_dir.config,
+            *(['--resume'] if is_resumed else []),
+            processes=PROCESSES,
+            # the line about a checkpoint names the command itself
+            hint=lambda: '' if any(args.work_dir.glob('*.pth')) else hint,
+        )
+        run_dir.end_training()
     best = find_best(args.work_dir)
-    run_tool('test', args.work_dir / 'config.py', best, processes=PROCESSES)
+    print(f'testing {best}')
+    run_tool('test', run_dir.config, best, processes=PROCESSES, hint=lambda: hint)
     print(
         f'{best} holds the model and the names of its classes:\n{tool_command("recognize")} {shlex.quote(best)} VIDEO'
     )

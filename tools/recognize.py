@@ -4,6 +4,7 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import mmdualformer  # noqa: F401  (mends the installed stack, and says first if
 from mmaction.apis import inference_recognizer
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
+from torch import Tensor
 
 from mmdualformer import cli
 from mmdualformer.checks import read_labels
@@ -21,6 +23,8 @@ from mmdualformer.errors import printable
 from mmdualformer.finite import is_finite
 from mmdualformer.video import VideoError
 
+LIKELY = 0.5  # a label of several is taken for true from this probability on
+
 
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
@@ -28,7 +32,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--labels', type=Path, help='text file with the name of a class a line, if the checkpoint has none'
     )
-    parser.add_argument('--topk', type=cli.at_least(1), default=5, help='classes to print')
+    parser.add_argument(
+        '--topk',
+        type=cli.at_least(1),
+        default=5,
+        help='classes to print; where videos have several labels, all of at least 50 %% too',
+    )
     cli.add_device_argument(parser)
     return parser.parse_args()
 
@@ -38,12 +47,31 @@ def read(pipeline: Compose, damage: list[str], data: dict) -> dict:
     return pipeline(dict(data, deadline=time.monotonic() + READING_LIMIT, damage=damage))
 
 
+def describe_scores(scores: Tensor, topk: int, names: Sequence[str] | None, several: bool) -> Iterator[str]:
+    """Describe the classes of the highest scores in a line each.
+
+    Args:
+        scores (Tensor): Probabilities ``[classes]``.
+        topk (int): Classes to name.
+        names (sequence, optional): Names of the classes.
+        several (bool): A video has several labels: those of at least 50 % are marked, and all named.
+    """
+    count = max(topk, int((scores >= LIKELY).sum())) if several else topk
+    for score, label in zip(*(part.tolist() for part in scores.topk(min(count, len(scores))))):
+        mark = '*' if several and score >= LIKELY else ' '
+        yield f'{mark} {score:7.2%}  {printable(names[label]) if names and label < len(names) else label}'
+
+
 def main() -> None:
     args = parse_args()
     model = cli.load_model(args)
     names = model.dataset_meta.get('classes')
     if args.labels:
         names = read_labels(args.labels, model.cls_head.num_classes, 'the model has')
+
+    head = model.cls_head
+    if head.average_clips is None or not head.multi_class:
+        head.average_clips = 'prob'  # also of a head whose scores are logits in a test
 
     init_default_scope(model.cfg.get('default_scope', 'mmaction'))
     pipeline = Compose(model.cfg.test_pipeline)
@@ -69,8 +97,7 @@ def main() -> None:
         for what in damage:
             print(f'warning: video {video!r} is damaged, and read as far as it can be: {what}', file=sys.stderr)
         print(video)
-        for score, label in zip(*(part.tolist() for part in scores.topk(min(args.topk, len(scores))))):
-            print(f'  {score:7.2%}  {printable(names[label]) if names and label < len(names) else label}')
+        print(*describe_scores(scores, args.topk, names, head.multi_class), sep='\n')
     if without_answer:
         sys.exit(1)
 

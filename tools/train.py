@@ -11,7 +11,7 @@ from mmdualformer import cli, processes, signals
 from mmdualformer.checks import check_classes, check_datasets, check_file, check_model
 from mmdualformer.configs import build_runner, refuse_what_cannot_be_built
 from mmdualformer.errors import UserError
-from mmdualformer.resuming import find_newest
+from mmdualformer.resuming import find_newest, was_started_again
 from mmdualformer.weights import check_checkpoint, hand_over
 from mmdualformer.work_dirs import WorkDirLock
 
@@ -49,11 +49,6 @@ def go_on_from_newest(runner: Runner) -> None:
         runner._resume = False  # else MMEngine would forget load_from too, and start from random weights
         start = f'the weights of {runner._load_from}' if runner._load_from else "the model's initialisation"
         runner.logger.info(f'there is no checkpoint in {runner.work_dir} to go on from; training starts from {start}')
-
-
-def was_started_again() -> bool:
-    """Whether Slurm has queued this job again, or torchrun has replaced this process."""
-    return any(os.environ.get(f'{launcher}_RESTART_COUNT', '0') != '0' for launcher in ('SLURM', 'TORCHELASTIC'))
 
 
 def main() -> None:

@@ -95,7 +95,8 @@ def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[floa
         list[dict]: Samples with the averaged ``pred_score``. A video that one model could not read is ``unreadable``.
 
     Raises:
-        UserError: The models were tested on different videos or classes, or the weights are unusable.
+        UserError: The models were tested on different videos or classes, one gave logits and another probabilities, or
+            the weights are unusable.
     """
     factors = torch.tensor(weights or [1.0] * len(predictions))
     if len(factors) != len(predictions):
@@ -103,6 +104,7 @@ def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[floa
     if not (factors.min() >= 0 and 0 < factors.sum() < float('inf')):
         raise UserError(f'weights={factors.tolist()} must not be negative, and have a positive, finite sum')
     check_same_videos(predictions)
+    _check_same_scale(predictions)
     averaged = []
     for samples in zip(*predictions):
         scores = torch.stack([sample['pred_score'] for sample in samples])
@@ -114,10 +116,28 @@ def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[floa
     return averaged
 
 
+def _check_same_scale(predictions: Sequence[Sequence[dict]]) -> None:
+    """Check that models of several labels all gave probabilities, or all logits, as dumps of older versions have."""
+    if not _has_several_labels(predictions[0]):
+        return
+    are_shares = [
+        all(0 <= sample['pred_score'].min() <= sample['pred_score'].max() <= 1 for sample in samples)
+        for samples in predictions
+    ]
+    if any(are_shares) and not all(are_shares):
+        raise UserError(
+            f'predictions {are_shares.index(False) + 1} of {len(predictions)} are logits and others are probabilities; '
+            f'save them again with {tool_command("test")} --dump'
+        )
+
+
+def _has_several_labels(samples: Sequence[dict]) -> bool:
+    return samples[0]['gt_label'].numel() > 1
+
+
 def evaluate_scores(samples: Sequence[dict]) -> dict[str, float]:
     """Measure predictions as MMAction2 does: top-1, top-5 and mean class accuracy, or the mAP of several labels."""
-    several = samples[0]['gt_label'].numel() > 1
-    metrics = 'mean_average_precision' if several else ('top_k_accuracy', 'mean_class_accuracy')
+    metrics = 'mean_average_precision' if _has_several_labels(samples) else ('top_k_accuracy', 'mean_class_accuracy')
     metric = METRICS.build(dict(type='RobustAccMetric', metric_list=metrics))
     metric.process(None, samples)
     return metric.evaluate(len(samples))

@@ -295,6 +295,25 @@ def write_checkpoints_as_a_whole() -> None:
         once(module, 'save_checkpoint', write)
 
 
+def keep_config_of_run() -> None:
+    """mmengine 0.10.7 writes a run's config over the one in its work dir that the run was started with.
+
+    A kill within that leaves half of it, and a test leaves its checkpoint as ``load_from``. What a run was given beside
+    that config is in the config that the log's folder has.
+    """
+
+    def keep(original):
+
+        def dump_config(self):
+            name = self.cfg.filename
+            if name is None or Path(name).resolve() != Path(self.work_dir, Path(name).name).resolve():
+                original(self)
+
+        return dump_config
+
+    once(Runner, 'dump_config', keep)
+
+
 def resume_from_what_loads(find_newest: Callable[[str], str | None]) -> None:
     """mmengine 0.10.7 resumes from the file that ``last_checkpoint`` names, and starts anew where that is gone.
 

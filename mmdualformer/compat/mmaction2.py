@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 from mmaction.registry import TRANSFORMS
+from mmengine.structures import LabelData
 from PIL import Image
 
 from .mending import once
@@ -75,9 +76,49 @@ def train_in_bfloat16() -> None:
     once(BaseHead, 'loss_by_feat', in_float32)
 
 
+def score_several_labels() -> None:
+    """mmaction2 1.2.0: heads of several labels give logits as ``pred_score``, or with ``'prob'`` what is of one label.
+
+    They give the probability of each class. With ``average_clips='score'`` it is that of the mean logit of a video's
+    views, by which videos rank as by the logit itself. With ``'prob'`` it is the mean of the probabilities of the
+    views, and with None it is that of each view.
+    """
+    from mmaction.models import BaseHead
+
+    def by_class(original):
+
+        def average_clip(self, cls_scores, num_segs=1):
+            if not self.multi_class or self.average_clips not in ('score', 'prob', None):
+                return original(self, cls_scores, num_segs)
+            views = cls_scores.float().unflatten(0, (-1, num_segs))  # a half has few numbers just below 1
+            if self.average_clips == 'score':
+                return views.mean(1).sigmoid()
+            return views.sigmoid() if self.average_clips is None else views.sigmoid().mean(1)
+
+        return average_clip
+
+    once(BaseHead, 'average_clip', by_class)
+
+
 def show_predictions_of_clips() -> None:
-    """mmaction2 1.2.0: ``VisualizationHook`` (--show-dir) takes no batch of views, and the visualizer no ``show``."""
+    """mmaction2 1.2.0: ``VisualizationHook`` (--show-dir) takes no batch of views, and the visualizer no ``show``.
+
+    It also writes no labels into the pictures, as it looks for those of older samples. Of several labels it gets those
+    that are as likely as not.
+    """
     from mmaction.engine.hooks import VisualizationHook
+    from mmaction.structures import ActionDataSample
+
+    def as_drawn(sample):
+        if not isinstance(sample, ActionDataSample) or 'pred_score' not in sample:
+            return sample
+        drawn, predicted, truth = sample.new(), sample.pred_label, sample.get('gt_label')
+        if truth is not None and truth.numel() > 1:
+            predicted, truth = (sample.pred_score >= 0.5).nonzero().flatten(), truth.nonzero().flatten()
+        drawn.set_data(dict(pred_labels=LabelData(item=predicted, score=sample.pred_score)))
+        if truth is not None:
+            drawn.set_data(dict(gt_label=truth, gt_labels=truth))
+        return drawn
 
     def draw_first_view(original):
 
@@ -85,7 +126,8 @@ def show_predictions_of_clips() -> None:
             videos = [video[0] if video.ndim == 5 else video for video in data_batch['inputs']]
             if 'show' in self.draw_args:
                 self.draw_args['show_frames'] = self.draw_args.pop('show')
-            return original(self, batch_idx, {**data_batch, 'inputs': videos}, data_samples, step)
+            samples = [as_drawn(sample) for sample in data_samples]
+            return original(self, batch_idx, {**data_batch, 'inputs': videos}, samples, step)
 
         return draw_samples
 

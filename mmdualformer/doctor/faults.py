@@ -227,6 +227,19 @@ def _half_a_checkpoint(_: list[str]) -> bool:
         return torch.load(path)['state_dict']['weight'].sum() == 1
 
 
+def _config_of_run(_: list[str]) -> bool:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'config.py')
+        path.write_text('resume = False\n', encoding='utf-8')
+        cfg = Config.fromfile(str(path))
+        cfg.resume = True
+        Runner.dump_config(types.SimpleNamespace(cfg=cfg, work_dir=folder, timestamp=''))
+        return path.read_text(encoding='utf-8') == 'resume = False\n'
+
+
 def _no_last_checkpoint(_: list[str]) -> bool:
     import torch
     from mmengine.runner import find_latest_checkpoint
@@ -260,6 +273,14 @@ def _bfloat16(_: list[str]) -> bool:
     with torch.autocast('cpu', torch.bfloat16):
         losses = head.loss(torch.randn(1, 4, 1, 2, 2), [ActionDataSample().set_gt_label(0)])
     return bool(losses['loss_cls'].isfinite())
+
+
+def _several_labels(_: list[str]) -> bool:
+    import torch
+    from mmaction.models import I3DHead
+
+    head = I3DHead(num_classes=2, in_channels=4, multi_class=True, average_clips='prob')
+    return head.average_clip(torch.tensor([[30.0, 30.0]])).round().tolist() == [[1.0, 1.0]]
 
 
 def _show(_: list[str]) -> bool:
@@ -347,11 +368,13 @@ FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('refuse_weights_of_other_kinds', 'mmengine loads complex weights as real ones', _other_weights),
     ('read_checkpoints_with', 'torch.hub runs code of a checkpoint from a URL', _other_readers),
     ('write_checkpoints_as_a_whole', 'mmengine leaves half a checkpoint where a write fails', _half_a_checkpoint),
+    ('keep_config_of_run', 'mmengine overwrites the config that a run was started with', _config_of_run),
     ('resume_from_what_loads', 'mmengine resumes from a file that is gone', _no_last_checkpoint),
     ('survive_dead_data_workers', 'a data worker that dies ends the run', _workers),
     ('shift_hue_beyond_uint8', "mmaction2's ColorJitter overflows with numpy 2", _hue),
     ('train_in_bfloat16', "mmaction2's heads cannot count in bfloat16", _bfloat16),
-    ('show_predictions_of_clips', "mmaction2's --show-dir takes no views", _show),
+    ('score_several_labels', "mmaction2's heads of several labels give no probabilities", _several_labels),
+    ('show_predictions_of_clips', "mmaction2's --show-dir takes no views, and writes no labels", _show),
     ('count_time_where_rates_vary', 'mmaction2 samples by number where times vary', _rates),
     ('write_videos_without_moviepy', 'mmaction2 needs moviepy 1', _moviepy),
     ('repeat_clips_of_our_decoders', "mmaction2 repeats clips of decord's transforms only", _repeat),

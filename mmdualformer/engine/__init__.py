@@ -5,6 +5,8 @@ from .loss_spike_hook import LossSpikeHook
 from .mirror_hook import MirrorHook
 from .non_finite_hook import NonFiniteHook
 from .optim_wrappers import FiniteAmpOptimWrapper, FiniteOptimWrapper
+from .progress_hook import ProgressHook
+from .quiet_runner import QuietRunner
 from .self_contained_checkpoint import SelfContainedCheckpointHook
 from .stall import StallHook
 from .train_loop import ExactEpochBasedTrainLoop
@@ -20,6 +22,8 @@ __all__ = [
     'LossSpikeHook',
     'MirrorHook',
     'NonFiniteHook',
+    'ProgressHook',
+    'QuietRunner',
     'SelfContainedCheckpointHook',
     'StallHook',
     'UnreadableVideosHook',

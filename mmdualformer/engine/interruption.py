@@ -30,12 +30,14 @@ class InterruptionHook(Hook):
         requeue (bool): In a job of Slurm, queue the job again with ``scontrol requeue`` on SIGUSR1, and on SIGTERM if
             another job is to take its place. The exit status is then 0. A job that is cancelled, or whose time is
             over, is not queued again. Defaults to True.
+        resume_with (str): What goes on from the checkpoint, as the line about it says. Defaults to ``--resume``.
     """
 
     priority = 'LOWEST'  # what the others do in a step belongs to it
 
-    def __init__(self, requeue: bool = True) -> None:
+    def __init__(self, requeue: bool = True, resume_with: str = '--resume') -> None:
         self.requeue = requeue
+        self.resume_with = resume_with
 
     def before_train(self, runner: Runner) -> None:
         """From now on there is something to save."""
@@ -59,7 +61,7 @@ class InterruptionHook(Hook):
         """Let a signal end the process at once, also where it waits for another, unless it has to save."""
         path = self._checkpoints.newest(runner) if self._checkpoints else None
         self._path, self._must_save = path, path is None and self._checkpoints is not None
-        signals.explain(_where(path) if is_main_process() else None)
+        signals.explain(self._where(path) if is_main_process() else None)
         # the main process may have to save, or to queue its job again
         signals.defer(not is_main_process() or self._must_save or 'SLURM_JOB_ID' in os.environ)
         self._end(runner)
@@ -86,7 +88,7 @@ class InterruptionHook(Hook):
 
     def _tell(self, number: int, path: str | None) -> int:
         """Queue the job again if that is to be, say what has happened, and give the exit status."""
-        status, words = 128 + number, _where(path)
+        status, words = 128 + number, self._where(path)
         job = os.environ.get('SLURM_JOB_ID')
         if self.requeue and job and (number == signal.SIGUSR1 or (number == signal.SIGTERM and _is_preempted(job))):
             fault = _requeue(job)
@@ -96,9 +98,10 @@ class InterruptionHook(Hook):
         signals.say_first(number)
         return status
 
-
-def _where(path: str | None) -> str:
-    return f'; {path} holds all that was trained, and --resume goes on from it' if path else '; nothing was saved'
+    def _where(self, path: str | None) -> str:
+        if path is None:
+            return '; nothing was saved'
+        return f'; {path} holds all that was trained, and {self.resume_with} goes on from it'
 
 
 def _is_preempted(job: str) -> bool:

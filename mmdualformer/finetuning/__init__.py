@@ -2,6 +2,7 @@
 
 from .batch import find_batch_size
 from .config import check_finetuning, finetuning_config, set_batch
+from .display import add_tensorboard, check_tensorboard, show_progress
 from .flip import find_mirrored_names, set_flip
 from .start import (
     adopt_settings,
@@ -12,11 +13,15 @@ from .start import (
     order_videos,
     write_start,
 )
+from .work_dir import FinetuningDir
 
 __all__ = [
+    'FinetuningDir',
+    'add_tensorboard',
     'adopt_settings',
     'carry_head',
     'check_finetuning',
+    'check_tensorboard',
     'choose_model',
     'compare_classes',
     'find_batch_size',
@@ -26,5 +31,6 @@ __all__ = [
     'order_videos',
     'set_batch',
     'set_flip',
+    'show_progress',
     'write_start',
 ]

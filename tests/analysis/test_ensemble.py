@@ -49,6 +49,14 @@ def test_predictions_of_something_else_are_refused(second, weights, message):
         average_scores([first, second], weights)
 
 
+def test_logits_and_probabilities_are_not_averaged():
+    labels = [[1.0, 0.0], [1.0, 1.0]]
+    shares, logits = samples([[0.5, 0.2], [0.1, 1.0]], labels), samples([[0.5, -0.2], [0.1, 1.0]], labels)
+    with pytest.raises(UserError, match='predictions 2 of 2 are logits and others are probabilities; save them again'):
+        average_scores([shares, logits])
+    assert average_scores([logits, logits])[0]['pred_score'].tolist() == pytest.approx([0.5, -0.2])
+
+
 def test_what_one_model_could_not_read_is_unreadable_in_the_average():
     first = samples([[0.9, 0.1]] * 3, [[0]] * 3)
     second = [dict(sample) for sample in first]

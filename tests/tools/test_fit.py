@@ -55,8 +55,14 @@ def test_from_a_folder_to_predictions_with_names(run_tool, fork_tool, folder, tm
     assert 'left out: 1 .txt\n' in output
     assert 'left out, as it cannot be read' in output and 'broken.mp4' in output
     assert 'warning: the same video in several classes' in output
-    assert 'start: pretrained.pth is' in output and 'Load checkpoint from work/start.pth' in output
-    assert re.search(r'Epoch\(test\).*acc/top1', output)
+    assert re.search(r'^epoch 1/1, step 1/.*left$', output, re.MULTILINE)
+    assert re.search(r'^epoch 1/1 .* val .* \(. of 2\)  best .* \(epoch 1\)  took', output, re.MULTILINE)
+    assert re.search(r'^test  .* \(. of 2\)  top5 100.0 %', output, re.MULTILINE)
+    assert 'INFO' not in output and 'train_pipeline = ' not in output
+    logs = [path.read_text() for path in sorted((tmp_path / 'work').glob('*/*.log'))]
+    assert 'train_pipeline = ' in logs[0] and 'Load checkpoint from work/start.pth' in logs[0]
+    assert re.search(r'Epoch\(test\).*acc/top1', logs[1])
+    assert 'start: pretrained.pth is' in output
 
     cfg = Config.fromfile(tmp_path / 'work/config.py')
     assert cfg.model.cls_head.num_classes == 2

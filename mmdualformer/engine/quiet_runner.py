@@ -1,0 +1,29 @@
+"""A runner that keeps its log to itself."""
+
+import logging
+
+from mmengine.logging import MMLogger
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+
+@RUNNERS.register_module()
+class QuietRunner(Runner):
+    """MMEngine's ``Runner``, whose log is complete in its file, and of which the console shows warnings and errors.
+
+    A config chooses it with ``runner_type='QuietRunner'``. The arguments are those of ``Runner``.
+    """
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Build the logger before anything is logged, as the environment and the config are at once."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.setLevel(max(handler.level, logging.WARNING))
+                handler.addFilter(_is_for_the_user)
+        return logger
+
+
+def _is_for_the_user(record: logging.LogRecord) -> bool:
+    """MMEngine 0.10.7 calls functions of its own that it deprecates, and warns of that in every run."""
+    return 'will be deprecated in future' not in record.getMessage()
