@@ -1,4 +1,4 @@
-"""Fine-tune a model on your own videos: a folder with one sub-folder a class, or a csv of path,label lines."""
+"""Fine-tune a model on your own videos: a folder with one sub-folder a class, folders of splits, or a table."""
 
 import argparse
 import os
@@ -7,18 +7,28 @@ import sys
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_file
 from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.configs import merge_options, read_config
-from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
-from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.finetuning import (
+    PreparedData,
+    add_data_arguments,
+    check_data_arguments,
+    check_finetuning,
+    find_batch_size,
+    finetuning_config,
+    prepare_data,
+    print_folds,
+    set_batch,
+    summarize_folds,
+)
 from mmdualformer.processes import run
 from mmdualformer.resuming import find_newest
-from mmdualformer.video.files import describe_left_out
 from mmdualformer.work_dirs import WorkDirLock
 
 PROCESSES = max(torch.cuda.device_count(), 1)
@@ -26,18 +36,11 @@ PROCESSES = max(torch.cuda.device_count(), 1)
 
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
-    parser.add_argument('folder', type=Path, help='folder with one sub-folder a class, or a csv of path,label lines')
+    add_data_arguments(parser)
     parser.add_argument('--model', default='dualformer_t', help='a model, or a config file')
     parser.add_argument('--checkpoint', help='weights to start from; without, training starts from random ones')
     parser.add_argument('--epochs', type=cli.at_least(1), default=16, help='epochs to train')
     parser.add_argument('--batch-size', type=cli.at_least(1), help='clips of a process (default: what fits)')
-    parser.add_argument('--val-share', type=float, default=0.2, help='share of each class to test on')
-    parser.add_argument(
-        '--damaged',
-        choices=('use', 'refuse'),
-        default='use',
-        help='read damaged videos as far as they can be read, or leave them out',
-    )
     parser.add_argument('--work-dir', type=Path, help='where everything goes (default: work_dirs/fit_FOLDER)')
     cli.add_workers_argument(parser, default=min((os.cpu_count() or 1) // PROCESSES, 8), least=0)
     cli.add_options_argument(parser)
@@ -66,40 +69,6 @@ def find_best(work_dir: Path) -> str:
     return str(best or find_newest(str(work_dir)))
 
 
-def prepare_data(args: argparse.Namespace) -> int:
-    """Write the lists of the videos.
-
-    Returns:
-        int: Training videos.
-    """
-    found = own_videos.find_videos(args.folder)
-    if found.left_out:
-        print(describe_left_out(found.left_out))
-    found, unreadable, damaged = own_videos.leave_out_unreadable(found, args.workers or 1, args.damaged)
-    for line in unreadable:
-        print(f'left out, as it cannot be read: {line}')
-    for line in damaged:
-        print(f'warning: damaged, and used as far as it can be read: {line}')
-    total = len(found.videos)
-    found, shared = own_videos.leave_out_copies(found)
-    if len(found.videos) < total:
-        print(f'left out {total - len(found.videos)} copies of other videos of their class')
-    for line in shared:
-        print(f'warning: the same video in several classes: {line}')
-    train, val = own_videos.split(found, args.val_share)
-    if not val:
-        raise UserError(
-            f'{str(args.folder)!r} has one video of each class; at least one class must have two, to test '
-            'on one of them'
-        )
-    own_videos.write_training_lists(args.work_dir / 'lists', found.classes, train, val)
-    print(f'{len(found.classes)} classes: {", ".join(found.classes)}; {len(train)} videos to train, {len(val)} to test')
-    for label, name in enumerate(found.classes):
-        if label not in {label for _, label in val}:
-            print(f'warning: class {name!r} has one video, which is trained on and not tested')
-    return len(train)
-
-
 def run_tool(name: str, *arguments: object, processes: int) -> None:
     """Run a tool in one process or in several."""
     several = ['--gpus', processes] if processes > 1 else []
@@ -109,42 +78,49 @@ def run_tool(name: str, *arguments: object, processes: int) -> None:
         sys.exit(code)
 
 
+def train_and_test(args: argparse.Namespace, config: Config, data: PreparedData) -> None:
+    """Train on prepared lists, and test."""
+    cfg = finetuning_config(
+        config, data.lists, args.epochs, args.checkpoint, args.workers, args.damaged, data.multi_label
+    )
+    merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
+    batch = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
+    batch = batch or find_batch_size(cfg, limit=data.train // PROCESSES)
+    set_batch(cfg, batch, data.train, PROCESSES)
+    merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
+    cfg.work_dir = str(data.work_dir)
+    path = data.work_dir / 'config.py'
+    cfg.dump(path)
+    print(cfg.pretty_text)
+    print(f'training {args.model} on {PROCESSES} processes of {batch} clips; the config above is {path}')
+
+    run_tool('train', path, processes=PROCESSES)
+    best = find_best(data.work_dir)
+    run_tool('test', path, best, processes=PROCESSES)
+    print(
+        f'{best} holds the model and the names of its classes:\n{tool_command("recognize")} {shlex.quote(best)} VIDEO'
+    )
+
+
 def main() -> None:
     args = parse_args()
     args.work_dir = args.work_dir or default_work_dir(args.folder)
-    if not 0 < args.val_share < 1:
-        raise UserError(f'--val-share {args.val_share} must be between 0 and 1')
+    check_data_arguments(args)
     config = read_config(find_config(args.model))
     merge_options(config, args.cfg_options, args.model)
     if args.checkpoint:
         check_file('--checkpoint', args.checkpoint)
     check_finetuning(config, args.model, args.checkpoint)
     lock = WorkDirLock(args.work_dir)
-    count = prepare_data(args)
+    prepared = prepare_data(args)
     if not args.checkpoint:
         print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
-
-    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, args.checkpoint, args.workers, args.damaged)
-    merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
-    batch = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
-    batch = batch or find_batch_size(cfg, limit=count // PROCESSES)
-    set_batch(cfg, batch, count, PROCESSES)
-    merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
-    cfg.work_dir = str(args.work_dir)
-    cfg.dump(args.work_dir / 'config.py')
-    print(cfg.pretty_text)
-    print(
-        f'training {args.model} on {PROCESSES} processes of {batch} clips; the config above is '
-        f'{args.work_dir / "config.py"}'
-    )
-
-    lock.release()  # the run takes it
-    run_tool('train', args.work_dir / 'config.py', processes=PROCESSES)
-    best = find_best(args.work_dir)
-    run_tool('test', args.work_dir / 'config.py', best, processes=PROCESSES)
-    print(
-        f'{best} holds the model and the names of its classes:\n{tool_command("recognize")} {shlex.quote(best)} VIDEO'
-    )
+    if not args.folds:
+        lock.release()  # the run takes it
+    for data in prepared:
+        train_and_test(args, config, data)
+    if args.folds and (summary := summarize_folds(args.work_dir, args.folds)):
+        print_folds(summary)
 
 
 if __name__ == '__main__':
