@@ -130,7 +130,7 @@ class _Preparation:
 
     def _find(self) -> OwnVideos:
         args = self.args
-        found = own_videos.find_videos(args.folder, keep=args.group_by or '')
+        found = own_videos.find_videos(args.folder, group_by=args.group_by or '')
         if args.group_by:
             found = replace(found, videos=own_videos.name_groups(found.videos, args.group_by))
         given = {video.split for video in found.videos} - {'', 'train'}

@@ -35,7 +35,7 @@ class OwnVideos:
         return any(len(video.labels) != 1 for video in self.videos)
 
 
-def find_videos(source: Path, classes: Sequence[str] | None = None, option: str = '', keep: str = '') -> OwnVideos:
+def find_videos(source: Path, classes: Sequence[str] | None = None, option: str = '', group_by: str = '') -> OwnVideos:
     """Find videos in a folder with one sub-folder a class, in folders of splits with such folders, or in a table.
 
     Args:
@@ -43,7 +43,8 @@ def find_videos(source: Path, classes: Sequence[str] | None = None, option: str 
         classes (sequence, optional): The classes that the videos must be of, in their order. Defaults to None: those
             that are found, which are at least two and have a video each.
         option (str): What gave the source, such as ``'--val'``, for messages. Defaults to ``''``.
-        keep (str): A column that is no class, see :func:`~.tables.read_table`. Defaults to ``''``.
+        group_by (str): What is to group them, see :func:`~.grouping.name_groups`: it may be a column that is no class,
+            and by it folders of the same names in each class are no fault. Defaults to ``''``.
 
     Raises:
         UserError: There are fewer than two classes, a class has no video, or none to train on, a class is none of
@@ -51,9 +52,9 @@ def find_videos(source: Path, classes: Sequence[str] | None = None, option: str 
     """
     left_out: Counter[str] = Counter()
     if source.is_dir():
-        names, entries = _read_folders(source, left_out)
+        names, entries = _read_folders(source, left_out, may_repeat=bool(group_by))
     elif source.is_file():
-        names, entries = read_table(source, known=classes is not None, keep=keep)
+        names, entries = read_table(source, known=classes is not None, keep=group_by)
     else:
         raise UserError(f'{option} {str(source)!r} does not exist; give {FORMS}'.strip())
     unique = {entry.path: entry for entry in reversed(entries)}
@@ -83,13 +84,14 @@ def need_every_class(classes: Sequence[str], videos: Sequence[Video], reason: st
         raise UserError(f'class {empty[0]!r} has {reason}')
 
 
-def _read_folders(source: Path, left_out: Counter[str]) -> tuple[list[str], list[Video]]:
+def _read_folders(source: Path, left_out: Counter[str], may_repeat: bool) -> tuple[list[str], list[Video]]:
     """Read the folder of each class, or of each split with those of the classes in it."""
     folders = _folders_of(source)
     splits = [split_named(folder.name.rpartition('_')[2]) for folder in folders]
     if not folders or not all(splits):
         entries = _read_classes(source, left_out)
-        _refuse_same_classes(source, folders, {entry.path for entry in entries})
+        if not may_repeat:
+            _refuse_same_classes(source, folders, {entry.path for entry in entries})
         return [folder.name for folder in folders], entries
     names = ', '.join(folder.name for folder in folders)
     if 'train' not in splits or len(folders) < 2 or len(set(splits)) < len(splits):
@@ -126,12 +128,13 @@ def _read_classes(root: Path, left_out: Counter[str], split: str = '') -> list[V
 
 
 def _refuse_same_classes(source: Path, folders: Sequence[Path], videos: set[Path]) -> None:
-    """Refuse folders that have the same folders in them, which are no classes, nor splits by their names."""
+    """Refuse folders that have the same folders in them: they may be classes, or splits by other names."""
     within = [{path.name for path in folder.iterdir() if path.is_dir() and path not in videos} for folder in folders]
     if len(within) > 1 and len(within[0]) > 1 and all(classes == within[0] for classes in within):
         raise UserError(
             f'{str(source)!r} has the sub-folders {", ".join(folder.name for folder in folders)} with the same '
-            'sub-folders in each, so they are no classes; name them train, val and test, or give a csv'
+            'sub-folders in each; if they are classes, and those in them persons or sessions, give --group-by parent, '
+            'and if they are splits, name them train, val and test'
         )
 
 

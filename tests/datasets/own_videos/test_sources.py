@@ -107,8 +107,12 @@ def test_a_split_has_no_class_that_is_not_trained_on(folder):
 def test_folders_of_the_same_classes_are_no_classes(folder):
     for name in ('monday', 'tuesday'):
         shutil.copytree(folder, folder.parent / 'days' / name)
-    with pytest.raises(UserError, match='monday, tuesday with the same sub-folders in each, so they are no classes'):
+    with pytest.raises(
+        UserError,
+        match='monday, tuesday with the same sub-folders in each; if they are classes, and those in them persons',
+    ):
         find_videos(folder.parent / 'days')
+    assert find_videos(folder.parent / 'days', group_by='parent').classes == ['monday', 'tuesday']
 
 
 def test_classes_may_have_a_folder_of_the_same_name(folder):

@@ -109,8 +109,8 @@ def test_a_column_for_each_class(folder):
     assert classes == ['jump', 'run', 'walk'] and list(labels.values()) == [(0, 1), (2,), ()]
     assert find_videos(folder / 'list.csv').multi_label
     text = 'path,run,person,jump\nrun/0 a.MP4,1,0,0\njump/0 a.MP4,0,1,1\n'
-    assert rows_of(folder, text, keep='person')[0] == ['jump', 'run']  # persons 0 and 1 are no class
-    assert not find_videos(folder / 'list.csv', keep='person').multi_label
+    assert rows_of(folder, text, group_by='person')[0] == ['jump', 'run']  # persons 0 and 1 are no class
+    assert not find_videos(folder / 'list.csv', group_by='person').multi_label
 
 
 def test_a_row_that_comes_twice_is_one_video(folder):
