@@ -1,4 +1,4 @@
-"""Fine-tune a model on your own videos: a folder with one sub-folder a class, or a csv of path,label lines."""
+"""Train a model on your own videos: a folder with one sub-folder a class, folders of splits, or a table."""
 
 import argparse
 import os
@@ -8,59 +8,44 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
-from mmdualformer import cli, signals
-from mmdualformer.checkpoints.starts import find_start
+from mmdualformer import cli, finetuning, signals
+from mmdualformer.checkpoints.motion import find_motion_weights
+from mmdualformer.checkpoints.starts import Start, find_start
 from mmdualformer.checks import check_file
 from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.configs import merge_options, read_config
-from mmdualformer.datasets import own_videos
 from mmdualformer.errors import UserError
-from mmdualformer.finetuning import (
-    FinetuningDir,
-    add_tensorboard,
-    adopt_settings,
-    check_finetuning,
-    check_tensorboard,
-    choose_model,
-    compare_classes,
-    find_batch_size,
-    finetuning_config,
-    order_videos,
-    set_batch,
-    set_flip,
-    show_progress,
-    write_start,
-)
+from mmdualformer.finetuning import FinetuningDir, PreparedData, Run
 from mmdualformer.processes import run
-from mmdualformer.resuming import find_newest, was_started_again
-from mmdualformer.video.files import describe_left_out
+from mmdualformer.resuming import was_started_again
 from mmdualformer.work_dirs import WorkDirLock
 
-DEFAULT_MODEL = 'dualformer_t'
+DEFAULT_MODEL = 'vmf_micro'
+MOST_EPOCHS = 30  # unless --epochs says more: recipes for large data sets have hundreds
 PROCESSES = max(torch.cuda.device_count(), 1)
 
 
 def parse_args() -> tuple[argparse.Namespace, set[str]]:
     """Parse the command line: all arguments, and the names of those that are on it."""
     parser = cli.ArgumentParser(description=__doc__)
-    parser.add_argument('folder', type=Path, help='folder with one sub-folder a class, or a csv of path,label lines')
+    finetuning.add_data_arguments(parser)
     parser.add_argument(
         '--model', help=f'a model, or a config file (default: that of --checkpoint; without it, {DEFAULT_MODEL})'
     )
     parser.add_argument(
         '--checkpoint',
-        help='weights to start from: of ours, released ones, or of images; without, training starts from random ones',
+        help='weights to start from: of ours, released ones, or of images (default: for a small model those that were '
+        'pretrained on drawn motion; otherwise random ones)',
     )
-    parser.add_argument('--epochs', type=cli.at_least(1), default=16, help='epochs to train')
-    parser.add_argument('--batch-size', type=cli.at_least(1), help='clips of a process (default: what fits)')
-    parser.add_argument('--val-share', type=float, default=0.2, help='share of each class to test on')
     parser.add_argument(
-        '--damaged',
-        choices=('use', 'refuse'),
-        default='use',
-        help='read damaged videos as far as they can be read, or leave them out',
+        '--epochs', type=cli.at_least(1), help=f"epochs to train (default: the model's, at most {MOST_EPOCHS})"
+    )
+    parser.add_argument('--batch-size', type=cli.at_least(1), help='clips of a process (default: what fits)')
+    parser.add_argument(
+        '--best', action='store_true', help='test and keep the epoch that validates best, rather than the last one'
     )
     parser.add_argument(
         '--flip',
@@ -81,7 +66,9 @@ def find_config(model: str) -> str:
     """Find the config of a model."""
     if model.endswith('.py'):
         return model
-    known = {path.stem.removesuffix('_k400'): path for path in (ROOT / 'configs').glob('*_k400.py')}
+    configs = ROOT / 'configs'
+    known = {path.stem.removesuffix('_k400'): path for path in configs.glob('*_k400.py')}
+    known |= {path.stem: path for path in (configs / 'own_videos').glob('*.py')}
     if model not in known:
         raise UserError(f'--model {model!r} is unknown; choose from {", ".join(sorted(known))}, or give a config file')
     return str(known[model])
@@ -91,48 +78,6 @@ def default_work_dir(folder: Path) -> Path:
     """Name a work dir after the videos."""
     folder = folder.resolve()
     return Path('work_dirs', f'fit_{folder.name if folder.is_dir() else folder.stem}')
-
-
-def find_best(work_dir: Path) -> str:
-    """Find the best checkpoint, or the last where none was kept as the best."""
-    best = max(work_dir.glob('best_*.pth'), key=os.path.getmtime, default=None)
-    return str(best or find_newest(str(work_dir)))
-
-
-def prepare_data(args: argparse.Namespace, known: list[str]) -> tuple[int, list[str]]:
-    """Write the lists of the videos, with the classes that a checkpoint knows first.
-
-    Returns:
-        tuple: Training videos, and the names of the classes.
-    """
-    found = order_videos(own_videos.find_videos(args.folder), known)
-    for line in compare_classes(found.classes, known):
-        print(line)
-    if found.left_out:
-        print(describe_left_out(found.left_out))
-    found, unreadable, damaged = own_videos.leave_out_unreadable(found, args.workers or 1, args.damaged)
-    for line in unreadable:
-        print(f'left out, as it cannot be read: {line}')
-    for line in damaged:
-        print(f'warning: damaged, and used as far as it can be read: {line}')
-    total = len(found.videos)
-    found, shared = own_videos.leave_out_copies(found)
-    if len(found.videos) < total:
-        print(f'left out {total - len(found.videos)} copies of other videos of their class')
-    for line in shared:
-        print(f'warning: the same video in several classes: {line}')
-    train, val = own_videos.split(found, args.val_share)
-    if not val:
-        raise UserError(
-            f'{str(args.folder)!r} has one video of each class; at least one class must have two, to test '
-            'on one of them'
-        )
-    own_videos.write_training_lists(args.work_dir / 'lists', found.classes, train, val)
-    print(f'{len(found.classes)} classes: {", ".join(found.classes)}; {len(train)} videos to train, {len(val)} to test')
-    for label, name in enumerate(found.classes):
-        if label not in {label for _, label in val}:
-            print(f'warning: class {name!r} has one video, which is trained on and not tested')
-    return len(train), found.classes
 
 
 def resume_command(args: argparse.Namespace) -> str:
@@ -159,90 +104,120 @@ def run_tool(name: str, *arguments: object, processes: int, hint: Callable[[], s
         sys.exit(code)
 
 
-def begin(args: argparse.Namespace, run_dir: FinetuningDir, resume: str) -> None:
-    """Read the videos, find the batch, and write the config of a run."""
-    if not 0 < args.val_share < 1:
-        raise UserError(f'--val-share {args.val_share} must be between 0 and 1')
-    if args.tensorboard:
-        check_tensorboard()
-    start = None
+def choose_model(args: argparse.Namespace) -> tuple[Config, Start | None]:
+    """Choose the model and what it starts from: the config, and the weights; ``args.model`` names the model then."""
+    start, is_named = None, args.model is not None
     if args.checkpoint:
         check_file('--checkpoint', args.checkpoint)
         start = find_start(args.checkpoint)
-    is_named = args.model is not None
-    args.model = args.model or (choose_model(start) if start else DEFAULT_MODEL)
+    args.model = args.model or (finetuning.choose_model(start) if start else DEFAULT_MODEL)
     print(f'checking the model {args.model}')
     config = read_config(find_config(args.model))
-    for line in adopt_settings(config, args.model, start, is_named) if start else ():
+    if start is None and (path := find_motion_weights(args.model)):
+        start, is_named = find_start(str(path)), True
+    for line in finetuning.adopt_settings(config, args.model, start, is_named) if start else ():
         print(line)
     merge_options(config, args.cfg_options, args.model)
-    check_finetuning(config, args.model, start)
+    finetuning.check_finetuning(config, args.model, start)
+    return config, start
+
+
+def begin(args: argparse.Namespace, work: FinetuningDir, resume: str) -> None:
+    """Read the videos, find the batch, and write the config of each run."""
+    finetuning.check_data_arguments(args)
+    if args.tensorboard:
+        finetuning.check_tensorboard()
+    config, start = choose_model(args)
     lock = WorkDirLock(args.work_dir)
-    count, classes = prepare_data(args, start.classes if start else [])
+    prepared = finetuning.prepare_data(args, start.classes if start else ())
     if not start:
         print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
-
-    checkpoint = str(args.work_dir / 'start.pth') if start else None
-    cfg = finetuning_config(config, args.work_dir / 'lists', args.epochs, checkpoint, args.workers, args.damaged)
-    print(set_flip(cfg, args.flip, classes))
-    show_progress(cfg, resume)
-    if args.tensorboard:
-        add_tensorboard(cfg)
-    merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
-    if start:
-        print(write_start(start, cfg, classes, Path(checkpoint)))
-        del start  # its weights, which the training reads from there
-    batch = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
-    if not batch:
-        print('finding the batch that fits the memory')
-        batch = find_batch_size(cfg, limit=count // PROCESSES)
-    set_batch(cfg, batch, count, PROCESSES)
-    merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
-    cfg.work_dir = str(args.work_dir)
-    run_dir.begin(cfg, vars(args))
-    print(f'the config is {run_dir.config}')
+    runs = [write_run(args, config, start, data, resume) for data in prepared]
+    work.begin(runs, vars(args))
+    print(f'the config is {runs[0].config}')
     if args.tensorboard:
         print(f'the curves: tensorboard --logdir {shlex.quote(str(args.work_dir))}')
-    lock.release()  # the run takes it
+    lock.release()  # each run takes that of its own folder
+
+
+def write_run(args: argparse.Namespace, config: Config, start: Start | None, data: PreparedData, resume: str) -> Run:
+    """Write the config of one run, and the weights that it starts from."""
+    checkpoint = data.work_dir / 'start.pth' if start else None
+    epochs = args.epochs or min(config.train_cfg.max_epochs, MOST_EPOCHS)
+    cfg = finetuning.finetuning_config(
+        config, data.lists, epochs, checkpoint and str(checkpoint), args.workers, args.damaged, data.multi_label
+    )
+    cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
+    cfg.default_hooks.checkpoint.save_best = 'auto' if args.best else None
+    print(finetuning.set_flip(cfg, args.flip, data.classes))
+    finetuning.show_progress(cfg, resume)
+    if args.tensorboard:
+        finetuning.add_tensorboard(cfg)
+    merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
+    if start and checkpoint:
+        print(finetuning.write_start(start, cfg, data.classes, checkpoint))
+    args.batch_size = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
+    if not args.batch_size:
+        print('finding the batch that fits the memory')
+        args.batch_size = finetuning.find_batch_size(cfg, limit=data.train // PROCESSES)
+    finetuning.set_batch(cfg, args.batch_size, data.train, PROCESSES)
+    merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
+    cfg.work_dir = str(data.work_dir)
+    written = Run(data.work_dir)
+    written.write_config(cfg)
+    return written
+
+
+def train_and_test(this: Run, resume: str) -> None:
+    """Train and test as far as that is not done."""
+    hint = f'{resume} goes on with the run'
+    cfg = read_config(str(this.config))
+    if this.is_trained:
+        print('the training has come to its end already')
+    else:
+        clips, epochs = cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs
+        several = f' on {PROCESSES} GPUs' if PROCESSES > 1 else ''
+        print(f'training for {epochs} epochs with {clips} clips a step{several}; the log is in {this.path}')
+        run_tool(
+            'train',
+            this.config,
+            *(['--resume'] if this.is_begun else []),
+            processes=PROCESSES,
+            # the line about a checkpoint names the command itself
+            hint=lambda: '' if this.is_begun else hint,
+        )
+        this.end_training()
+    checkpoint = this.find_checkpoint()
+    print(f'testing {checkpoint}')
+    run_tool('test', this.config, checkpoint, processes=PROCESSES, hint=lambda: hint)
+    this.end_test()
+    print(
+        f'{checkpoint} holds the model and the names of its classes:\n'
+        f'{tool_command("recognize")} {shlex.quote(checkpoint)} VIDEO'
+    )
 
 
 def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # so that what the tools print comes after
     args, given = parse_args()
     args.work_dir = args.work_dir or default_work_dir(args.folder)
-    run_dir = FinetuningDir(args.work_dir)
+    work = FinetuningDir(args.work_dir)
     resume = resume_command(args)
-    is_resumed = args.resume or (run_dir.is_begun and was_started_again())
-    if is_resumed:
-        run_dir.check_resumable(vars(args), given)
+    if args.resume or (work.runs and was_started_again()):
+        work.check_resumable(vars(args), given)
     else:
-        run_dir.check_unused(resume)
+        work.check_unused(resume)
         signals.explain('; training had not begun, and the same command begins again')
-        begin(args, run_dir, resume)
-    hint = f'{resume} goes on with the run'
-    signals.explain(f'; {hint}')
-    cfg = read_config(str(run_dir.config))
-    if run_dir.is_trained:
-        print('the training has come to its end already')
-    else:
-        clips, epochs = cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs
-        several = f' on {PROCESSES} GPUs' if PROCESSES > 1 else ''
-        print(f'training for {epochs} epochs with {clips} clips a step{several}; the log is in {args.work_dir}')
-        run_tool(
-            'train',
-            run_dir.config,
-            *(['--resume'] if is_resumed else []),
-            processes=PROCESSES,
-            # the line about a checkpoint names the command itself
-            hint=lambda: '' if any(args.work_dir.glob('*.pth')) else hint,
-        )
-        run_dir.end_training()
-    best = find_best(args.work_dir)
-    print(f'testing {best}')
-    run_tool('test', run_dir.config, best, processes=PROCESSES, hint=lambda: hint)
-    print(
-        f'{best} holds the model and the names of its classes:\n{tool_command("recognize")} {shlex.quote(best)} VIDEO'
-    )
+        begin(args, work, resume)
+    signals.explain(f'; {resume} goes on with the run')
+    runs = work.runs
+    for this in runs:
+        if len(runs) > 1:
+            print(f'{this.path.name} of {len(runs)}')
+        if len(runs) == 1 or not this.is_tested:
+            train_and_test(this, resume)
+    if len(runs) > 1 and (summary := finetuning.summarize_folds(args.work_dir, len(runs))):
+        finetuning.print_folds(summary)
 
 
 if __name__ == '__main__':

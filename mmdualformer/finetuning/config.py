@@ -9,11 +9,12 @@ from mmdualformer.datasets.annotations import read_names
 from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
 
+from .labels import set_labels
 from .start import check_start
 
 
 def check_finetuning(cfg: Config, name: str, start: Start | None) -> None:
-    """Check that a config can be fine-tuned on videos of one label each, and that the weights are of its backbone.
+    """Check that a config can be fine-tuned on videos, and that the weights are of its backbone.
 
     Args:
         cfg (Config): The config of a data set.
@@ -21,13 +22,8 @@ def check_finetuning(cfg: Config, name: str, start: Start | None) -> None:
         start (Start, optional): What training starts from.
 
     Raises:
-        UserError: The config is for several labels a video, or for images; or the start is of another backbone.
+        UserError: The config is for images, or the start is of another backbone.
     """
-    if cfg.model.get('cls_head', {}).get('multi_class'):
-        raise UserError(
-            f'--model {name!r} is for several labels a video (model.cls_head.multi_class); your '
-            'videos have one label each'
-        )
     for key, dataset in iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset):
         if not dataset['type'].endswith('VideoDataset'):
             raise UserError(f'--model {name!r} is not for videos: {key}.type={dataset["type"]!r}')
@@ -36,32 +32,42 @@ def check_finetuning(cfg: Config, name: str, start: Start | None) -> None:
 
 
 def finetuning_config(
-    cfg: Config, lists: Path, epochs: int, checkpoint: str | None, num_workers: int, damaged: str = 'use'
+    cfg: Config,
+    lists: Path,
+    epochs: int,
+    checkpoint: str | None,
+    num_workers: int,
+    damaged: str = 'use',
+    multi_label: bool = False,
 ) -> Config:
     """Turn the config of a data set into one for a user's own videos, complete but for what the batch decides.
 
     Args:
         cfg (Config): A config with train, val and test pipelines and ``auto_scale_lr``.
-        lists (Path): Folder with ``train.txt``, ``val.txt`` and ``label_map.txt``.
+        lists (Path): Folder with ``train.txt``, ``val.txt``, ``test.txt`` and ``label_map.txt``.
         epochs (int): Epochs to train.
         checkpoint (str, optional): Weights to start from, which :func:`~mmdualformer.finetuning.write_start` writes.
         num_workers (int): Processes that read videos, for each training process.
         damaged (str): What is done with damaged videos, see ``RobustVideoDataset``. Defaults to ``'use'``.
+        multi_label (bool): Whether a video may have several labels. Defaults to False.
 
     Returns:
         Config: Data, a head for their classes, and epochs are in place.
     """
     cfg = cfg.copy()
-    cfg.model.cls_head.num_classes = len(read_names(lists / 'label_map.txt'))
-    for name, videos in (('train', 'train'), ('val', 'val'), ('test', 'val')):
+    num_classes = len(read_names(lists / 'label_map.txt'))
+    set_labels(cfg, num_classes, multi_label)
+    several = dict(multi_class=True, num_classes=num_classes) if multi_label else {}
+    for name in ('train', 'val', 'test'):
         loader = cfg[f'{name}_dataloader']
         loader.dataset = dict(
             type='RobustVideoDataset',
-            ann_file=str(lists / f'{videos}.txt'),
+            ann_file=str(lists / f'{name}.txt'),
             data_prefix=dict(video=''),
             pipeline=cfg[f'{name}_pipeline'],
             damaged=damaged,
             test_mode=name != 'train',
+            **several,
         )
         loader.num_workers = num_workers
         loader.persistent_workers = num_workers > 0

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,7 +23,6 @@ from mmdualformer.checkpoints.starts import (
     fit_backbone,
 )
 from mmdualformer.compat.engine import loading_nothing
-from mmdualformer.datasets.own_videos import OwnVideos
 from mmdualformer.errors import UserError, describe, printable
 from mmdualformer.version import __version__
 from mmdualformer.weights import write_weights
@@ -218,14 +216,6 @@ def order_classes(classes: Sequence[str], known: Sequence[str]) -> list[str]:
     return kept + [name for name in classes if name not in set(kept)]
 
 
-def order_videos(found: OwnVideos, known: Sequence[str]) -> OwnVideos:
-    """Give videos the labels of :func:`order_classes`."""
-    classes = order_classes(found.classes, known)
-    labels = {name: label for label, name in enumerate(classes)}
-    videos = [(path, labels[found.classes[label]]) for path, label in found.videos]
-    return replace(found, classes=classes, videos=videos)
-
-
 def compare_classes(classes: Sequence[str], known: Sequence[str]) -> list[str]:
     """Say which classes a checkpoint knows, which of them the new model will not know, and which names are alike.
 
@@ -333,6 +323,9 @@ def carry_head(
     """
     given = {name.removeprefix(HEAD): value for name, value in given.items() if name.startswith(HEAD)}
     rows = _class_rows(config)
+    if rows.isdisjoint(given):  # of weights without a last layer, such as those pretrained on motion
+        rows, known = set(), ()
+        given = {**given, **{name: new[name] for name in new.keys() - given.keys()}}
     if not new.keys() <= given.keys():
         return dict(new), []
     if any(

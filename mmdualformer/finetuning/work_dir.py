@@ -1,21 +1,23 @@
-"""What fine-tuning leaves in its work dir, so that it can go on."""
+"""What a fine-tuning leaves in its work dir, so that it can go on."""
 
 import json
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 
 from mmdualformer.errors import UserError
 from mmdualformer.files import write_atomically
+from mmdualformer.resuming import find_newest
 
 CONFIG = 'config.py'
 RECORD = 'fit.json'
 NOT_SETTINGS = {'resume', 'work_dir'}  # arguments that say how a run is started
 
 
-class FinetuningDir:
-    """The work dir of a fine-tuning: its complete config, and the arguments that it was begun with.
+class _Recorded:
+    """A folder with a record of what was done in it.
 
     Args:
         path (Path): The folder, which need not be there.
@@ -23,33 +25,76 @@ class FinetuningDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.config = path / CONFIG
+
+    def _read(self) -> dict:
+        path = self.path / RECORD
+        return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
+
+    def _note(self, **record: object) -> None:
+        with write_atomically(self.path / RECORD) as partial:
+            partial.write_text(json.dumps({**self._read(), **record}, indent=1), encoding='utf-8')
+
+
+class Run(_Recorded):
+    """One training and its test, in a work dir of its own."""
+
+    @property
+    def config(self) -> Path:
+        """Its complete config."""
+        return self.path / CONFIG
 
     @property
     def is_begun(self) -> bool:
-        """Whether the config of a run is there, whose training may have begun."""
-        return self.config.is_file()
+        """Whether there is something to go on from."""
+        return any(self.path.glob('*.pth'))
 
     @property
     def is_trained(self) -> bool:
         """Whether the training has come to its end."""
         return self._read().get('trained', False)
 
-    def begin(self, cfg: Config, arguments: dict) -> None:
-        """Write the config of a run, after what it was made from.
+    @property
+    def is_tested(self) -> bool:
+        """Whether the test has come to its end."""
+        return self._read().get('tested', False)
 
-        Args:
-            cfg (Config): The complete config.
-            arguments (dict): The values of the command line's options by name, such as ``dict(epochs=16)``.
-        """
-        self._write(dict(arguments=_plain(arguments)))
+    def end_training(self) -> None:
+        """Note that the training has come to its end."""
+        self._note(trained=True)
+
+    def end_test(self) -> None:
+        """Note that the test has come to its end."""
+        self._note(tested=True)
+
+    def write_config(self, cfg: Config) -> None:
+        """Write the config, as a whole or not at all."""
         with write_atomically(self.config) as partial:
             cfg.dump(partial.with_suffix('.py'))
             partial.with_suffix('.py').replace(partial)
 
-    def end_training(self) -> None:
-        """Note that the training has come to its end."""
-        self._write(dict(self._read(), trained=True))
+    def find_checkpoint(self) -> str:
+        """Find the best checkpoint where one was kept as the best, and otherwise the last."""
+        best = max(self.path.glob('best_*.pth'), key=os.path.getmtime, default=None)
+        return str(best or find_newest(str(self.path)))
+
+
+class FinetuningDir(_Recorded):
+    """The work dir of a fine-tuning: the arguments that it was begun with, and its runs, one or one a fold."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """Those that were begun, none before all are ready to be trained."""
+        return [Run(self.path / name) for name in self._read().get('runs', [])]
+
+    def begin(self, runs: Sequence[Run], arguments: dict) -> None:
+        """Note what is to be trained; the configs are written already.
+
+        Args:
+            runs (sequence): The runs.
+            arguments (dict): The values of the command line's options by name, such as ``dict(epochs=16)``.
+        """
+        names = [str(run.path.relative_to(self.path)) for run in runs]
+        self._note(arguments=_plain(arguments), runs=names)
 
     def check_unused(self, resume: str) -> None:
         """Check that there is no run yet.
@@ -60,7 +105,7 @@ class FinetuningDir:
         Raises:
             UserError: There is one.
         """
-        if self.is_begun:
+        if self.runs or Run(self.path).is_begun:
             raise UserError(
                 f'work dir {str(self.path)!r} holds a run already; go on with it by {resume}, or choose another '
                 '--work-dir'
@@ -76,9 +121,9 @@ class FinetuningDir:
         Raises:
             UserError: There is no run, or it has other settings.
         """
-        if not self.is_begun:
+        if not self.runs:
             raise UserError(
-                f'--resume: work dir {str(self.path)!r} holds no run to go on with ({CONFIG} is missing); leave '
+                f'--resume: work dir {str(self.path)!r} holds no run to go on with ({RECORD} names none); leave '
                 '--resume out to begin one'
             )
         begun, now = self._read().get('arguments', {}), _plain(arguments)
@@ -89,14 +134,6 @@ class FinetuningDir:
                     f'{option} {now[name]!r} is not what the run in {str(self.path)!r} was begun with, '
                     f'{begun[name]!r}; leave it out to go on, or choose another --work-dir'
                 )
-
-    def _read(self) -> dict:
-        path = self.path / RECORD
-        return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
-
-    def _write(self, record: dict) -> None:
-        with write_atomically(self.path / RECORD) as partial:
-            partial.write_text(json.dumps(record, indent=1), encoding='utf-8')
 
 
 def _plain(arguments: dict) -> dict:

@@ -10,7 +10,7 @@ from mmdualformer.checkpoints.recognizer import describe_recognizer
 from mmdualformer.checkpoints.starts import find_start, identify
 from mmdualformer.checkpoints.vidtr import convert_vidtr
 from mmdualformer.configs import read_config
-from mmdualformer.datasets.own_videos import OwnVideos
+from mmdualformer.datasets.own_videos import OwnVideos, Video, order_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import (
     adopt_settings,
@@ -19,7 +19,6 @@ from mmdualformer.finetuning import (
     choose_model,
     compare_classes,
     order_classes,
-    order_videos,
     write_start,
 )
 from mmdualformer.weights import check_checkpoint
@@ -128,15 +127,12 @@ def test_a_head_without_names_or_of_another_form_is_made_anew():
 
 
 def test_videos_take_the_labels_of_the_new_order():
-    found = OwnVideos(['0', '1', '10'], [(Path('a'), 0), (Path('b'), 2), (Path('c'), 1)])
-    ordered = order_videos(found, ['10', '9', '0'])
+    videos = [Video(Path(name), labels) for name, labels in (('a', (0,)), ('b', (0, 2)), ('c', (1,)))]
+    found = OwnVideos(['0', '1', '10'], videos)
+    ordered = order_videos(found, order_classes(found.classes, ['10', '9', '0']))
     assert ordered.classes == ['10', '0', '1']
-    assert [(str(path), ordered.classes[label]) for path, label in ordered.videos] == [
-        ('a', '0'),
-        ('b', '10'),
-        ('c', '1'),
-    ]
-    assert order_videos(found, []) == found
+    assert [[ordered.classes[label] for label in video.labels] for video in ordered.videos] == [['0'], ['10', '0'], ['1']]
+    assert order_videos(found, order_classes(found.classes, [])) == found
 
 
 def test_people_are_told_what_is_known_what_goes_and_what_is_spelt_otherwise():
