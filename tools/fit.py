@@ -142,10 +142,10 @@ def begin(args: argparse.Namespace, work: FinetuningDir, resume: str) -> None:
 
 def write_run(args: argparse.Namespace, config: Config, start: Start | None, data: PreparedData, resume: str) -> Run:
     """Write the config of one run, and the weights that it starts from."""
-    checkpoint = data.work_dir / 'start.pth' if start else None
+    written = Run(data.work_dir)
     epochs = args.epochs or min(config.train_cfg.max_epochs, MOST_EPOCHS)
     cfg = finetuning.finetuning_config(
-        config, data.lists, epochs, checkpoint and str(checkpoint), args.workers, args.damaged, data.multi_label
+        config, data.lists, epochs, str(written.start) if start else None, args.workers, args.damaged, data.multi_label
     )
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     cfg.default_hooks.checkpoint.save_best = 'auto' if args.best else None
@@ -154,16 +154,16 @@ def write_run(args: argparse.Namespace, config: Config, start: Start | None, dat
     if args.tensorboard:
         finetuning.add_tensorboard(cfg)
     merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
-    if start and checkpoint:
-        print(finetuning.write_start(start, cfg, data.classes, checkpoint))
+    if start:
+        print(finetuning.write_start(start, cfg, data.classes, written.start))
     args.batch_size = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
     if not args.batch_size:
         print('finding the batch that fits the memory')
-        args.batch_size = finetuning.find_batch_size(cfg, limit=data.train // PROCESSES)
+        limit = min(data.train, cfg.auto_scale_lr.base_batch_size) // PROCESSES  # few videos need many steps
+        args.batch_size = finetuning.find_batch_size(cfg, limit)
     finetuning.set_batch(cfg, args.batch_size, data.train, PROCESSES)
     merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
     cfg.work_dir = str(data.work_dir)
-    written = Run(data.work_dir)
     written.write_config(cfg)
     return written
 

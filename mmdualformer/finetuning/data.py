@@ -50,7 +50,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--test', type=Path, metavar='FOLDER|LIST', help='videos to test on, in any of these forms')
     parser.add_argument('--val-share', type=float, help=f'share of each class to validate on (default: {VAL_SHARE})')
     parser.add_argument('--test-share', type=float, help='share of each class to test on (default: 0)')
-    parser.add_argument('--seed', type=int, default=0, help='draws the split, the first weights and the order of the clips')
+    parser.add_argument('--seed', type=int, default=0, help='draws the split, new weights and the order of clips')
     parser.add_argument(
         '--group-by',
         metavar='COLUMN|PATTERN|parent',

@@ -44,9 +44,14 @@ class Run(_Recorded):
         return self.path / CONFIG
 
     @property
+    def start(self) -> Path:
+        """The weights that it starts from, where there are any."""
+        return self.path / 'start.pth'
+
+    @property
     def is_begun(self) -> bool:
         """Whether there is something to go on from."""
-        return any(self.path.glob('*.pth'))
+        return any(path != self.start for path in self.path.glob('*.pth'))
 
     @property
     def is_trained(self) -> bool:

@@ -131,7 +131,8 @@ def test_videos_take_the_labels_of_the_new_order():
     found = OwnVideos(['0', '1', '10'], videos)
     ordered = order_videos(found, order_classes(found.classes, ['10', '9', '0']))
     assert ordered.classes == ['10', '0', '1']
-    assert [[ordered.classes[label] for label in video.labels] for video in ordered.videos] == [['0'], ['10', '0'], ['1']]
+    names = [[ordered.classes[label] for label in video.labels] for video in ordered.videos]
+    assert names == [['0'], ['10', '0'], ['1']]
     assert order_videos(found, order_classes(found.classes, [])) == found
 
 
