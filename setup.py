@@ -123,7 +123,10 @@ setup(
     keywords=['action recognition', 'video transformer', 'MMAction2'],
     packages=find_packages(include=['mmdualformer', 'mmdualformer.*']),
     py_modules=['mmdualformer_command'],
-    package_data={'mmdualformer.checkpoints': ['*.txt'], 'mmdualformer.papers': ['published/*.yaml']},
+    package_data={
+        'mmdualformer.checkpoints': ['*.txt', 'motion_weights/*'],
+        'mmdualformer.papers': ['published/*.yaml'],
+    },
     entry_points={'console_scripts': ['mmdualformer = mmdualformer_command:main']},
     python_requires='>=3.10,<3.14',
     install_requires=REQUIREMENTS,

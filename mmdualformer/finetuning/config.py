@@ -1,5 +1,6 @@
 """A config to fine-tune a model of ours on a user's own videos, on the machine at hand."""
 
+import copy
 from pathlib import Path
 
 from mmengine.config import Config
@@ -54,7 +55,7 @@ def finetuning_config(
     Returns:
         Config: Data, a head for their classes, and epochs are in place.
     """
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)  # its own copy() shares what is nested, and each fold starts from it
     num_classes = len(read_names(lists / 'label_map.txt'))
     set_labels(cfg, num_classes, multi_label)
     several = dict(multi_class=True, num_classes=num_classes) if multi_label else {}

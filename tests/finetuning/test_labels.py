@@ -21,8 +21,10 @@ def lists(motion_root, tmp_path):
 
 @pytest.mark.parametrize('model', ['dualformer', 'vidtr', 'vmf'])
 def test_a_model_learns_several_labels(lists, model):
-    cfg = Config.fromfile(REPO / f'configs/{model}_micro_motion.py')
-    cfg = finetuning_config(cfg, lists, epochs=1, checkpoint=None, num_workers=0, multi_label=True)
+    config = Config.fromfile(REPO / f'configs/{model}_micro_motion.py')
+    before = config.pretty_text
+    cfg = finetuning_config(config, lists, epochs=1, checkpoint=None, num_workers=0, multi_label=True)
+    assert config.pretty_text == before  # each fold starts from it
     init_default_scope('mmaction')
     data = DATASETS.build(cfg.train_dataloader.dataset)
     assert data[0]['data_samples'].gt_label.tolist() == [1, 0, 1] and data[2]['data_samples'].gt_label.sum() == 0
