@@ -35,6 +35,7 @@ REQUIREMENTS = [
     'rich',
     'safetensors',
     'matplotlib',
+    'jinja2',  # the page of a report
     'opencv-python',
     'pillow',
     # needed by the above, declared by none of them
@@ -122,7 +123,11 @@ setup(
     keywords=['action recognition', 'video transformer', 'MMAction2'],
     packages=find_packages(include=['mmdualformer', 'mmdualformer.*']),
     py_modules=['mmdualformer_command'],
-    package_data={'mmdualformer.checkpoints': ['*.txt'], 'mmdualformer.papers': ['published/*.yaml']},
+    package_data={
+        'mmdualformer.checkpoints': ['*.txt'],
+        'mmdualformer.papers': ['published/*.yaml'],
+        'mmdualformer.report': ['templates/*'],
+    },
     entry_points={'console_scripts': ['mmdualformer = mmdualformer_command:main']},
     python_requires='>=3.10,<3.14',
     install_requires=REQUIREMENTS,

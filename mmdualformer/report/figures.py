@@ -20,7 +20,7 @@ from mmdualformer.files import write_atomically
 
 from .runs import Curves, in_epochs
 
-# on white, and the variables of the page that take their place; two of them tell series apart, for colour-blind eyes too
+# on white, and the variables of the page that take their place; FIRST and SECOND differ for colour-blind eyes too
 INK, MUTED, GRID, FIRST, SECOND, ON_FIRST = '#1d2329', '#5c6773', '#d9dee4', '#0b66a8', '#c4570d', '#ffffff'
 VARIABLES = {
     INK: '--ink',
@@ -102,7 +102,7 @@ class Drawings:
             with write_atomically(self.folder / f'{name}.png') as partial:
                 figure.savefig(partial, format='png', dpi=RESOLUTION, facecolor='white')
             text = io.StringIO()
-            metadata = {key: None for key in ('Date', 'Creator', 'Format', 'Type')}
+            metadata = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
             figure.savefig(text, format='svg', transparent=True, metadata=metadata)
         self.svg[name] = _for_page(name, text.getvalue())
 
@@ -128,7 +128,7 @@ def draw_predictions(drawings: Drawings, numbers: dict) -> None:
             margin = 0.5 + 0.075 * longest
             size = (side + margin, side + margin)
         else:
-            size = (6.0, 5.6)
+            size = (5.3, 5.0)
         drawings.draw('confusion', size, _paint_confusion, numbers)
     drawings.draw('calibration', (4.3, 3.6), _paint_calibration, numbers['calibration'], numbers['has_several_labels'])
 
@@ -251,9 +251,9 @@ def _paint_confusion(axes: Axes, numbers: dict) -> None:
     if count > MOST_NAMES:
         cells = np.zeros((count, count, 4))
         cells[..., :3] = to_rgba(FIRST)[:3]
-        cells[..., 3] = np.where(matrix > 0, np.maximum(share, 0.12), 0)  # one of many clips can be seen too
+        cells[..., 3] = np.where(matrix > 0, np.maximum(share, 0.2), 0)  # one of many clips can be seen too
         axes.imshow(cells, interpolation='nearest' if count > 200 else 'none', aspect='equal')
-        axes.set_title('Confusion matrix: shares of each true class')
+        axes.set_title('Confusion matrix')
         return
     axes.set_xlim(-0.5, count - 0.5)
     axes.set_ylim(count - 0.5, -0.5)

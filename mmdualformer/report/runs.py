@@ -101,9 +101,16 @@ def read_seed(work_dirs: Iterable[Path]) -> int | None:
     return None
 
 
-def has_runs(work_dir: Path) -> bool:
-    """Whether a folder is the work dir of a training or a test."""
-    return any(work_dir.glob('*/vis_data'))
+def find_work_dirs(checkpoint: str, work_dir: str) -> list[Path]:
+    """Find the folders whose runs a report of a test shows: that of the checkpoint, if runs left it, and the test's.
+
+    Args:
+        checkpoint (str): What was tested.
+        work_dir (str): Of the test.
+    """
+    trained = Path(checkpoint).resolve().parent
+    folders = [trained] if any(trained.glob(SCALARS)) else []
+    return list(dict.fromkeys([*folders, Path(work_dir).resolve()]))
 
 
 def in_epochs(curves: Curves, lines: Sequence[dict]) -> list[float]:

@@ -40,6 +40,7 @@ def write_report(
     names: Sequence[str] | None = None,
     checkpoint: str | None = None,
     seconds: float | None = None,
+    command: str | None = None,
 ) -> Path:
     """Write what predictions say of a model: a page that needs no other file, figures and numbers.
 
@@ -54,6 +55,7 @@ def write_report(
         names (sequence, optional): Names of the classes. Defaults to None, those of the config's test data.
         checkpoint (str, optional): What was tested, for the page. Defaults to None.
         seconds (float, optional): How long the test took. Defaults to None, not shown.
+        command (str, optional): What made the predictions. Defaults to None, what this process was started with.
 
     Returns:
         Path: The page.
@@ -89,7 +91,7 @@ def write_report(
     content = dict(
         title=title,
         date=now.isoformat(timespec='seconds'),
-        command=shlex.join([*program_name().split(), *sys.argv[1:]]),
+        command=command or shlex.join([*program_name().split(), *sys.argv[1:]]),
         checkpoint=checkpoint,
         seconds=dict(training=curves.seconds if curves else None, test=seconds),
         seed=((cfg.get('randomness') or {}).get('seed') if cfg else None) or read_seed(folders),
@@ -156,7 +158,7 @@ def _render(
         classes=_order(numbers),
         orders=_orders(several),
         without_clips=', '.join(printable(part['name']) for part in numbers['classes'] if not part['clips']),
-        matrix_width=_width(svg.get('confusion', '')),
+        widths={name: _width(figure) for name, figure in svg.items()},
         backbone=printable(content['model']['backbone']) if content['model'] else '',
         mistakes=mistakes,
         strips_missing=f'There are no film strips, as {problems.pop()}.' if without_names else '',
@@ -169,8 +171,7 @@ def _render(
 
 def _width(svg: str) -> int:
     """The width of a figure on the page in pixels, at which its letters are as large as the page's notes."""
-    box = svg.partition('viewBox="')[2].partition('"')[0].split()
-    return round(1.45 * float(box[2])) if box else 0
+    return round(1.45 * float(svg.partition('viewBox="')[2].split()[2]))
 
 
 def _orders(several: bool) -> list[tuple[str, str]]:
