@@ -101,6 +101,7 @@ class Drawings:
             paint(figure.subplots(), *args)
             with write_atomically(self.folder / f'{name}.png') as partial:
                 figure.savefig(partial, format='png', dpi=RESOLUTION, facecolor='white')
+            figure.set_layout_engine('none')  # it is laid out
             text = io.StringIO()
             metadata = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
             figure.savefig(text, format='svg', transparent=True, metadata=metadata)
@@ -280,19 +281,13 @@ def _paint_calibration(axes: Axes, calibration: dict, has_several_labels: bool) 
     ends = np.array([[part['low'], part['high']] for part in bins]).T
     axes.vlines(places, *ends, color=to_rgba(FIRST, 0.4), linewidth=3)
     axes.plot(places, values, 'o', color=FIRST, markersize=5.5)
-    for place, part in zip(places, bins):
-        axes.annotate(
-            f'{part["clips"]:,}',
-            (place, 0),
-            (0, -2.5),
-            textcoords='offset points',
-            ha='center',
-            va='top',
-            fontsize=6.5,
-            color=MUTED,
-        )
+    for part in bins:
+        count = part['clips']
+        text = f'{count / 1e6:.1f}M' if count >= 1e6 else f'{count / 1e3:.0f}k' if count >= 1e4 else f'{count:,}'
+        middle = (part['start'] + part['end']) / 2
+        axes.text(middle, -0.075, text, ha='center', va='center', fontsize=6.5, color=MUTED)
     axes.set_xlim(0, 1.02)
-    axes.set_ylim(-0.08, 1.02)
+    axes.set_ylim(-0.12, 1.02)
     axes.set_yticks(np.linspace(0, 1, 6))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -74,10 +74,10 @@ def explain(numbers: Mapping, clips: Clips, lists: Mapping) -> list[dict]:
         lines.append(_care(f'{plural(missing, "class", "es")} of the model have no clip here.'))
     if numbers['failed']:
         lines.append(
-            _care(f'{plural(numbers["failed"], "clip")} could not be read or have no scores, and count as wrong.')
+            _care(f'Counted as wrong, as without scores or not to be read: {plural(numbers["failed"], "clip")}.')
         )
     if numbers['without_label']:
-        lines.append(_care(f'{plural(numbers["without_label"], "clip")} without a label are left out.'))
+        lines.append(_care(f'Left out, as without a label: {plural(numbers["without_label"], "clip")}.'))
     return lines
 
 
@@ -166,5 +166,5 @@ def _explain_level(numbers: Mapping) -> dict:
     if main['high'] < level:
         return _care(f'The accuracy is below that of always {name}, which is {100 * level:.1f} %.')
     return _care(
-        f'These clips do not show that the model is better than always {name}, which gives {100 * level:.1f} %.'
+        f'These clips do not show that it is better than always {name}, which gives {100 * level:.1f} %.'
     )
