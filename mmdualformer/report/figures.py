@@ -30,6 +30,7 @@ VARIABLES = {
     SECOND: '--second',
     ON_FIRST: '--on-first',
 }
+ON_BOTH = '#2c86cc'  # of images, which cannot follow the page
 FONTS = ('DejaVu Sans', 'Noto Sans CJK SC', 'Noto Sans CJK JP', 'WenQuanYi Zen Hei', 'Noto Sans', 'Noto Sans Arabic')
 STYLE = {
     'font.size': 8.5,
@@ -251,9 +252,9 @@ def _paint_confusion(axes: Axes, numbers: dict) -> None:
     axes.spines[:].set_color(GRID)
     if count > MOST_NAMES:
         cells = np.zeros((count, count, 4))
-        cells[..., :3] = to_rgba(FIRST)[:3]
-        cells[..., 3] = np.where(matrix > 0, np.maximum(share, 0.2), 0)  # one of many clips can be seen too
-        axes.imshow(cells, interpolation='nearest' if count > 200 else 'none', aspect='equal')
+        cells[..., :3] = to_rgba(ON_BOTH)[:3]
+        cells[..., 3] = np.where(matrix > 0, 0.35 + 0.65 * share, 0)  # one of many clips can be seen too
+        axes.imshow(cells, interpolation='none')
         axes.set_title('Confusion matrix')
         return
     axes.set_xlim(-0.5, count - 0.5)

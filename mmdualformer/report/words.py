@@ -165,6 +165,4 @@ def _explain_level(numbers: Mapping) -> dict:
         return dict(text=f'The accuracy is above that of always {name}, which is {100 * level:.1f} %.', care=False)
     if main['high'] < level:
         return _care(f'The accuracy is below that of always {name}, which is {100 * level:.1f} %.')
-    return _care(
-        f'These clips do not show that it is better than always {name}, which gives {100 * level:.1f} %.'
-    )
+    return _care(f'These clips do not show that it is better than always {name}, which gives {100 * level:.1f} %.')
