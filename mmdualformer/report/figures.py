@@ -32,7 +32,7 @@ VARIABLES = {
 }
 ON_BOTH = '#2c86cc'  # of images, which cannot follow the page
 FONTS = ('DejaVu Sans', 'Noto Sans CJK SC', 'Noto Sans CJK JP', 'WenQuanYi Zen Hei', 'Noto Sans', 'Noto Sans Arabic')
-STYLE = {
+STYLE: dict[Any, Any] = {
     'font.size': 8.5,
     'text.color': INK,
     'text.parse_math': False,  # a class may be called $x$

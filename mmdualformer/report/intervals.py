@@ -1,16 +1,17 @@
 """95 % intervals: how far an accuracy of so many clips may be off."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 Z = 1.959964  # of the normal distribution, for 95 %
 
 
-def wilson(hits: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def wilson(hits: ArrayLike, counts: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's score intervals of shares, which hold for few clips and for shares of 0 and 1 too.
 
     Args:
-        hits (np.ndarray): Of any shape.
-        counts (np.ndarray): Of what, of the same shape; where it is 0 the interval is 0 to 1.
+        hits (array): Of any shape.
+        counts (array): Of what, of the same shape; where it is 0 the interval is 0 to 1.
 
     Returns:
         tuple: Lower and upper ends, of the same shape.

@@ -182,13 +182,13 @@ def _measure_several(predictions: Predictions) -> dict:
     wrong = labels.T.astype(np.float32) @ (guesses & ~labels).astype(np.float32)
     total_hits, total_predicted, total = int(hits.sum()), int(predicted.sum()), int(counts.sum())
     return dict(
-        mean_average_precision=dict(value=float(precisions[known].mean()) if known.any() else None, low=low, high=high),
+        mean_average_precision=dict(value=float(precisions[known].mean()), low=low, high=high),
         precision=_share(total_hits, total_predicted) if total_predicted else None,
-        recall=_share(total_hits, total) if total else None,
+        recall=_share(total_hits, total),
         threshold=THRESHOLD,
         labels_per_clip=float(labels.sum(axis=1).mean()),
         classes_with_clips=int(known.sum()),
-        chance=float((counts[known] / len(labels)).mean()) if known.any() else None,
+        chance=float((counts[known] / len(labels)).mean()),
         classes=classes,
         confused=_rank_pairs(wrong, counts, names),
     )

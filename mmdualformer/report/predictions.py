@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -116,7 +117,7 @@ def gather(samples: Sequence[dict], names: Sequence[str] = ()) -> Predictions:
     scores = _stack_scores(samples)
     labels = _stack_labels(samples, scores.shape[1])
     has_label = labels >= 0 if labels.ndim == 1 else np.ones(len(labels), bool)
-    if not has_label.any():
+    if not has_label.any() or (labels.ndim == 2 and not labels.any()):
         raise UserError('the predictions are of clips without a label: there is nothing to measure')
     kept = [sample for sample, has in zip(samples, has_label) if has]
     scores, labels = scores[has_label], labels[has_label]
@@ -146,7 +147,7 @@ def gather(samples: Sequence[dict], names: Sequence[str] = ()) -> Predictions:
 
 def _stack_scores(samples: Sequence[dict]) -> np.ndarray:
     """Scores ``[N, C]``, in double precision."""
-    scores = [sample.get('pred_score') for sample in samples]
+    scores: list[Any] = [sample.get('pred_score') for sample in samples]
     if not all(isinstance(score, torch.Tensor) and score.ndim == 1 for score in scores):
         raise UserError(
             'the predictions have no vector of scores for each clip (pred_score), as those of a recognizer with '

@@ -78,4 +78,4 @@ def encode(frame: np.ndarray) -> str:
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     _, content = cv2.imencode('.jpg', small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return f'data:image/jpeg;base64,{base64.b64encode(content).decode()}'
+    return f'data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}'

@@ -166,6 +166,7 @@ def test_clips_without_a_label_are_left_out():
     ('dump', 'message'),
     [
         (samples([[0.9, 0.1]], [-1]), 'without a label'),
+        (samples([[0.9, 0.1]], [[0, 0]]), 'without a label'),
         (samples([[0.9, 0.1]], [2]), 'of 2 classes, and a clip has the label 2'),
         (samples([[0.9, 0.1], [0.2, 0.3, 0.5]], [0, 0]), 'of 2 and 3 classes'),
         (samples([[0.9, 0.1]], [[1, 0, 0]]), r'of 2 classes, and have labels of \[3\] numbers'),

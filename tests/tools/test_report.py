@@ -17,7 +17,8 @@ def checkpoint(tmp_path):
     """Random weights."""
     init_default_scope('mmaction')
     torch.manual_seed(0)
-    torch.save(dict(state_dict=MODELS.build(Config.fromfile(CONFIG).model).state_dict()), tmp_path / 'best_acc_top1_epoch_1.pth')
+    model = MODELS.build(Config.fromfile(CONFIG).model)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'best_acc_top1_epoch_1.pth')
     return 'best_acc_top1_epoch_1.pth'
 
 
