@@ -35,6 +35,7 @@ REQUIREMENTS = [
     'rich',
     'safetensors',
     'matplotlib',
+    'jinja2',  # the page of a report
     'opencv-python',
     'pillow',
     # needed by the above, declared by none of them
@@ -126,6 +127,7 @@ setup(
     package_data={
         'mmdualformer.checkpoints': ['*.txt', 'motion_weights/*'],
         'mmdualformer.papers': ['published/*.yaml'],
+        'mmdualformer.report': ['templates/*'],
     },
     entry_points={'console_scripts': ['mmdualformer = mmdualformer_command:main']},
     python_requires='>=3.10,<3.14',

@@ -1,12 +1,15 @@
 """Test a checkpoint. The arguments are those of MMAction2's tool."""
 
 import argparse
+import time
+from pathlib import Path
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checks import check_classes, check_datasets, check_file
 from mmdualformer.configs import build_runner, refuse_what_cannot_be_built
 from mmdualformer.errors import UserError
+from mmdualformer.report import PredictionsKeeper, find_work_dirs, write_report
 from mmdualformer.weights import check_checkpoint, hand_over
 
 
@@ -15,6 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--dump', metavar='FILE.pkl', help='save the predictions')
+    parser.add_argument('--report', type=Path, metavar='DIR', help='write a report of the predictions here')
     parser.add_argument('--show-dir', help='save pictures of the predictions here')
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
     parser.add_argument('--interval', type=cli.at_least(1), default=1, help='show one sample in this many')
@@ -44,13 +48,26 @@ def main() -> None:
 
     check_datasets(cfg, ('test_dataloader',), args.cfg_options)
     check_file('checkpoint', args.checkpoint)
+    if args.report:
+        args.report.mkdir(parents=True, exist_ok=True)  # what cannot be written is known before a long test
     runner = build_runner(cfg)
     checkpoint = check_checkpoint(runner.model, args.checkpoint)
     check_classes(runner.test_dataloader.dataset, checkpoint, args.checkpoint)
+    trained = checkpoint['meta'].get('dataset_meta') or {}
+    names = runner.test_dataloader.dataset.metainfo.get('classes') or trained.get('classes')
     hand_over(runner, checkpoint, args.checkpoint)
     del checkpoint
+    keeper = PredictionsKeeper()
     with refuse_what_cannot_be_built():
+        if args.report:
+            runner.test_loop.evaluator.metrics.append(keeper)
+        start = time.monotonic()
         runner.test()
+    if keeper.samples:
+        work_dirs = find_work_dirs(args.checkpoint, cfg.work_dir)
+        seconds = time.monotonic() - start
+        page = write_report(args.report, keeper.samples, cfg, work_dirs, names, args.checkpoint, seconds)
+        print(f'the report is {page}')
 
 
 if __name__ == '__main__':
