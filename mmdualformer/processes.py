@@ -39,6 +39,21 @@ def _watch(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def cpu_environment() -> dict[str, str]:
+    """Environment variables for a process that trains on a CPU, but for those that the user has set.
+
+    Threads that wait for others do not spin, which makes a step several times slower where something else runs too, as
+    the workers that read videos do. And memory that a step gives back is kept for the next.
+    """
+    settings = {
+        'OMP_WAIT_POLICY': 'PASSIVE',
+        'MALLOC_MMAP_THRESHOLD_': str(2**32),
+        'MALLOC_TRIM_THRESHOLD_': str(2**33),
+        'MALLOC_TOP_PAD_': str(2**28),
+    }
+    return {name: value for name, value in settings.items() if name not in os.environ}
+
+
 def run(command: Sequence[str], **env: str) -> int:
     """Run a command to its end, and pass on to it the signals that come meanwhile.
 

@@ -19,7 +19,7 @@ from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.configs import merge_options, read_config
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import FinetuningDir, PreparedData, Run
-from mmdualformer.processes import run
+from mmdualformer.processes import cpu_environment, run
 from mmdualformer.resuming import was_started_again
 from mmdualformer.work_dirs import WorkDirLock
 
@@ -97,7 +97,7 @@ def run_tool(name: str, *arguments: object, processes: int, hint: Callable[[], s
     """
     several = ['--gpus', processes] if processes > 1 else []
     command = [sys.executable, '-m', 'mmdualformer', name, *arguments, *several]
-    code = run(list(map(str, command)))
+    code = run(list(map(str, command)), **({} if torch.cuda.is_available() else cpu_environment()))
     if code in signals.STATUSES and hint():
         print(hint(), file=sys.stderr)
     if code or signals.received():  # the status of a job that Slurm has queued again is 0
@@ -189,7 +189,7 @@ def train_and_test(this: Run, resume: str) -> None:
         this.end_training()
     checkpoint = this.find_checkpoint()
     print(f'testing {checkpoint}')
-    run_tool('test', this.config, checkpoint, processes=PROCESSES, hint=lambda: hint)
+    run_tool('test', this.config, checkpoint, '--report', this.report, processes=PROCESSES, hint=lambda: hint)
     this.end_test()
     print(
         f'{checkpoint} holds the model and the names of its classes:\n'

@@ -11,7 +11,7 @@ from mmdualformer import cli
 from mmdualformer.checkpoints.motion import write_motion_weights
 from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.errors import UserError
-from mmdualformer.processes import run
+from mmdualformer.processes import cpu_environment, run
 from mmdualformer.resuming import find_newest
 
 MODELS = sorted(path.stem.removesuffix('_scenes') for path in (ROOT / 'configs' / 'pretraining').glob('*_scenes.py'))
@@ -43,7 +43,8 @@ def main() -> None:
     command = [sys.executable, '-m', 'mmdualformer', 'train', config, '--work-dir', work_dir, '--seed', args.seed]
     command += ['--resume'] * args.resume + (['--cfg-options', *options] if options else [])
     processes = torch.cuda.device_count()
-    code = run([*map(str, command), *(['--gpus', str(processes)] if processes > 1 else [])])
+    command += ['--gpus', processes] * (processes > 1)
+    code = run(list(map(str, command)), **({} if processes else cpu_environment()))
     if code:
         sys.exit(code)
     size = write_motion_weights(find_newest(str(work_dir)), out)

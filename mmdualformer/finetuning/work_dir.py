@@ -49,6 +49,11 @@ class Run(_Recorded):
         return self.path / 'start.pth'
 
     @property
+    def report(self) -> Path:
+        """The folder of the report of its test."""
+        return self.path / 'report'
+
+    @property
     def is_begun(self) -> bool:
         """Whether there is something to go on from."""
         return any(path != self.start for path in self.path.glob('*.pth'))

@@ -55,7 +55,8 @@ def write_report(
         names (sequence, optional): Names of the classes. Defaults to None, those of the config's test data.
         checkpoint (str, optional): What was tested, for the page. Defaults to None.
         seconds (float, optional): How long the test took. Defaults to None, not shown.
-        command (str, optional): What made the predictions. Defaults to None, what this process was started with.
+        command (str, optional): What made the predictions. Defaults to None: that of ``fit`` where the
+            lists are its own, and otherwise what this process was started with.
 
     Returns:
         Path: The page.
@@ -91,7 +92,7 @@ def write_report(
     content = dict(
         title=title,
         date=now.isoformat(timespec='seconds'),
-        command=command or shlex.join([*program_name().split(), *sys.argv[1:]]),
+        command=command or lists.get('command') or shlex.join([*program_name().split(), *sys.argv[1:]]),
         checkpoint=checkpoint,
         seconds=dict(training=curves.seconds if curves else None, test=seconds),
         seed=((cfg.get('randomness') or {}).get('seed') if cfg else None) or read_seed(folders),
