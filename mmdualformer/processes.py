@@ -47,9 +47,8 @@ def cpu_environment() -> dict[str, str]:
     """
     settings = {
         'OMP_WAIT_POLICY': 'PASSIVE',
-        'MALLOC_MMAP_THRESHOLD_': str(2**32),
+        'MALLOC_MMAP_THRESHOLD_': str(2**25),  # the most that glibc takes
         'MALLOC_TRIM_THRESHOLD_': str(2**33),
-        'MALLOC_TOP_PAD_': str(2**28),
     }
     return {name: value for name, value in settings.items() if name not in os.environ}
 

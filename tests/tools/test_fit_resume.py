@@ -50,7 +50,7 @@ def fit(folder, fork_tool, tmp_path, monkeypatch):
 
 
 BEGIN = ('--model', CONFIG, '--epochs', 2, '--batch-size', 2)
-TRAIN, TEST = 'train work/config.py', 'test work/config.py work/best_acc_top1_epoch_1.pth'
+TRAIN, TEST = 'train work/config.py', 'test work/config.py work/best_acc_top1_epoch_1.pth --report work/report'
 
 
 def test_a_run_goes_on_as_it_was_begun(fit, folder, tmp_path):
