@@ -1,5 +1,6 @@
 """Several trainings on the same videos, with other models or settings, compared on the validation clips."""
 
+import copy
 import importlib.util
 import inspect
 import json
@@ -190,20 +191,22 @@ def make_space(
     return space, default
 
 
-def set_drawn(cfg: Config, drawn: Mapping[str, str | float]) -> None:
-    """Put what was drawn into a config.
+def draw_settings(cfg: Config, drawn: Mapping[str, str | float]) -> dict[str, float]:
+    """Give the settings that a config has with what was drawn.
 
     Args:
-        cfg (Config): The config of the model that was drawn; changed in place.
+        cfg (Config): The config of the model that was drawn.
         drawn (mapping): Values by the names of :func:`make_space`.
+
+    Returns:
+        dict: Values by the names of :data:`SETTINGS`, also of those that were not drawn.
     """
-    own = read_settings(cfg)
-    values = {
-        setting.key: float(drawn[setting.drawn]) * (own[setting.name] if setting.is_factor else 1)
-        for setting in SETTINGS
-        if setting.drawn in drawn
-    }
-    cfg.merge_from_dict(values)
+    values = read_settings(cfg)
+    for setting in SETTINGS:
+        if setting.drawn in drawn:
+            value = float(drawn[setting.drawn])
+            values[setting.name] = value * values[setting.name] if setting.is_factor else value
+    return values
 
 
 class Tries:
@@ -224,20 +227,17 @@ class Tries:
     def __init__(self, path: Path, models: Sequence[Run], arguments: Mapping) -> None:
         import optuna
         from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+        from optuna.storages.journal import JournalFileBackend
 
         self.path = path
         self.count, self._seed = arguments['try'], arguments['seed']
-        self._models = {run.path.name: run for run in models}
-        configs = {name: read_config(str(run.config)) for name, run in self._models.items()}
-        self._space, self._default = make_space(configs, arguments['cfg_options'])
+        self._models = {run.path.name: read_config(str(run.config)) for run in models}
+        self._space, self._default = make_space(self._models, arguments['cfg_options'])
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        log = str(path / STUDY)
-        # the lock of the work dir keeps other runs out; one that a kill has left is not waited for in vain
-        backend = JournalFileBackend(log, JournalFileSymlinkLock(log, grace_period=3))
-        self._study = optuna.create_study(
-            storage=JournalStorage(backend), study_name='fit', direction='maximize', load_if_exists=True
-        )
+        # one that a kill has left; the lock of the work dir keeps others out
+        Path(f'{path / STUDY}.lock').unlink(missing_ok=True)
+        storage = JournalStorage(JournalFileBackend(str(path / STUDY)))
+        self._study = optuna.create_study(storage=storage, study_name='fit', direction='maximize', load_if_exists=True)
 
     def run(self, train: Callable[[Run], int]) -> None:
         """Train all that are not trained yet.
@@ -252,16 +252,15 @@ class Tries:
 
         for trial in self._left():
             this = self._find(trial)
-            what = ', '.join(
-                f'{name} {value:.2g}' for name, value in read_settings(read_config(str(this.config))).items()
-            )
-            print(f'try {trial.number + 1} of {self.count}: {self._model(trial)}, {what}')
+            settings = ', '.join(f'{name} {value:.2g}' for name, value in self._settings(trial).items())
+            print(f'try {trial.number + 1} of {self.count}: {self._model(trial)}, {settings}')
             status = train(this)
-            score = None if status else _read_score(this)[1]
+            score = None if status else self._read_score(trial)[1]
             if score is None or not np.isfinite(score):
                 this.note_failure(status)
                 self._study.tell(trial.number, state=TrialState.FAIL)
-                print(f'try {trial.number + 1} failed')
+                why = f'exit status {status}' if status else 'no validation, or one without a number'
+                print(f'try {trial.number + 1} failed: {why}')
             else:
                 self._study.tell(trial.number, score)
         if all(one.score is None for one in self.rank()):
@@ -273,16 +272,15 @@ class Tries:
         for trial in self._drawn():
             if trial.state.is_finished():
                 this = self._find(trial)
-                metric = _read_score(this)[0]
                 curves = read_curves(this.path)
                 tries.append(
                     Try(
                         run=this,
                         number=trial.number + 1,
                         model=self._model(trial),
-                        settings=read_settings(read_config(str(this.config))),
+                        settings=self._settings(trial),
                         score=trial.value,
-                        metric=metric,
+                        metric=self._read_score(trial)[0],
                         minutes=curves.seconds / 60 if curves else 0.0,
                         status=this.failure or 0,
                     )
@@ -294,6 +292,19 @@ class Tries:
 
     def _model(self, trial: 'FrozenTrial') -> str:
         return trial.params.get('model', next(iter(self._models)))
+
+    def _settings(self, trial: 'FrozenTrial') -> dict[str, float]:
+        return draw_settings(self._models[self._model(trial)], trial.params)
+
+    def _read_score(self, trial: 'FrozenTrial') -> tuple[str | None, float | None]:
+        """Read the metric and its value in the last validation, or in the best where the best epoch was kept."""
+        curves = read_curves(self._find(trial).path)
+        metric = find_metric(curves) if curves else None
+        if curves is None or metric is None:
+            return None, None
+        values = [line[metric] for line in curves.val if metric in line]
+        keeps_best = self._models[self._model(trial)].default_hooks.checkpoint.get('save_best')
+        return metric, max(values) if keeps_best else values[-1]
 
     def _drawn(self) -> list['FrozenTrial']:
         """Those whose config is there; one that was being drawn when a kill came counts for nothing."""
@@ -323,24 +334,16 @@ class Tries:
         number = self._study.ask(self._space).number
         trial = self._study.get_trials(deepcopy=False)[number]
         this = self._find(trial)
-        cfg = read_config(str(self._models[self._model(trial)].config))
-        set_drawn(cfg, trial.params)
+        cfg = copy.deepcopy(self._models[self._model(trial)])
+        settings = self._settings(trial)
+        cfg.merge_from_dict(
+            {setting.key: settings[setting.name] for setting in SETTINGS if setting.drawn in trial.params}
+        )
         cfg.work_dir = str(this.path)
         # where a report looks for it
         write_data_json(this.path / 'lists', {**read_lists([self.path]), 'tries': self.count})
         this.write_config(cfg)
         return trial
-
-
-def _read_score(run: Run) -> tuple[str | None, float | None]:
-    """Read the metric and its value in the last validation, or in the best where the best epoch was kept."""
-    curves = read_curves(run.path)
-    metric = find_metric(curves) if curves else None
-    if curves is None or metric is None:
-        return None, None
-    values = [line[metric] for line in curves.val if metric in line]
-    keeps_best = read_config(str(run.config)).default_hooks.checkpoint.get('save_best')
-    return metric, max(values) if keeps_best else values[-1]
 
 
 def show_tries(path: Path, tries: Sequence[Try]) -> None:
@@ -368,7 +371,8 @@ def _write(path: Path, tries: Sequence[Try]) -> None:
             'metric': one.metric,
             'value': one.score,
             'minutes': round(one.minutes, 2),
-            'failed': one.score is None,
+            'status': 'failed' if one.score is None else 'trained',
+            'exit_status': one.status,
             'work_dir': one.run.path.name,
         }
         for one in tries
@@ -380,11 +384,12 @@ def _write(path: Path, tries: Sequence[Try]) -> None:
 def _print(tries: Sequence[Try]) -> None:
     names = [setting.name for setting in SETTINGS if any(setting.name in one.settings for one in tries)]
     metric = next((one.metric for one in tries if one.metric), 'result')
-    table = Table(box=box.SIMPLE)  # which fits a terminal of 80 columns with the longest name of a model
+    # fits a terminal of 80 columns, also with the longest name of a model
+    table = Table(box=box.SIMPLE, collapse_padding=True, pad_edge=False)
     for name in ('try', 'model', *names, metric, 'minutes'):
-        table.add_column(name, overflow='fold')
+        table.add_column(name, no_wrap=' ' not in name)
     for one in tries:
         values = [f'{one.settings[name]:.2g}' if name in one.settings else '' for name in names]
-        result = f'failed ({one.status})' if one.score is None else f'{one.score:.4f}'
+        result = 'failed' if one.score is None else f'{one.score:.4f}'
         table.add_row(str(one.number), one.model, *values, result, f'{one.minutes:.1f}')
     Console().print(table)
