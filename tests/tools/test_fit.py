@@ -10,7 +10,8 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
 from mmdualformer.datasets.own_videos import find_videos, write_training_lists
-from mmdualformer.finetuning import check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.finetuning import Run, check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.finetuning.session import run_tool
 from tests.helpers import REPO, assert_one_line, write_state_of_training
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
@@ -102,17 +103,18 @@ def test_what_does_not_fit_is_said_before_videos_are_read(fork_tool, folder, tmp
 
 
 def test_without_a_best_checkpoint_the_last_is_tested(tmp_path):
-    find_best = runpy.run_path(str(REPO / 'tools/fit.py'))['find_best']
+    run = Run(tmp_path)
     write_state_of_training(tmp_path / 'epoch_2.pth', 20)
-    assert find_best(tmp_path) == str(tmp_path / 'epoch_2.pth')
+    assert run.find_checkpoint() == str(tmp_path / 'epoch_2.pth')
     (tmp_path / 'best_acc_top1_epoch_1.pth').touch()
-    assert find_best(tmp_path) == str(tmp_path / 'best_acc_top1_epoch_1.pth')
+    assert run.find_checkpoint() == str(tmp_path / 'best_acc_top1_epoch_1.pth')
 
 
 def test_a_tool_that_fails_ends_the_run():
-    run = runpy.run_path(str(REPO / 'tools/fit.py'))['run_tool']
+    tool = ('make-motion-clips', '--no-such-option')
     with pytest.raises(SystemExit, match=r'^2$'):
-        run('make-motion-clips', '--no-such-option', processes=1)
+        run_tool(*tool, gpus=1)
+    assert run_tool(*tool, gpus=1, may_fail=True) == 2
 
 
 def test_each_folder_has_its_own_work_dir(tmp_path):
