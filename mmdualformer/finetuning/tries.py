@@ -4,6 +4,7 @@ import copy
 import importlib.util
 import inspect
 import json
+import os
 from argparse import Namespace
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -234,8 +235,7 @@ class Tries:
         self._models = {run.path.name: read_config(str(run.config)) for run in models}
         self._space, self._default = make_space(self._models, arguments['cfg_options'])
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        # one that a kill has left; the lock of the work dir keeps others out
-        Path(f'{path / STUDY}.lock').unlink(missing_ok=True)
+        _mend(path / STUDY)
         storage = JournalStorage(JournalFileBackend(str(path / STUDY)))
         self._study = optuna.create_study(storage=storage, study_name='fit', direction='maximize', load_if_exists=True)
 
@@ -344,6 +344,14 @@ class Tries:
         write_data_json(this.path / 'lists', {**read_lists([self.path]), 'tries': self.count})
         this.write_config(cfg)
         return trial
+
+
+def _mend(log: Path) -> None:
+    """Take away what a kill has left of a study: a lock, as that of the work dir keeps others out, and half a line."""
+    Path(f'{log}.lock').unlink(missing_ok=True)
+    if log.is_file():
+        content = log.read_bytes()
+        os.truncate(log, content.rfind(b'\n') + 1)
 
 
 def show_tries(path: Path, tries: Sequence[Try]) -> None:

@@ -102,12 +102,11 @@ def test_what_does_not_fit_is_said_before_videos_are_read(fork_tool, folder, tmp
     assert not (tmp_path / 'work').exists()
 
 
-def test_without_a_best_checkpoint_the_last_is_tested(tmp_path):
-    run = Run(tmp_path)
+def test_the_last_epoch_is_tested_unless_one_was_kept_as_the_best(tmp_path):
     write_state_of_training(tmp_path / 'epoch_2.pth', 20)
-    assert run.find_checkpoint() == str(tmp_path / 'epoch_2.pth')
+    assert Run(tmp_path).find_checkpoint() == str(tmp_path / 'epoch_2.pth')
     (tmp_path / 'best_acc_top1_epoch_1.pth').touch()
-    assert run.find_checkpoint() == str(tmp_path / 'best_acc_top1_epoch_1.pth')
+    assert Run(tmp_path).find_checkpoint() == str(tmp_path / 'best_acc_top1_epoch_1.pth')
 
 
 def test_a_tool_that_fails_ends_the_run():

@@ -74,12 +74,14 @@ def test_a_try_that_fails_is_not_the_end_and_a_signal_is(fit, folder):
     assert_one_line(result, "--try 4 is not what the run in 'work' was begun with, 3")
     result, calls = fit('--resume')
     assert result.returncode == 0, result.stderr
-    assert calls == ['train work/try_2/config.py --resume', 'train work/try_3/config.py', TEST]
+    *trained, tested = calls
+    assert trained == ['train work/try_2/config.py --resume', 'train work/try_3/config.py']
+    assert tested.startswith(TEST)
     assert 'has chosen it, so it is too high' in result.stdout
     rows = [line.split() for line in result.stdout.splitlines() if ' vmf_micro ' in line and 'try' not in line]
     assert [row[0] for row in rows] == ['3', '2', '1'] and rows[2][-2] == 'failed'
     result, calls = fit('--resume')
-    assert result.returncode == 0 and calls == [TEST] and 'minutes' in result.stdout
+    assert result.returncode == 0 and len(calls) == 1 and calls[0].startswith(TEST) and 'minutes' in result.stdout
     result, calls = fit('--resume', '--folds', 2)
     assert_one_line(result, '--folds 2 is not what the run')
 
