@@ -46,6 +46,7 @@ REQUIREMENTS = [
 MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
 EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
 TENSORBOARD_REQUIREMENTS = ['tensorboard']
+TUNE_REQUIREMENTS = ['optuna>=4']
 DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 
@@ -137,6 +138,7 @@ setup(
         'docs': DOCS_REQUIREMENTS,
         'export': EXPORT_REQUIREMENTS,
         'tensorboard': TENSORBOARD_REQUIREMENTS,
+        'tune': TUNE_REQUIREMENTS,
         'test': [
             'pytest',
             'pytest-xdist',
@@ -145,6 +147,7 @@ setup(
             *DOCS_REQUIREMENTS,
             *EXPORT_REQUIREMENTS,
             *TENSORBOARD_REQUIREMENTS,
+            *TUNE_REQUIREMENTS,
         ],
     },
     cmdclass={'build_py': BuildWithMim},

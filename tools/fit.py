@@ -4,10 +4,8 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
@@ -18,14 +16,12 @@ from mmdualformer.checks import check_file
 from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.configs import merge_options, read_config
 from mmdualformer.errors import UserError
-from mmdualformer.finetuning import FinetuningDir, PreparedData, Run
-from mmdualformer.processes import cpu_environment, run
+from mmdualformer.finetuning import PROCESSES, FinetuningDir, PreparedData, Run
 from mmdualformer.resuming import was_started_again
 from mmdualformer.work_dirs import WorkDirLock
 
 DEFAULT_MODEL = 'vmf_micro'
 MOST_EPOCHS = 30  # unless --epochs says more: recipes for large data sets have hundreds
-PROCESSES = max(torch.cuda.device_count(), 1)
 
 
 def parse_args() -> tuple[argparse.Namespace, set[str]]:
@@ -51,6 +47,12 @@ def parse_args() -> tuple[argparse.Namespace, set[str]]:
         '--flip',
         action=argparse.BooleanOptionalAction,
         help='mirror half of the training clips, or none (default: if the classes do not change when mirrored)',
+    )
+    parser.add_argument(
+        '--try',
+        type=cli.at_least(2),
+        metavar='N',
+        help='compare N settings on the validation videos, and keep the best',
     )
     parser.add_argument('--work-dir', type=Path, help='where everything goes (default: work_dirs/fit_FOLDER)')
     parser.add_argument(
@@ -86,24 +88,6 @@ def resume_command(args: argparse.Namespace) -> str:
     return f'{tool_command("fit")} {shlex.join([str(args.folder), *work_dir, "--resume"])}'
 
 
-def run_tool(name: str, *arguments: object, processes: int, hint: Callable[[], str] = str) -> None:
-    """Run a tool in one process or in several; if it fails or is stopped, this process ends as it has ended.
-
-    Args:
-        name (str): As the command ``mmdualformer`` lists it.
-        *arguments: Its arguments.
-        processes (int): How many.
-        hint (callable): Gives what is said where a signal has stopped it. Defaults to nothing.
-    """
-    several = ['--gpus', processes] if processes > 1 else []
-    command = [sys.executable, '-m', 'mmdualformer', name, *arguments, *several]
-    code = run(list(map(str, command)), **({} if torch.cuda.is_available() else cpu_environment()))
-    if code in signals.STATUSES and hint():
-        print(hint(), file=sys.stderr)
-    if code or signals.received():  # the status of a job that Slurm has queued again is 0
-        sys.exit(code)
-
-
 def choose_model(args: argparse.Namespace) -> tuple[Config, Start | None]:
     """Choose the model and what it starts from: the config, and the weights; ``args.model`` names the model then."""
     start, is_named = None, args.model is not None
@@ -124,15 +108,27 @@ def choose_model(args: argparse.Namespace) -> tuple[Config, Start | None]:
 
 def begin(args: argparse.Namespace, work: FinetuningDir, resume: str) -> None:
     """Read the videos, find the batch, and write the config of each run."""
+    is_try = vars(args)['try'] is not None
     finetuning.check_data_arguments(args)
+    if is_try:
+        finetuning.check_tries(args)
     if args.tensorboard:
         finetuning.check_tensorboard()
-    config, start = choose_model(args)
+    several = finetuning.list_models(DEFAULT_MODEL) if is_try and not (args.model or args.checkpoint) else []
+    models = [argparse.Namespace(**{**vars(args), 'model': model}) for model in several] or [args]
+    chosen = [choose_model(own) for own in models]
+    if is_try:  # or there is nothing to draw
+        finetuning.make_space({own.model: config for own, (config, _) in zip(models, chosen)}, args.cfg_options)
     lock = WorkDirLock(args.work_dir)
-    prepared = finetuning.prepare_data(args, start.classes if start else ())
-    if not start:
+    starts = [start for _, start in chosen if start]
+    prepared = finetuning.prepare_data(args, starts[0].classes if starts else ())
+    if not starts:
         print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
-    runs = [write_run(args, config, start, data, resume) for data in prepared]
+    runs = []
+    for own, (config, start) in zip(models, chosen):
+        for data in prepared:
+            path = args.work_dir / 'models' / Path(own.model).stem if is_try else data.work_dir
+            runs.append(write_run(own, config, start, data, path, resume))
     work.begin(runs, vars(args))
     print(f'the config is {runs[0].config}')
     if args.tensorboard:
@@ -140,9 +136,11 @@ def begin(args: argparse.Namespace, work: FinetuningDir, resume: str) -> None:
     lock.release()  # each run takes that of its own folder
 
 
-def write_run(args: argparse.Namespace, config: Config, start: Start | None, data: PreparedData, resume: str) -> Run:
+def write_run(
+    args: argparse.Namespace, config: Config, start: Start | None, data: PreparedData, work_dir: Path, resume: str
+) -> Run:
     """Write the config of one run, and the weights that it starts from."""
-    written = Run(data.work_dir)
+    written = Run(work_dir)
     epochs = args.epochs or min(config.train_cfg.max_epochs, MOST_EPOCHS)
     cfg = finetuning.finetuning_config(
         config, data.lists, epochs, str(written.start) if start else None, args.workers, args.damaged, data.multi_label
@@ -163,38 +161,9 @@ def write_run(args: argparse.Namespace, config: Config, start: Start | None, dat
         args.batch_size = finetuning.find_batch_size(cfg, limit)
     finetuning.set_batch(cfg, args.batch_size, data.train, PROCESSES)
     merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
-    cfg.work_dir = str(data.work_dir)
+    cfg.work_dir = str(work_dir)
     written.write_config(cfg)
     return written
-
-
-def train_and_test(this: Run, resume: str) -> None:
-    """Train and test as far as that is not done."""
-    hint = f'{resume} goes on with the run'
-    cfg = read_config(str(this.config))
-    if this.is_trained:
-        print('the training has come to its end already')
-    else:
-        clips, epochs = cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs
-        several = f' on {PROCESSES} GPUs' if PROCESSES > 1 else ''
-        print(f'training for {epochs} epochs with {clips} clips a step{several}; the log is in {this.path}')
-        run_tool(
-            'train',
-            this.config,
-            *(['--resume'] if this.is_begun else []),
-            processes=PROCESSES,
-            # the line about a checkpoint names the command itself
-            hint=lambda: '' if this.is_begun else hint,
-        )
-        this.end_training()
-    checkpoint = this.find_checkpoint()
-    print(f'testing {checkpoint}')
-    run_tool('test', this.config, checkpoint, '--report', this.report, processes=PROCESSES, hint=lambda: hint)
-    this.end_test()
-    print(
-        f'{checkpoint} holds the model and the names of its classes:\n'
-        f'{tool_command("recognize")} {shlex.quote(checkpoint)} VIDEO'
-    )
 
 
 def main() -> None:
@@ -210,14 +179,7 @@ def main() -> None:
         signals.explain('; training had not begun, and the same command begins again')
         begin(args, work, resume)
     signals.explain(f'; {resume} goes on with the run')
-    runs = work.runs
-    for this in runs:
-        if len(runs) > 1:
-            print(f'{this.path.name} of {len(runs)}')
-        if len(runs) == 1 or not this.is_tested:
-            train_and_test(this, resume)
-    if len(runs) > 1 and (summary := finetuning.summarize_folds(args.work_dir, len(runs))):
-        finetuning.print_folds(summary)
+    finetuning.train_and_test(work, resume)
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ from .data import PreparedData, add_data_arguments, check_data_arguments, prepar
 from .display import add_tensorboard, check_tensorboard, show_progress
 from .flip import find_mirrored_names, set_flip
 from .folds import print_folds, summarize_folds
+from .session import PROCESSES, train_and_test
 from .start import (
     adopt_settings,
     carry_head,
@@ -14,9 +15,11 @@ from .start import (
     order_classes,
     write_start,
 )
+from .tries import check_tries, list_models, make_space
 from .work_dir import FinetuningDir, Run
 
 __all__ = [
+    'PROCESSES',
     'FinetuningDir',
     'PreparedData',
     'Run',
@@ -27,11 +30,14 @@ __all__ = [
     'check_data_arguments',
     'check_finetuning',
     'check_tensorboard',
+    'check_tries',
     'choose_model',
     'compare_classes',
     'find_batch_size',
     'find_mirrored_names',
     'finetuning_config',
+    'list_models',
+    'make_space',
     'order_classes',
     'prepare_data',
     'print_folds',
@@ -39,5 +45,6 @@ __all__ = [
     'set_flip',
     'show_progress',
     'summarize_folds',
+    'train_and_test',
     'write_start',
 ]

@@ -76,6 +76,15 @@ class Run(_Recorded):
         """Note that the test has come to its end."""
         self._note(tested=True)
 
+    @property
+    def failure(self) -> int | None:
+        """The exit status that the training has failed with."""
+        return self._read().get('failed')
+
+    def note_failure(self, status: int) -> None:
+        """Note that the training has failed, with this exit status."""
+        self._note(failed=status)
+
     def write_config(self, cfg: Config) -> None:
         """Write the config, as a whole or not at all."""
         with write_atomically(self.config) as partial:
@@ -89,7 +98,15 @@ class Run(_Recorded):
 
 
 class FinetuningDir(_Recorded):
-    """The work dir of a fine-tuning: the arguments that it was begun with, and its runs, one or one a fold."""
+    """The work dir of a fine-tuning: the arguments that it was begun with, and its runs.
+
+    There is one, or one a fold, or one a model that settings are tried with.
+    """
+
+    @property
+    def arguments(self) -> dict:
+        """The arguments that it was begun with, by name."""
+        return self._read().get('arguments', {})
 
     @property
     def runs(self) -> list[Run]:
@@ -136,7 +153,7 @@ class FinetuningDir(_Recorded):
                 f'--resume: work dir {str(self.path)!r} holds no run to go on with ({RECORD} names none); leave '
                 '--resume out to begin one'
             )
-        begun, now = self._read().get('arguments', {}), _plain(arguments)
+        begun, now = self.arguments, _plain(arguments)
         for name in given:
             if name in begun and begun[name] != now[name]:
                 option = name if name == 'folder' else f'--{name.replace("_", "-")}'

@@ -17,7 +17,7 @@ class Clips:
 
     Attributes:
         kind (str): ``'test'``, ``'validation'``, or ``''`` where it is not known.
-        chosen_on (bool): Whether the checkpoint may have been chosen by its accuracy on them.
+        chosen_on (bool): Whether the checkpoint may have been chosen by its accuracy on them, as an epoch or a try.
         source (str): The lists that name them, ``''`` where it is not known.
     """
 
@@ -49,7 +49,8 @@ def describe_clips(cfg: Config | None, checkpoint: str | None, lists: Mapping) -
         return Clips('test', False, source)
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     may_be_best = checkpoint is None or Path(checkpoint).name.startswith('best_')
-    return Clips('validation', bool(hook.get('save_best')) and may_be_best, source)
+    chosen_on = bool(hook.get('save_best')) and may_be_best
+    return Clips('validation', chosen_on or bool(lists.get('tries')), source)
 
 
 def _sources(cfg: Config, loader: str) -> list[dict]:

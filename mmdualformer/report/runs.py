@@ -40,25 +40,27 @@ def read_curves(work_dir: Path) -> Curves | None:
     starts.
     """
     train: list[dict] = []
-    val: list[dict] = []
+    val: dict[int, dict] = {}  # by step
     spans: list[tuple[float, int]] = []  # seconds of each run, and its first iteration
     for path in sorted(work_dir.glob(SCALARS), key=lambda path: path.parents[1].name):
         lines = list(_read_lines(path))
         new = [line for line in lines if 'iter' in line and 'loss' in line]
-        if not new:  # a test
+        # a run that goes on validates the epoch that it goes on from, and the last one may do nothing else
+        tested = {line['step']: line for line in lines if line.get('step') and 'iter' not in line}  # a test is step 0
+        if not new:
+            val |= tested
             continue
         first = new[0]
         train = [line for line in train if line['iter'] < first['iter']] + new
         start = first['epoch'] if 'epoch' in first else first['iter']
-        tested = [line for line in lines if 'step' in line and 'iter' not in line]
-        val = [line for line in val if line['step'] < start] + tested
+        val = {step: line for step, line in val.items() if step < start} | tested
         spans = [span for span in spans if span[1] < first['iter']]
         spans.append((_duration(path), first['iter']))
     if not train:
         return None
     by_epoch = 'epoch' in train[-1]
     length = max(line['iter'] / line['epoch'] for line in train) if by_epoch else 1.0
-    return Curves(train, val, by_epoch, length, len(spans), sum(seconds for seconds, _ in spans))
+    return Curves(train, list(val.values()), by_epoch, length, len(spans), sum(seconds for seconds, _ in spans))
 
 
 def read_ledgers(work_dirs: Iterable[Path]) -> dict[str, list[tuple[str, str]]]:

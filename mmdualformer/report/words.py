@@ -130,8 +130,8 @@ def _explain_clips(clips: Clips) -> dict:
         return dict(text='These are clips of a test split, which are neither trained nor validated on.', care=False)
     if clips.kind == 'validation' and clips.chosen_on:
         return _care(
-            'These are the clips that the best epoch was chosen on, so the result is somewhat too good. Only clips '
-            'that nothing was chosen on tell what new videos will give.'
+            'These are the clips that the best epoch, or the best of several tries, was chosen on, so the result is '
+            'somewhat too good. Only clips that nothing was chosen on tell what new videos will give.'
         )
     if clips.kind == 'validation':
         return _care(

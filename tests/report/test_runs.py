@@ -22,12 +22,20 @@ def write_run(work_dir, stamp, iterations, epochs, end='10:05:30', ending='', va
 def test_a_resumed_run_goes_on_where_it_starts(tmp_path):
     write_run(tmp_path, '20260101_100000', range(5, 31, 5), (1, 2, 3), ending='\n{"loss": 1, "it')
     write_run(tmp_path, '20260102_100000', range(25, 41, 5), (3, 4), value=2.0, end='10:01:00')
-    write_run(tmp_path, '20260103_100000', (), (9,))  # a test
+    write_run(tmp_path, '20260103_100000', (), (0,))  # a test
     curves = read_curves(tmp_path)
     assert [line['iter'] for line in curves.train] == [5, 10, 15, 20, 25, 30, 35, 40]
     assert [line['loss'] for line in curves.train] == [1] * 4 + [2] * 4
     assert [(line['step'], line['acc/top1']) for line in curves.val] == [(1, 0.1), (2, 0.1), (3, 0.2), (4, 0.2)]
     assert (curves.by_epoch, curves.epoch_length, curves.runs, curves.seconds) == (True, 10, 2, 330 + 60)
+
+
+def test_a_run_that_goes_on_after_the_last_step_only_validates(tmp_path):
+    write_run(tmp_path, '20260101_100000', (5, 10, 15, 20), (1,))
+    write_run(tmp_path, '20260102_100000', (), (2,), value=2.0)
+    assert [(line['step'], line['acc/top1']) for line in read_curves(tmp_path).val] == [(1, 0.1), (2, 0.2)]
+    write_run(tmp_path, '20260103_100000', (), (2,), value=3.0)
+    assert [(line['step'], line['acc/top1']) for line in read_curves(tmp_path).val] == [(1, 0.1), (2, 0.3)]
 
 
 def test_a_run_that_starts_anew_hides_the_one_before(tmp_path):

@@ -183,6 +183,8 @@ def loader(ann_file: str) -> dict:
         ('test.txt', 'best_acc.pth', {}, 'test', False),
         ('test.txt', 'best_acc.pth', dict(test_is_validation=True), 'validation', True),
         ('val.txt', 'best_acc.pth', dict(test_is_validation=False), 'test', False),
+        ('val.txt', 'epoch_3.pth', dict(test_is_validation=True, tries=5), 'validation', True),
+        ('test.txt', 'epoch_3.pth', dict(test_is_validation=False, tries=5), 'test', False),
     ],
 )
 def test_what_the_clips_are(test, checkpoint, lists, kind, chosen_on):

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from mmdualformer.datasets.own_videos import find_videos, write_training_lists
 from mmdualformer.finetuning import Run, check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.finetuning.session import run_tool
 from tests.helpers import REPO, assert_one_line, write_state_of_training
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
@@ -109,9 +110,10 @@ def test_the_last_epoch_is_tested_unless_one_was_kept_as_the_best(tmp_path):
 
 
 def test_a_tool_that_fails_ends_the_run():
-    run = runpy.run_path(str(REPO / 'tools/fit.py'))['run_tool']
+    tool = ('make-motion-clips', '--no-such-option')
     with pytest.raises(SystemExit, match=r'^2$'):
-        run('make-motion-clips', '--no-such-option', processes=1)
+        run_tool(*tool, gpus=1)
+    assert run_tool(*tool, gpus=1, may_fail=True) == 2
 
 
 def test_each_folder_has_its_own_work_dir(tmp_path):
