@@ -121,7 +121,7 @@ def _check_same_scale(predictions: Sequence[Sequence[dict]]) -> None:
     if not _has_several_labels(predictions[0]):
         return
     are_shares = [
-        all(0 <= sample['pred_score'].min() <= sample['pred_score'].max() <= 1 for sample in samples)
+        not any(((sample['pred_score'] < 0) | (sample['pred_score'] > 1)).any() for sample in samples)  # NaN is neither
         for samples in predictions
     ]
     if any(are_shares) and not all(are_shares):

@@ -7,6 +7,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError
 
 
@@ -23,13 +24,18 @@ def build_scorer(cfg: Config) -> nn.Module:
     return as_scorer(MODELS.build(cfg.model).eval())
 
 
+def find_test_pipeline(cfg: Config) -> list[dict]:
+    """Find the pipeline of a config's test data, of several data sets that of the first."""
+    return next(iterate_configs('test_dataloader.dataset', cfg.test_dataloader.dataset))[1].pipeline
+
+
 def clip_shape(cfg: Config) -> tuple[int, int, int, int, int]:
     """Shape of the single clip and view that a config's test pipeline makes, batch included.
 
     Raises:
         UserError: No step of the pipeline samples frames, or none crops.
     """
-    pipeline = cfg.test_dataloader.dataset.pipeline
+    pipeline = find_test_pipeline(cfg)
     frames = next((step.clip_len for step in pipeline if 'clip_len' in step), None)
     size = next((step.crop_size for step in pipeline if 'crop_size' in step), None)
     if frames is None or size is None:

@@ -1,10 +1,13 @@
 """The line that says how far a run is, on a terminal and in a log."""
 
 import atexit
+import errno
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -72,11 +75,15 @@ class _Console(Console):
     def show_cursor(self, show: bool = True) -> bool:
         return False
 
+    def on_broken_pipe(self) -> None:
+        raise OSError(errno.EPIPE, os.strerror(errno.EPIPE))  # rich's ends the process
+
 
 class ProgressLine:
     """Shows one line that changes on a terminal; elsewhere prints it now and then, so that a log stays readable.
 
-    ``NO_COLOR`` and what else rich reads of the environment is respected.
+    ``NO_COLOR`` and what else rich reads of the environment is respected. Where nothing can be written any more, as the
+    reader of a pipe has ended, a terminal is gone or a disk is full, nothing more is shown, and the run goes on.
 
     Args:
         interval (float): Seconds between two lines where there is no terminal. Defaults to 30.
@@ -100,7 +107,8 @@ class ProgressLine:
         if self._live is None:
             return
         atexit.register(self.stop)  # of runs that end with an error
-        self._live.start()
+        with self._until_nobody_reads():
+            self._live.start()
         for handler in logger.handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream is self._console.file:
                 self._handlers.append(handler)
@@ -123,7 +131,8 @@ class ProgressLine:
         if self._live is None:
             self._print(str(progress))
         else:
-            self._live.update(progress, refresh=True)
+            with self._until_nobody_reads():
+                self._live.update(progress, refresh=True)
 
     def keep(self, line: str) -> None:
         """Print a line that stays."""
@@ -133,11 +142,22 @@ class ProgressLine:
     def stop(self) -> None:
         """End; the line goes, and those that stay are left."""
         if self._live is not None:
-            self._live.stop()
+            with self._until_nobody_reads():
+                self._live.stop()
             for handler in self._handlers:
                 handler.setStream(self._console.file)
             self._handlers.clear()
             atexit.unregister(self.stop)
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        with self._until_nobody_reads():
+            self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def _until_nobody_reads(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            self._console.quiet = True
+            with suppress(OSError), open(os.devnull, 'wb') as nowhere:  # for what is still in the file's buffer
+                os.dup2(nowhere.fileno(), self._console.file.fileno())

@@ -73,7 +73,7 @@ def _squash(logits: np.ndarray, several: bool) -> np.ndarray:
 
 def _find_temperature(logits: np.ndarray, labels: np.ndarray, several: bool) -> float | None:
     """Find where the likelihood of the labels is largest. It is concave in 1 / temperature: the slope has one zero."""
-    targets = labels if several else np.eye(logits.shape[1], dtype=bool)[labels]
+    targets = labels if several else labels[:, None] == np.arange(logits.shape[1])
 
     def slope(inverse: float) -> float:
         return float(((_squash(logits * inverse, several) - targets) * logits).sum())

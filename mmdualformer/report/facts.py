@@ -12,7 +12,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmdualformer.analysis import as_scorer, clip_shape, count_cost
+from mmdualformer.analysis import as_scorer, clip_shape, count_cost, find_test_pipeline
 from mmdualformer.errors import describe
 from mmdualformer.version import __version__
 
@@ -50,13 +50,14 @@ def describe_model(cfg: Config) -> dict:
         dict: ``backbone``, ``params``, ``gflops`` of one view as true multiply-adds, and ``views`` of a clip in a test;
         or ``backbone`` and ``uncounted``, why the cost is not known.
     """
-    backbone = str(cfg.model.get('backbone', {}).get('type', cfg.model.get('type')))
+    model_cfg = cfg.get('model') or {}
+    backbone = str((model_cfg.get('backbone') or model_cfg).get('type'))
     try:
         init_default_scope(cfg.get('default_scope') or 'mmaction')
         shape = clip_shape(cfg)
         with torch.device('meta'):
             model = as_scorer(MODELS.build(cfg.model).eval())
-        cost = count_cost(model, shape)
+        cost, views = count_cost(model, shape), _count_views(cfg)
     except Exception as error:  # a model of others may need anything
         return dict(backbone=backbone, uncounted=describe(error))
     return dict(
@@ -64,11 +65,11 @@ def describe_model(cfg: Config) -> dict:
         params=cost.params,
         gflops=cost.macs / 1e9,
         input=' x '.join(map(str, shape[2:])),
-        views=_count_views(cfg),
+        views=views,
     )
 
 
 def _count_views(cfg: Config) -> int:
-    steps = cfg.test_dataloader.dataset.pipeline
+    steps = find_test_pipeline(cfg)
     clips = next((step.get('num_clips', 1) for step in steps if 'clip_len' in step), 1)
     return clips * next((CROPS[step['type']] for step in steps if step.get('type') in CROPS), 1)

@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ STYLE: dict[Any, Any] = {
 SIZE = (4.3, 2.9)  # inches, so that letters can be read on a phone
 MOST_NAMES = 40  # classes that a figure names
 MOST_COUNTS = 30  # classes whose pairs are numbered
+MOST_PIXELS = 2000  # classes whose pairs are drawn, each as a pixel
 LONGEST = 22  # characters of a name in a figure
 RESOLUTION = 170  # of PNG files, in dots per inch
 
@@ -97,7 +99,8 @@ class Drawings:
         known = set(font_manager.get_font_names())
         logging.getLogger('matplotlib.font_manager').setLevel(logging.ERROR)
         style = {**STYLE, 'font.family': [font for font in FONTS if font in known], 'svg.hashsalt': name}
-        with rc_context(style):
+        with rc_context(style), warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'Glyph .* missing from')  # the page has the fonts of its reader
             figure = Figure(figsize=size)
             paint(figure.subplots(), *args)
             with write_atomically(self.folder / f'{name}.png') as partial:
@@ -122,7 +125,7 @@ def draw_predictions(drawings: Drawings, numbers: dict) -> None:
     classes = [part for part in numbers['classes'] if part['clips']]
     height = 0.9 + 0.21 * len(classes) if len(classes) <= MOST_NAMES else 3.2
     drawings.draw('classes', (5.2, height), _paint_classes, classes, numbers)
-    if 'confusion' in numbers:
+    if 'confusion' in numbers and numbers['num_classes'] <= MOST_PIXELS:
         count = numbers['num_classes']
         if count <= MOST_NAMES:
             side = max(0.34 * count if count <= 12 else 0.27 * count, 1.4)

@@ -99,10 +99,10 @@ def _measure_single(predictions: Predictions) -> dict:
     total, num_classes = len(labels), len(names)
     scores = predictions.scores[known]
     guesses = scores.argmax(axis=1)
-    matrix = np.zeros((num_classes, num_classes), int)
-    np.add.at(matrix, (labels[known], guesses), 1)
+    confusion = _count_pairs(labels[known], guesses, num_classes)
     counts = np.bincount(labels, minlength=num_classes)  # with those without scores, which count as wrong
-    hits, predicted = matrix.diagonal(), matrix.sum(axis=0)
+    hits = np.bincount(guesses[guesses == labels[known]], minlength=num_classes)
+    predicted = np.bincount(guesses, minlength=num_classes)
     low, high = wilson(hits, counts)
     precision, f1 = _ratio(hits, predicted), _f1(hits, predicted, counts)
     shown = counts > 0
@@ -135,14 +135,20 @@ def _measure_single(predictions: Predictions) -> dict:
         chance=1 / num_classes,
         majority=dict(name=names[frequent], value=float(counts[frequent] / total)),
         classes=classes,
-        confused=_rank_pairs(matrix - np.diag(hits), counts, names),
-        confusion=[[int(i), int(j), int(matrix[i, j])] for i, j in zip(*matrix.nonzero())],
+        confused=_rank_pairs([pair for pair in confusion if pair[0] != pair[1]], counts, names),
+        confusion=confusion,
     )
 
 
-def _rank_pairs(errors: np.ndarray, counts: np.ndarray, names: list[str]) -> list[dict]:
-    """The pairs of a true and a wrong class ``[C, C]`` with most clips, and which share of the true one's they are."""
-    pairs = [(int(errors[i, j]), errors[i, j] / counts[i], int(i), int(j)) for i, j in zip(*errors.nonzero())]
+def _count_pairs(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> list[list[int]]:
+    """The pairs of a true and a predicted class that there are, with their clips: few of all pairs of many classes."""
+    pairs, clips = np.unique(true * num_classes + predicted, return_counts=True)
+    return [[*divmod(pair, num_classes), number] for pair, number in zip(pairs.tolist(), clips.tolist())]
+
+
+def _rank_pairs(errors: list[list[int]], counts: np.ndarray, names: list[str]) -> list[dict]:
+    """The pairs of a true and a wrong class with most clips, and which share of the true one's they are."""
+    pairs = [(clips, clips / counts[i], i, j) for i, j, clips in errors]
     pairs.sort(key=lambda pair: (-pair[0], -pair[1], pair[2], pair[3]))
     return [
         dict(true=names[i], predicted=names[j], clips=clips, of=int(counts[i]), share=float(share))
@@ -190,5 +196,5 @@ def _measure_several(predictions: Predictions) -> dict:
         classes_with_clips=int(known.sum()),
         chance=float((counts[known] / len(labels)).mean()),
         classes=classes,
-        confused=_rank_pairs(wrong, counts, names),
+        confused=_rank_pairs([[int(i), int(j), int(wrong[i, j])] for i, j in zip(*wrong.nonzero())], counts, names),
     )

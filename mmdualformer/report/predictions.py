@@ -155,12 +155,15 @@ def _stack_scores(samples: Sequence[dict]) -> np.ndarray:
         )
     if len({len(score) for score in scores}) > 1:
         raise UserError(f'the predictions are of {" and ".join(map(str, sorted({len(s) for s in scores})))} classes')
-    return torch.stack([score.double() for score in scores]).numpy()
+    return torch.stack([score.detach().double() for score in scores]).numpy()
 
 
 def _stack_labels(samples: Sequence[dict], num_classes: int) -> np.ndarray:
     """Labels ``[N]``, or of several labels a clip ``[N, C]``."""
-    labels = [sample['gt_label'] for sample in samples]
+    labels: list[Any] = [sample.get('gt_label') for sample in samples]
+    if not all(isinstance(label, torch.Tensor) for label in labels):
+        raise UserError('the predictions are of clips without a label (gt_label): there is nothing to measure')
+    labels = [label.detach().nan_to_num(nan=-1) for label in labels]
     lengths = {label.numel() for label in labels}
     if lengths == {1}:
         return np.array([int(label) for label in labels])

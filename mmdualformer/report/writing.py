@@ -72,7 +72,7 @@ def write_report(
     out, folders = Path(out), [Path(folder) for folder in work_dirs]
     lists = read_lists(folders)
     if names is None:
-        names = (find_names(cfg) if cfg else []) or [str(name) for name in lists.get('classes') or ()]
+        names = (find_names(cfg) if cfg else []) or [str(name) for name in _list(lists, 'classes')]
     predictions = gather(samples, names)
     numbers = measure(predictions)
     clips = describe_clips(cfg, checkpoint, lists)
@@ -89,13 +89,14 @@ def write_report(
     now = datetime.now().astimezone()
     title = folders[0].resolve().name if folders else Path(cfg.filename).stem if cfg and cfg.filename else 'Predictions'
     model = describe_model(cfg) if cfg else None
+    seed = (cfg.get('randomness') or {}).get('seed') if cfg else None
     content = dict(
         title=title,
         date=now.isoformat(timespec='seconds'),
         command=command or lists.get('command') or shlex.join([*program_name().split(), *sys.argv[1:]]),
         checkpoint=checkpoint,
         seconds=dict(training=curves.seconds if curves else None, test=seconds),
-        seed=((cfg.get('randomness') or {}).get('seed') if cfg else None) or read_seed(folders),
+        seed=read_seed(folders) if seed is None else seed,
         clips=dict(kind=clips.kind, chosen_on=clips.chosen_on, source=clips.source),
         result=numbers,
         mistakes=mistakes,

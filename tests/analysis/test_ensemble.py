@@ -51,6 +51,8 @@ def test_predictions_of_something_else_are_refused(second, weights, message):
 
 def test_logits_and_probabilities_are_not_averaged():
     labels = [[1.0, 0.0], [1.0, 1.0]]
+    nan = samples([[float('nan'), 0.2], [0.1, 1.0]], labels)  # is none of both
+    average_scores([nan, samples([[0.5, 0.2], [0.1, 1.0]], labels)])
     shares, logits = samples([[0.5, 0.2], [0.1, 1.0]], labels), samples([[0.5, -0.2], [0.1, 1.0]], labels)
     with pytest.raises(UserError, match='predictions 2 of 2 are logits and others are probabilities; save them again'):
         average_scores([shares, logits])

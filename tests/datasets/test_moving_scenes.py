@@ -91,3 +91,5 @@ def test_training_clips_are_new_and_test_clips_are_not(monkeypatch):
     assert sample['data_samples'].gt_label.shape == (4 * MOTIONS,)
     with pytest.raises(UserError, match=r'MovingScenesDataset\.frames=0 must be a positive number'):
         MovingScenesDataset(pipeline, num_clips=1, frames=0)
+    with pytest.raises(UserError, match=r'MovingScenesDataset\.size=12 must be at least 16'):
+        MovingScenesDataset(pipeline, num_clips=1, size=12)  # some scenes of which cannot be drawn

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import sys
 
 import pytest
@@ -219,6 +220,25 @@ def test_what_is_no_terminal_gets_plain_lines(options):
     if 'force_jupyter' not in options:  # which displays it in another way
         assert file.getvalue() == 'epoch 1/2, step 1/20  ' + '  '.join(text for text, _ in PARTS) + '\n'
     assert '━' not in file.getvalue()
+
+
+@pytest.mark.parametrize('is_terminal', [True, False])
+def test_a_run_goes_on_where_nobody_reads(is_terminal, monkeypatch):
+    """As after `fit ... | head -1`, or where a terminal is gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, 'w') as pipe:
+        monkeypatch.setattr(pipe, 'isatty', lambda: is_terminal, raising=False)
+        monkeypatch.setattr(sys, 'stdout', pipe)
+        monkeypatch.setenv('TERM', 'xterm')
+        line = ProgressLine(interval=0)
+        line.start(logging.getLogger('none'))
+        for step in (1, 2):
+            line.update(Progress('epoch 1/2', step, 9, PARTS), at_once=True)
+        line.keep('epoch 1/2')
+        line.stop()
+        print('what others print')
+        assert sys.stdout is pipe
 
 
 @pytest.mark.parametrize('has_colors', [True, False])

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -183,3 +185,29 @@ def test_names_that_do_not_fit():
     dump = samples([[0.2, 0.3, 0.5]], [0])
     assert gather(dump, ['a', 'b']).classes == ['a', 'b', '2']
     assert gather(dump, ['a', 'b', 'c', 'd']).classes == ['0', '1', '2']
+
+
+def test_many_classes_take_no_square_of_them():
+    """Of 4,000 classes a matrix would take 128 MB."""
+    scores = np.full((3, 4000), 1e-6)
+    scores[[0, 1, 2], [5, 5, 3999]] = 0.9
+    predictions = gather(samples(scores, [5, 7, 7]))
+    tracemalloc.start()
+    numbers = measure(predictions)
+    assert tracemalloc.get_traced_memory()[1] < 3e7
+    tracemalloc.stop()
+    assert numbers['confusion'] == [[5, 5, 1], [7, 5, 1], [7, 3999, 1]]
+    assert [(pair['true'], pair['predicted']) for pair in numbers['confused']] == [('7', '5'), ('7', '3999')]
+    assert numbers['top1']['hits'] == 1 and numbers['classes'][5]['precision'] == 0.5
+
+
+def test_tensors_as_a_training_leaves_them():
+    """With gradients, and labels that are no numbers."""
+    dump = samples([[0.9, 0.1], [0.2, 0.8]], [0, 1])
+    dump[0]['pred_score'].requires_grad_()
+    dump[1]['gt_label'] = torch.tensor([float('nan')])
+    predictions = gather(dump)
+    assert predictions.scores == pytest.approx(np.array([[0.9, 0.1]])) and predictions.without_label == 1
+    del dump[1]['gt_label']
+    with pytest.raises(UserError, match='without a label'):
+        gather(dump)

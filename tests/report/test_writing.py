@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+import warnings
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,7 +11,9 @@ from mmengine.config import Config
 
 from mmdualformer.report import write_report
 from mmdualformer.report.clips import describe_clips
+from mmdualformer.report.facts import describe_model
 from mmdualformer.report.strips import spread
+from tests.helpers import REPO
 from tests.report.test_measures import random_samples, samples
 from tests.report.test_runs import write_run
 
@@ -219,3 +222,31 @@ def test_the_accuracy_is_compared_with_a_guess(right, total, expected, tmp_path)
 def test_frames_are_spread_over_a_clip():
     assert spread(60, 6) == [5, 15, 25, 35, 45, 55]
     assert spread(4, 6) == [0, 1, 2, 3]
+
+
+def test_letters_that_no_font_has_are_no_warnings(tmp_path):
+    with warnings.catch_warnings(action='error'):
+        write_report(tmp_path, samples([[0.9, 0.1]], [1]), names=['\u8df3\U0001f642', 'b'])
+    assert '\u8df3\U0001f642' in read(tmp_path)[0].text
+
+
+def test_a_seed_of_0_is_one(tmp_path):
+    write_run(tmp_path, '20260101_100000', (5,), ())  # with the seed 17
+    cfg = Config(dict(randomness=dict(seed=0)))
+    write_report(tmp_path / 'out', samples([[0.9, 0.1]], [0]), cfg, [tmp_path])
+    assert read(tmp_path / 'out')[1]['seed'] == 0
+
+
+def test_lists_that_are_none_are_no_error(tmp_path):
+    (tmp_path / 'lists').mkdir()
+    (tmp_path / 'lists/data.json').write_text(json.dumps(dict(classes=3, counts=[1], warnings='w', left_out=[1])))
+    write_report(tmp_path / 'out', samples([[0.9, 0.1]], [0]), work_dirs=[tmp_path])
+    assert read(tmp_path / 'out')[1]['result']['classes'][0]['name'] == '0'
+
+
+def test_several_test_data_sets():
+    cfg = Config.fromfile(REPO / 'configs/dualformer_micro_motion.py')
+    alone = describe_model(cfg)
+    cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[cfg.test_dataloader.dataset] * 2)
+    assert describe_model(cfg) == alone and alone['params'] > 1e5
+    assert describe_model(Config(dict(test_dataloader=loader('a.txt'))))['uncounted']

@@ -11,6 +11,7 @@ from mmdualformer.errors import UserError
 
 from .filming import film_scene
 
+SMALLEST = 16  # pixels of a clip, in which the smallest object has one
 TESTED = 2**32  # seeds from here on are those of test clips
 
 
@@ -18,7 +19,8 @@ TESTED = 2**32  # seeds from here on are those of test clips
 class MovingScenesDataset(BaseActionDataset):
     """Clips of :func:`film_scene`, labelled with the motion in them.
 
-    In training every clip of every epoch is a new one, drawn from NumPy's random numbers; in testing the clips are
+    In training every clip of every epoch is a new one, drawn from NumPy's random numbers. With data workers that takes
+    ``persistent_workers=True``, as MMEngine gives new ones the same seeds in every epoch. In testing the clips are
     always the same, and no training clip is one of them.
 
     Args:
@@ -26,17 +28,19 @@ class MovingScenesDataset(BaseActionDataset):
             motion), ``clip_len``, ``num_clips``, ``img_shape``, ``original_shape`` and ``filename``, the scene's seed.
         num_clips (int): Clips of an epoch.
         frames (int): Frames of a clip. Defaults to 16.
-        size (int): Height and width of a clip. Defaults to 64.
+        size (int): Height and width of a clip, at least 16. Defaults to 64.
         **kwargs: Those of ``BaseActionDataset``, such as ``test_mode``.
 
     Raises:
-        UserError: A number is not positive.
+        UserError: A number is not positive, or ``size`` is below 16.
     """
 
     def __init__(self, pipeline: Sequence, num_clips: int, frames: int = 16, size: int = 64, **kwargs) -> None:
         for name, value in (('num_clips', num_clips), ('frames', frames), ('size', size)):
             if not isinstance(value, int) or value < 1:
                 raise UserError(f'MovingScenesDataset.{name}={value!r} must be a positive number')
+        if size < SMALLEST:
+            raise UserError(f'MovingScenesDataset.size={size} must be at least {SMALLEST}')
         self.num_clips, self.frames, self.size = num_clips, frames, size
         super().__init__('', pipeline, **kwargs)
 

@@ -10,6 +10,7 @@ from .painting import Image, Sprite, fill, paint_background, paint_sprite
 from .paths import draw_path, travel
 
 MOTIONS = 6  # numbers of a frame: x and y of the object; x, y, turn and zoom of the camera
+OBJECT = 2  # those of the object, which come first
 BACKGROUND = 2.5  # side of a background over that of the frame
 CAMERAS = ('still', 'hand', 'pan', 'free')
 SIDES = ((0.0, 1.25), (-0.25, 0.0), (1.25, 0.0), (0.0, -0.25))  # where an arm comes from: below, left, right, above
