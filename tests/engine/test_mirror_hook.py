@@ -203,6 +203,7 @@ def test_data_sets_mirror_when_it_is_decided(motion_root, kind):
     assert mirrored()
 
 
+@pytest.mark.slow
 def test_a_killed_run_mirrors_the_same_clips(fork_tool, motion_root, tmp_path):
     """Killed in the epoch in which flips begin, with workers that live on from the one before."""
     flip = "dict(type='SwitchableFlip', flip_ratio=0.5)"

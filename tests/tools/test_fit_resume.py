@@ -108,6 +108,7 @@ def test_the_config_shows_the_run_and_writes_curves(fit, folder, tmp_path, monke
     assert not calls and not (tmp_path / 'work').exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_and_killed_comes_to_its_end(folder, tmp_path):
     """With real signals, and curves for TensorBoard."""
     options = ('--model', CONFIG, '--epochs', 2, '--batch-size', 1, '--workers', 0, '--tensorboard')
