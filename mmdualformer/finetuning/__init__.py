@@ -4,17 +4,15 @@ from .batch import find_batch_size
 from .config import check_finetuning, finetuning_config, set_batch
 from .data import PreparedData, add_data_arguments, check_data_arguments, prepare_data
 from .display import add_tensorboard, check_tensorboard, show_progress
-from .flip import find_mirrored_names, set_flip
+from .flip import set_flip
 from .folds import print_folds, summarize_folds
 from .start import (
     adopt_settings,
-    carry_head,
     choose_model,
-    compare_classes,
-    order_classes,
+    find_packaged_start,
     write_start,
 )
-from .work_dir import FinetuningDir, Run
+from .work_dir import FinetuningDir, Run, fold_dir
 
 __all__ = [
     'FinetuningDir',
@@ -23,16 +21,14 @@ __all__ = [
     'add_data_arguments',
     'add_tensorboard',
     'adopt_settings',
-    'carry_head',
     'check_data_arguments',
     'check_finetuning',
     'check_tensorboard',
     'choose_model',
-    'compare_classes',
     'find_batch_size',
-    'find_mirrored_names',
+    'find_packaged_start',
     'finetuning_config',
-    'order_classes',
+    'fold_dir',
     'prepare_data',
     'print_folds',
     'set_batch',

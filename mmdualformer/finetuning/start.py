@@ -12,14 +12,17 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from mmdualformer.checkpoints.motion import find_motion_weights
 from mmdualformer.checkpoints.recognizer import STARTS
 from mmdualformer.checkpoints.starts import (
     BACKBONE,
     HEAD,
+    FittedBackbone,
     Start,
     describes_videos,
     find_model,
     find_samplers,
+    find_start,
     fit_backbone,
 )
 from mmdualformer.compat.engine import loading_nothing
@@ -48,6 +51,30 @@ def choose_model(start: Start) -> str:
             'is of no model that is known here; give the config of its model: --model CONFIG.py'
         )
     return model
+
+
+def find_packaged_start(cfg: Config, name: str) -> Start | None:
+    """Find the weights that the package carries for a model, where the user gives none.
+
+    Args:
+        cfg (Config): The config of the model, with what the user changes of it.
+        name (str): The model, such as ``'vmf_micro'``.
+
+    Returns:
+        Start or None: None where the package carries none, or, which a line says, where the backbone is another one.
+    """
+    path = find_motion_weights(name)
+    if path is None:
+        return None
+    start = find_start(str(path))
+    start.model = name
+    init_default_scope(cfg.default_scope)
+    try:
+        fit_backbone(start, MODELS.build(cfg.model.backbone))
+    except UserError:
+        print(f'warning: the weights of {name} that are here do not fit its backbone as --cfg-options changes it')
+        return None
+    return start
 
 
 def check_start(cfg: Config, name: str, start: Start) -> None:
@@ -292,13 +319,14 @@ def write_start(start: Start, cfg: Config, classes: Sequence[str], path: Path) -
     rest = {name for name in weights if not name.startswith((BACKBONE, HEAD))}
     weights.update({name: given[name] for name in rest & given.keys() if given[name].shape == weights[name].shape})
     head, kept = carry_head(cfg.model.cls_head, model.cls_head.state_dict(), given, start.classes, classes)
+    layers = [name for name, value in head.items() if value is given.get(HEAD + name)]  # but the last
     weights.update({HEAD + name: value for name, value in head.items()})
 
     meta = dict(source=Path(start.path).name, mmdualformer_version=__version__)
     if 'activation' in start.meta:
         meta['activation'] = start.meta['activation']
     write_weights(dict(meta=meta, state_dict={name: value.contiguous() for name, value in weights.items()}), path)
-    return _summary(start, fitted.inflated, len(fitted.weights), fitted.made, kept, classes, set(fitted.used))
+    return _summary(start, fitted, len(layers), kept, classes)
 
 
 def carry_head(
@@ -354,18 +382,28 @@ def _class_rows(config: Mapping) -> set[str]:
     return {name for name, value in heads[0].items() if value.shape != heads[1][name].shape}
 
 
-def _summary(
-    start: Start, inflated: bool, count: int, made: list[str], kept: list[str], classes: Sequence[str], used: set[str]
-) -> str:
+def _summary(start: Start, fitted: FittedBackbone, layers: int, kept: list[str], classes: Sequence[str]) -> str:
+    """Say what a start was taken for, and what of it was kept, made and dropped.
+
+    Args:
+        start (Start): The checkpoint.
+        fitted (FittedBackbone): What of it is the backbone.
+        layers (int): Tensors of the head that were kept as they are, those of its last layer not among them.
+        kept (list): Names of the classes whose rows of the last layer were kept.
+        classes (sequence): Names of all classes.
+    """
+    if start.model:
+        return f'start: {start.model}, pretrained on {printable(start.meta["pretrained_on"])}'
     new = [name for name in classes if name not in set(kept)]
-    parts = [f'{count} tensors of the backbone' + (', inflated from images' if inflated else '')]
-    parts += [f'the head of {_shorten(kept)}'] if kept else []
+    parts = [f'{len(fitted.weights)} tensors of the backbone' + (', inflated from images' if fitted.inflated else '')]
+    parts += [f'the head of {_shorten(kept)}'] if kept else [f'{layers} of its head'] if layers else []
     lines = [f'kept {" and ".join(parts)}']
     converted = start.converted
-    made = [*made, *(converted.made if converted else ())]
+    made = [*fitted.made, *(converted.made if converted else ())]
     made_parts = [f'the head of {_shorten(new)}'] if new else []
     made_parts += [f'{len(made)} tensors ({_shorten(made)})'] if made else []
     lines += [f'made {" and ".join(made_parts)}'] if made_parts else []
+    used = set(fitted.used)
     heads = [name for name in start.weights if name not in used and HEAD in name]
     if converted is None:
         unused = [name for name in start.weights if name not in used and name not in heads]
@@ -373,8 +411,10 @@ def _summary(
         unused = converted.dropped
     dropped = start.others + ([f'{len(unused)} tensors ({_shorten(unused)})'] if unused else [])
     gone = [name for name in start.classes if name not in set(classes)]
-    if gone or (heads and not kept):
-        dropped.append(f'the head of {_shorten(gone)}' if gone else 'its head')
+    if gone:
+        dropped.append(f'the head of {_shorten(gone)}')
+    elif not kept and len(heads) > layers:
+        dropped.append('the last layer of its head' if layers else 'its head')
     lines += [f'dropped {", ".join(map(printable, dropped))}'] if dropped else []
     return f'start: {start.path} is {printable(start.description)}; {"; ".join(lines)}'
 
