@@ -12,13 +12,12 @@ from mmengine.config import Config
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli, finetuning, signals
-from mmdualformer.checkpoints.motion import find_motion_weights
 from mmdualformer.checkpoints.starts import Start, find_start
 from mmdualformer.checks import check_file
 from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.configs import merge_options, read_config
 from mmdualformer.errors import UserError
-from mmdualformer.finetuning import FinetuningDir, PreparedData, Run
+from mmdualformer.finetuning import FinetuningDir, PreparedData, Run, fold_dir
 from mmdualformer.processes import cpu_environment, run
 from mmdualformer.resuming import was_started_again
 from mmdualformer.work_dirs import WorkDirLock
@@ -83,7 +82,8 @@ def default_work_dir(folder: Path) -> Path:
 def resume_command(args: argparse.Namespace) -> str:
     """The command that goes on with this run."""
     work_dir = [] if args.work_dir == default_work_dir(args.folder) else ['--work-dir', str(args.work_dir)]
-    return f'{tool_command("fit")} {shlex.join([str(args.folder), *work_dir, "--resume"])}'
+    fold = ['--fold', str(args.fold)] if args.fold else []
+    return f'{tool_command("fit")} {shlex.join([str(args.folder), *work_dir, *fold, "--resume"])}'
 
 
 def run_tool(name: str, *arguments: object, processes: int, hint: Callable[[], str] = str) -> None:
@@ -113,11 +113,10 @@ def choose_model(args: argparse.Namespace) -> tuple[Config, Start | None]:
     args.model = args.model or (finetuning.choose_model(start) if start else DEFAULT_MODEL)
     print(f'checking the model {args.model}')
     config = read_config(find_config(args.model))
-    if start is None and (path := find_motion_weights(args.model)):
-        start, is_named = find_start(str(path)), True
     for line in finetuning.adopt_settings(config, args.model, start, is_named) if start else ():
         print(line)
     merge_options(config, args.cfg_options, args.model)
+    start = start or finetuning.find_packaged_start(config, args.model)
     finetuning.check_finetuning(config, args.model, start)
     return config, start
 
@@ -201,7 +200,7 @@ def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # so that what the tools print comes after
     args, given = parse_args()
     args.work_dir = args.work_dir or default_work_dir(args.folder)
-    work = FinetuningDir(args.work_dir)
+    work = FinetuningDir(fold_dir(args.work_dir, args.fold) if args.fold else args.work_dir)
     resume = resume_command(args)
     if args.resume or (work.runs and was_started_again()):
         work.check_resumable(vars(args), given)
@@ -212,11 +211,11 @@ def main() -> None:
     signals.explain(f'; {resume} goes on with the run')
     runs = work.runs
     for this in runs:
-        if len(runs) > 1:
-            print(f'{this.path.name} of {len(runs)}')
+        if work.folds:
+            print(f'{this.path.name} of {work.folds}')
         if len(runs) == 1 or not this.is_tested:
             train_and_test(this, resume)
-    if len(runs) > 1 and (summary := finetuning.summarize_folds(args.work_dir, len(runs))):
+    if work.folds and (summary := finetuning.summarize_folds(args.work_dir, work.folds)):
         finetuning.print_folds(summary)
 
 

@@ -15,6 +15,7 @@ from mmdualformer.errors import UserError
 from mmdualformer.video.files import describe_left_out
 
 from .start import compare_classes, order_classes
+from .work_dir import fold_dir
 
 VAL_SHARE = 0.2
 MOST_LINES = 5  # of one kind, where there may be very many
@@ -226,7 +227,7 @@ class _Preparation:
                     'test': [],
                 }
                 print(f'fold {fold} of {args.folds}: {self._describe(parts)}')
-                prepared.append(self._write(found, parts, args.work_dir / f'fold_{fold}', fold))
+                prepared.append(self._write(found, parts, fold_dir(args.work_dir, fold), fold))
         return prepared
 
     def _write(

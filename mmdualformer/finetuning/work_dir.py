@@ -88,8 +88,21 @@ class Run(_Recorded):
         return str(best or find_newest(str(self.path)))
 
 
+def fold_dir(work_dir: Path, fold: int) -> Path:
+    """The work dir of a fold, from 1, in that of all folds."""
+    return work_dir / f'fold_{fold}'
+
+
 class FinetuningDir(_Recorded):
-    """The work dir of a fine-tuning: the arguments that it was begun with, and its runs, one or one a fold."""
+    """The work dir of a fine-tuning: the arguments that it was begun with, and its runs, one or one a fold.
+
+    A fold that is trained by itself has one of its own, so that the others may follow in any order.
+    """
+
+    @property
+    def folds(self) -> int | None:
+        """How many folds the videos were dealt to; None for none."""
+        return self._read().get('arguments', {}).get('folds')
 
     @property
     def runs(self) -> list[Run]:
@@ -115,11 +128,17 @@ class FinetuningDir(_Recorded):
         Raises:
             UserError: There is one.
         """
-        if self.runs or Run(self.path).is_begun:
+        if self.runs:
             raise UserError(
                 f'work dir {str(self.path)!r} holds a run already; go on with it by {resume}, or choose another '
                 '--work-dir'
             )
+        for path in (self.path, *sorted(self.path.glob('fold_*'))):
+            if Run(path).is_begun:
+                raise UserError(
+                    f'work dir {str(self.path)!r} holds checkpoints of another run, in {str(path)!r}; choose another '
+                    '--work-dir'
+                )
 
     def check_resumable(self, arguments: dict, given: Collection[str]) -> None:
         """Check that there is a run, and that its settings are not to be changed.
