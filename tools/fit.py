@@ -113,6 +113,7 @@ def choose_model(args: argparse.Namespace) -> tuple[Config, Start | None]:
     args.model = args.model or (finetuning.choose_model(start) if start else DEFAULT_MODEL)
     print(f'checking the model {args.model}')
     config = read_config(find_config(args.model))
+    finetuning.check_config(config, args.model)
     for line in finetuning.adopt_settings(config, args.model, start, is_named) if start else ():
         print(line)
     merge_options(config, args.cfg_options, args.model)

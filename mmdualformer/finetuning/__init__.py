@@ -1,7 +1,7 @@
 """A model of ours, fine-tuned on a user's own videos: what ``mmdualformer fit`` does, in the order of its steps."""
 
 from .batch import find_batch_size
-from .config import check_finetuning, finetuning_config, set_batch
+from .config import check_config, check_finetuning, finetuning_config, set_batch
 from .data import PreparedData, add_data_arguments, check_data_arguments, prepare_data
 from .display import add_tensorboard, check_tensorboard, show_progress
 from .flip import set_flip
@@ -21,6 +21,7 @@ __all__ = [
     'add_data_arguments',
     'add_tensorboard',
     'adopt_settings',
+    'check_config',
     'check_data_arguments',
     'check_finetuning',
     'check_tensorboard',

@@ -1,8 +1,10 @@
 import re
 import runpy
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
+import mmaction
 import psutil
 import pytest
 import torch
@@ -10,7 +12,8 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
 from mmdualformer.datasets.own_videos import find_videos, write_training_lists
-from mmdualformer.finetuning import Run, check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.errors import UserError
+from mmdualformer.finetuning import Run, check_config, check_finetuning, find_batch_size, finetuning_config, set_batch
 from tests.helpers import REPO, assert_one_line, write_state_of_training
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
@@ -134,7 +137,31 @@ def test_each_folder_has_its_own_work_dir(tmp_path):
     ],
 )
 def test_configs_for_videos_fit(model):
-    check_finetuning(Config.fromfile(REPO / f'configs/{model}.py'), model, None)
+    cfg = Config.fromfile(REPO / f'configs/{model}.py')
+    check_config(cfg, model)
+    check_finetuning(cfg, model, None)
+
+
+OTHERS = Path(mmaction.__file__).parent / '.mim/configs'  # of MMAction2
+
+
+@pytest.mark.parametrize(
+    ('model', 'words'),
+    [
+        ('recognition/uniformer/uniformer-base_imagenet1k-pre_16x4x1_kinetics400-rgb', 'has no train_pipeline'),
+        ('localization/bmn/bmn_2xb8-400x100-9e_activitynet-feature', 'has no model.backbone'),
+        ('detection/slowonly/slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb', 'has no model.cls_head'),
+        ('recognition/tsn/tsn_imagenet-pretrained-r50_8xb32_5x1x3-110e_kinetics400-flow', "not for videos.*'RawframeD"),
+        ('recognition/slowfast/slowfast_r50_8xb8-8x8x1-256e_kinetics400-rgb', '--cfg-options auto_scale_lr.base_ba'),
+        ('recognition/tsm/tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb', None),
+        ('recognition/mvit/mvit-small-p244_32xb16-16x4x1-200e_kinetics400-rgb', None),
+    ],
+)
+def test_configs_of_mmaction2_fit_or_it_is_said_why_not(model, words):
+    cfg = Config.fromfile(OTHERS / f'{model}.py')
+    with pytest.raises(UserError, match=f"--model 'theirs' .*{words}") if words else nullcontext():
+        check_config(cfg, 'theirs')
+        check_finetuning(cfg, 'theirs', None)
 
 
 @pytest.fixture
