@@ -26,7 +26,7 @@ from mmdualformer.checkpoints.starts import (
     fit_backbone,
 )
 from mmdualformer.compat.engine import loading_nothing
-from mmdualformer.errors import UserError, describe, printable
+from mmdualformer.errors import UserError, describe, name_some, printable
 from mmdualformer.version import __version__
 from mmdualformer.weights import write_weights
 
@@ -260,11 +260,11 @@ def compare_classes(classes: Sequence[str], known: Sequence[str]) -> list[str]:
     if kept:
         lines.append(
             f'the checkpoint knows {len(kept)} of the {len(classes)} classes'
-            + (f'; new: {_shorten(new)}' if new else '')
+            + (f'; new: {name_some(new, SHOWN)}' if new else '')
         )
         if gone:
             lines.append(
-                f'no videos here, and so unknown to the new model: {_shorten(gone)}; '
+                f'no videos here, and so unknown to the new model: {name_some(gone, SHOWN)}; '
                 'to keep a class of the checkpoint, give videos of it too'
             )
     spellings = {_spell(name): name for name in gone}
@@ -280,11 +280,6 @@ def compare_classes(classes: Sequence[str], known: Sequence[str]) -> list[str]:
 def _spell(name: str) -> str:
     """A name without what people write in several ways: case, and what parts words."""
     return ''.join(name.casefold().replace('_', ' ').replace('-', ' ').split())
-
-
-def _shorten(names: Sequence[str]) -> str:
-    shown = [printable(name) for name in names[:SHOWN]]
-    return ', '.join(shown) + (f' and {len(names) - SHOWN} more' if len(names) > SHOWN else '')
 
 
 def write_start(start: Start, cfg: Config, classes: Sequence[str], path: Path) -> str:
@@ -396,12 +391,12 @@ def _summary(start: Start, fitted: FittedBackbone, layers: int, kept: list[str],
         return f'start: {start.model}, pretrained on {printable(start.meta["pretrained_on"])}'
     new = [name for name in classes if name not in set(kept)]
     parts = [f'{len(fitted.weights)} tensors of the backbone' + (', inflated from images' if fitted.inflated else '')]
-    parts += [f'the head of {_shorten(kept)}'] if kept else [f'{layers} of its head'] if layers else []
+    parts += [f'the head of {name_some(kept, SHOWN)}'] if kept else [f'{layers} of its head'] if layers else []
     lines = [f'kept {" and ".join(parts)}']
     converted = start.converted
     made = [*fitted.made, *(converted.made if converted else ())]
-    made_parts = [f'the head of {_shorten(new)}'] if new else []
-    made_parts += [f'{len(made)} tensors ({_shorten(made)})'] if made else []
+    made_parts = [f'the head of {name_some(new, SHOWN)}'] if new else []
+    made_parts += [f'{len(made)} tensors ({name_some(made, SHOWN)})'] if made else []
     lines += [f'made {" and ".join(made_parts)}'] if made_parts else []
     used = set(fitted.used)
     heads = [name for name in start.weights if name not in used and HEAD in name]
@@ -409,10 +404,10 @@ def _summary(start: Start, fitted: FittedBackbone, layers: int, kept: list[str],
         unused = [name for name in start.weights if name not in used and name not in heads]
     else:
         unused = converted.dropped
-    dropped = start.others + ([f'{len(unused)} tensors ({_shorten(unused)})'] if unused else [])
+    dropped = start.others + ([f'{len(unused)} tensors ({name_some(unused, SHOWN)})'] if unused else [])
     gone = [name for name in start.classes if name not in set(classes)]
     if gone:
-        dropped.append(f'the head of {_shorten(gone)}')
+        dropped.append(f'the head of {name_some(gone, SHOWN)}')
     elif not kept and len(heads) > layers:
         dropped.append('the last layer of its head' if layers else 'its head')
     lines += [f'dropped {", ".join(map(printable, dropped))}'] if dropped else []
