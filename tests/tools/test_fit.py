@@ -11,6 +11,7 @@ import torch
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
+from mmdualformer.configs import merge_options
 from mmdualformer.datasets.own_videos import find_videos, write_training_lists
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import Run, check_config, check_finetuning, find_batch_size, finetuning_config, set_batch
@@ -192,6 +193,15 @@ def test_the_schedule_follows_the_batch(cfg, batch, videos, processes, periods):
     set_batch(cfg, batch, videos, processes)
     assert [(step.begin, step.end) for step in cfg.param_scheduler] == periods
     assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == 16
+
+
+@pytest.mark.parametrize('model', ['own_videos/vmf_micro', 'dualformer_t_k400', 'vmf_1g_k400'])
+def test_options_of_the_schedule_fit_before_it_is_made_and_after(model):
+    cfg = Config.fromfile(REPO / f'configs/{model}.py')
+    for _ in range(2):
+        merge_options(cfg, {'param_scheduler.1.eta_min': 1e-5}, model)
+        assert cfg.param_scheduler[1].type == 'CosineAnnealingLR' and cfg.param_scheduler[1].eta_min == 1e-5
+        set_batch(cfg, 8, 100, 1)
 
 
 def test_one_iteration_is_a_schedule_too(cfg):
