@@ -145,7 +145,13 @@ def write_run(args: argparse.Namespace, config: Config, start: Start | None, dat
     written = Run(data.work_dir)
     epochs = args.epochs or min(config.train_cfg.max_epochs, MOST_EPOCHS)
     cfg = finetuning.finetuning_config(
-        config, data.lists, epochs, str(written.start) if start else None, args.workers, args.damaged, data.multi_label
+        config,
+        data.lists.absolute(),
+        epochs,
+        str(written.start.absolute()) if start else None,
+        args.workers,
+        args.damaged,
+        data.multi_label,
     )
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     cfg.default_hooks.checkpoint.save_best = 'auto' if args.best else None
@@ -163,7 +169,7 @@ def write_run(args: argparse.Namespace, config: Config, start: Start | None, dat
         args.batch_size = finetuning.find_batch_size(cfg, limit)
     finetuning.set_batch(cfg, args.batch_size, data.train, PROCESSES)
     merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
-    cfg.work_dir = str(data.work_dir)
+    cfg.work_dir = str(data.work_dir.absolute())  # as all paths in it: it may go on from another folder
     written.write_config(cfg)
     return written
 

@@ -166,8 +166,10 @@ class FinetuningDir(_Recorded):
 
 
 def _plain(arguments: dict) -> dict:
-    """The settings as JSON gives them back."""
-    settings = {name: value for name, value in arguments.items() if name not in NOT_SETTINGS}
-    if 'folder' in settings:
-        settings['folder'] = str(Path(settings['folder']).resolve())
+    """The settings as JSON gives them back; paths are the same from any folder."""
+    settings = {
+        name: str(value.resolve()) if isinstance(value, Path) else value
+        for name, value in arguments.items()
+        if name not in NOT_SETTINGS
+    }
     return json.loads(json.dumps(settings, default=str))

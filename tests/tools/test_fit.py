@@ -64,7 +64,7 @@ def test_from_a_folder_to_predictions_with_names(run_tool, fork_tool, folder, tm
     assert re.search(r'^test  .* \(. of 2\)  top5 100.0 %', output, re.MULTILINE)
     assert 'INFO' not in output and 'train_pipeline = ' not in output
     logs = [path.read_text() for path in sorted((tmp_path / 'work').glob('*/*.log'))]
-    assert 'train_pipeline = ' in logs[0] and 'Load checkpoint from work/start.pth' in logs[0]
+    assert 'train_pipeline = ' in logs[0] and f'Load checkpoint from {tmp_path}/work/start.pth' in logs[0]
     assert re.search(r'Epoch\(test\).*acc/top1', logs[1])
     assert 'start: pretrained.pth is' in output
 

@@ -83,6 +83,18 @@ def test_a_run_goes_on_as_it_was_begun(fit, folder, tmp_path):
     assert result.returncode == 130 and result.stderr.endswith(f'{resume} goes on with the run\n')
 
 
+def test_a_run_goes_on_from_another_folder(fit, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / 'more' / 'videos')
+    result, calls = fit('--epochs', 2, '--batch-size', 2, '--val', 'more/videos', status=143)
+    assert calls == [TRAIN], result.stderr
+    cfg = Config.fromfile(tmp_path / 'work/config.py')
+    assert cfg.work_dir == str(tmp_path / 'work') and cfg.load_from == str(tmp_path / 'work/start.pth')
+    for name in ('train', 'val', 'test'):
+        assert cfg[f'{name}_dataloader'].dataset.ann_file == str(tmp_path / f'work/lists/{name}.txt')
+    result, calls = fit('--resume', '--val', tmp_path / 'more/videos')  # the same, by its whole path
+    assert result.returncode == 0 and calls == [f'{TRAIN} --resume', TEST], result.stderr
+
+
 def test_a_job_that_slurm_starts_again_goes_on(fit, monkeypatch):
     monkeypatch.setenv('SLURM_RESTART_COUNT', '1')
     result, calls = fit(*BEGIN, status=1)  # nothing was written before
