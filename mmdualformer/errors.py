@@ -1,5 +1,7 @@
 """The one exception the command-line tools turn into a single line."""
 
+from collections.abc import Sequence
+
 
 class UserError(ValueError):
     """Something the user gave cannot work: an argument, a path, a checkpoint or a clip.
@@ -12,6 +14,12 @@ class UserError(ValueError):
 def printable(text: object) -> str:
     """Write a text with escapes in place of what would move the cursor, hide other text, or cannot be encoded."""
     return ''.join(char if char.isprintable() else char.encode('unicode_escape').decode('ascii') for char in str(text))
+
+
+def name_some(names: Sequence[object], most: int) -> str:
+    """Write the first of some names, and how many more there are."""
+    shown = [printable(name) for name in names[:most]]
+    return ', '.join(shown) + (f' and {len(names) - most} more' if len(names) > most else '')
 
 
 def describe(error: BaseException, with_file: bool = True) -> str:

@@ -10,13 +10,12 @@ from mmengine.config import Config
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli, finetuning, signals
-from mmdualformer.checkpoints.motion import find_motion_weights
 from mmdualformer.checkpoints.starts import Start, find_start
 from mmdualformer.checks import check_file
 from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.configs import merge_options, read_config
 from mmdualformer.errors import UserError
-from mmdualformer.finetuning import PROCESSES, FinetuningDir, PreparedData, Run
+from mmdualformer.finetuning import PROCESSES, FinetuningDir, PreparedData, Run, fold_dir
 from mmdualformer.resuming import was_started_again
 from mmdualformer.work_dirs import WorkDirLock
 
@@ -85,7 +84,8 @@ def default_work_dir(folder: Path) -> Path:
 def resume_command(args: argparse.Namespace) -> str:
     """The command that goes on with this run."""
     work_dir = [] if args.work_dir == default_work_dir(args.folder) else ['--work-dir', str(args.work_dir)]
-    return f'{tool_command("fit")} {shlex.join([str(args.folder), *work_dir, "--resume"])}'
+    fold = ['--fold', str(args.fold)] if args.fold else []
+    return f'{tool_command("fit")} {shlex.join([str(args.folder), *work_dir, *fold, "--resume"])}'
 
 
 def choose_model(args: argparse.Namespace) -> tuple[Config, Start | None]:
@@ -97,11 +97,11 @@ def choose_model(args: argparse.Namespace) -> tuple[Config, Start | None]:
     args.model = args.model or (finetuning.choose_model(start) if start else DEFAULT_MODEL)
     print(f'checking the model {args.model}')
     config = read_config(find_config(args.model))
-    if start is None and (path := find_motion_weights(args.model)):
-        start, is_named = find_start(str(path)), True
+    finetuning.check_config(config, args.model)
     for line in finetuning.adopt_settings(config, args.model, start, is_named) if start else ():
         print(line)
     merge_options(config, args.cfg_options, args.model)
+    start = start or finetuning.find_packaged_start(config, args.model)
     finetuning.check_finetuning(config, args.model, start)
     return config, start
 
@@ -143,7 +143,13 @@ def write_run(
     written = Run(work_dir)
     epochs = args.epochs or min(config.train_cfg.max_epochs, MOST_EPOCHS)
     cfg = finetuning.finetuning_config(
-        config, data.lists, epochs, str(written.start) if start else None, args.workers, args.damaged, data.multi_label
+        config,
+        data.lists.absolute(),
+        epochs,
+        str(written.start.absolute()) if start else None,
+        args.workers,
+        args.damaged,
+        data.multi_label,
     )
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     cfg.default_hooks.checkpoint.save_best = 'auto' if args.best else None
@@ -161,7 +167,7 @@ def write_run(
         args.batch_size = finetuning.find_batch_size(cfg, limit)
     finetuning.set_batch(cfg, args.batch_size, data.train, PROCESSES)
     merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
-    cfg.work_dir = str(work_dir)
+    cfg.work_dir = str(work_dir.absolute())  # as all paths in it: it may go on from another folder
     written.write_config(cfg)
     return written
 
@@ -170,7 +176,7 @@ def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # so that what the tools print comes after
     args, given = parse_args()
     args.work_dir = args.work_dir or default_work_dir(args.folder)
-    work = FinetuningDir(args.work_dir)
+    work = FinetuningDir(fold_dir(args.work_dir, args.fold) if args.fold else args.work_dir)
     resume = resume_command(args)
     if args.resume or (work.runs and was_started_again()):
         work.check_resumable(vars(args), given)
@@ -179,7 +185,7 @@ def main() -> None:
         signals.explain('; training had not begun, and the same command begins again')
         begin(args, work, resume)
     signals.explain(f'; {resume} goes on with the run')
-    finetuning.train_and_test(work, resume)
+    finetuning.train_and_test(work, args.work_dir, resume)
 
 
 if __name__ == '__main__':

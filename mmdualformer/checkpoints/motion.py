@@ -19,8 +19,7 @@ def find_motion_weights(model: str) -> Path | None:
     Args:
         model (str): Such as ``'vmf_micro'``.
     """
-    path = FOLDER / f'{model}.safetensors'
-    return path if path.is_file() else None
+    return {path.stem: path for path in FOLDER.glob('*.safetensors')}.get(model)
 
 
 def write_motion_weights(source: str, target: Path) -> int:

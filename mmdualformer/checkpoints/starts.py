@@ -75,6 +75,7 @@ class Start:
         image_prefix (str, optional): What stands before the names, where they are those of a released DualFormer of
             images.
         others (list): Parts of the file that are no weights, such as the state of training.
+        model (str, optional): The model that the package carries it for, where it is no file of the user's.
     """
 
     path: str
@@ -85,6 +86,7 @@ class Start:
     refusal: UserError | None = None
     image_prefix: str | None = None
     others: list[str] = field(default_factory=list)
+    model: str | None = None
 
     @property
     def is_released(self) -> bool:
@@ -101,6 +103,8 @@ class Start:
         """What the file was taken for."""
         if self.converted is not None:
             return self.converted.description.partition(';')[0]
+        if 'pretrained_on' in self.meta:
+            return f'a model that was pretrained on {self.meta["pretrained_on"]}'
         kind = 'a released' if self.is_released else 'a trained'
         if self.described:
             classes = f' of {len(self.classes)} classes' if self.classes else ''
@@ -274,12 +278,14 @@ def iterate_models(start: Start) -> Iterator[tuple[str, Path]]:
     image = str(start.meta.get('image_model', '')).lower().replace('-', '_')
     found = sorted(configs.rglob(f'*_k400_{image}.py')) if image else []
     found += [configs / f'{name}_k400.py' for name in _FIRST]
-    found += [*sorted(configs.glob('*_k400.py')), *sorted(configs.glob('*_micro_motion.py'))]
+    for pattern in ('*_k400.py', 'own_videos/*.py', '*_micro_motion.py'):
+        found += sorted(configs.glob(pattern))
     for path in dict.fromkeys(found):
         name = path.stem.removesuffix('_k400')
         if not path.name.startswith(prefixes):
             continue
-        yield (name if path == configs / f'{name}_k400.py' else str(path)), path
+        has_name = path in (configs / f'{name}_k400.py', configs / 'own_videos' / f'{name}.py')
+        yield (name if has_name else str(path)), path
 
 
 def find_model(start: Start) -> str | None:

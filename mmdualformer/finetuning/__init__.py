@@ -1,22 +1,20 @@
 """A model of ours, fine-tuned on a user's own videos: what ``mmdualformer fit`` does, in the order of its steps."""
 
 from .batch import find_batch_size
-from .config import check_finetuning, finetuning_config, set_batch
+from .config import check_config, check_finetuning, finetuning_config, set_batch
 from .data import PreparedData, add_data_arguments, check_data_arguments, prepare_data
 from .display import add_tensorboard, check_tensorboard, show_progress
-from .flip import find_mirrored_names, set_flip
+from .flip import set_flip
 from .folds import print_folds, summarize_folds
 from .session import PROCESSES, train_and_test
 from .start import (
     adopt_settings,
-    carry_head,
     choose_model,
-    compare_classes,
-    order_classes,
+    find_packaged_start,
     write_start,
 )
 from .tries import check_tries, list_models, make_space
-from .work_dir import FinetuningDir, Run
+from .work_dir import FinetuningDir, Run, fold_dir
 
 __all__ = [
     'PROCESSES',
@@ -26,19 +24,18 @@ __all__ = [
     'add_data_arguments',
     'add_tensorboard',
     'adopt_settings',
-    'carry_head',
+    'check_config',
     'check_data_arguments',
     'check_finetuning',
     'check_tensorboard',
     'check_tries',
     'choose_model',
-    'compare_classes',
     'find_batch_size',
-    'find_mirrored_names',
+    'find_packaged_start',
     'finetuning_config',
+    'fold_dir',
     'list_models',
     'make_space',
-    'order_classes',
     'prepare_data',
     'print_folds',
     'set_batch',

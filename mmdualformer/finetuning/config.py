@@ -13,23 +13,64 @@ from mmdualformer.errors import UserError
 from .labels import set_labels
 from .start import check_start
 
+BASE = 'auto_scale_lr.base_batch_size'
+NEEDED = (  # of a config, beside what the batch decides
+    'model.backbone',
+    'model.cls_head',
+    *(f'{name}_pipeline' for name in ('train', 'val', 'test')),
+    *(f'{name}_dataloader.dataset' for name in ('train', 'val', 'test')),
+    'train_cfg.max_epochs',
+    'default_hooks.checkpoint',
+    'default_hooks.logger',
+)
 
-def check_finetuning(cfg: Config, name: str, start: Start | None) -> None:
-    """Check that a config can be fine-tuned on videos, and that the weights are of its backbone.
+
+def check_config(cfg: Config, name: str) -> None:
+    """Check that a config is of a recognizer that is trained on videos.
 
     Args:
         cfg (Config): The config of a data set.
         name (str): What the user calls it.
+
+    Raises:
+        UserError: It is for something else, for tests alone, or does not count its training in epochs.
+    """
+    for key in NEEDED:
+        if _find(cfg, key) is None:
+            raise UserError(
+                f'--model {name!r} has no {key}; it must be the config of a recognizer with a backbone and a cls_head, '
+                'and of a training on videos that counts epochs'
+            )
+    for key, dataset in iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset):
+        if not dataset['type'].endswith(('VideoDataset', 'RepeatAugDataset')):
+            raise UserError(f'--model {name!r} is not for videos: {key}.type={dataset["type"]!r}')
+
+
+def check_finetuning(cfg: Config, name: str, start: Start | None) -> None:
+    """Check that a config, with what the user changes of it, can be fine-tuned, and that a start is of its backbone.
+
+    Args:
+        cfg (Config): A config that :func:`check_config` has checked.
+        name (str): What the user calls it.
         start (Start, optional): What training starts from.
 
     Raises:
-        UserError: The config is for images, or the start is of another backbone.
+        UserError: It is not known what batch its learning rate is for, or the start is of another backbone.
     """
-    for key, dataset in iterate_configs('train_dataloader.dataset', cfg.train_dataloader.dataset):
-        if not dataset['type'].endswith('VideoDataset'):
-            raise UserError(f'--model {name!r} is not for videos: {key}.type={dataset["type"]!r}')
+    if _find(cfg, BASE) is None:
+        raise UserError(
+            f'--model {name!r} does not say what batch its learning rate is for; give --cfg-options {BASE}=64 if it is '
+            'for 64 clips, on all GPUs together'
+        )
     if start:
         check_start(cfg, name, start)
+
+
+def _find(cfg: Config, key: str) -> object:
+    value: object = cfg
+    for name in key.split('.'):
+        value = value.get(name) if isinstance(value, Config | dict) else None
+    return value
 
 
 def finetuning_config(

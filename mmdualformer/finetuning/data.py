@@ -11,13 +11,15 @@ from mmdualformer import cli
 from mmdualformer.commands import program_name
 from mmdualformer.datasets import own_videos
 from mmdualformer.datasets.own_videos import OwnVideos, Video
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, name_some
 from mmdualformer.video.files import describe_left_out
 
 from .start import compare_classes, order_classes
+from .work_dir import fold_dir
 
 VAL_SHARE = 0.2
 MOST_LINES = 5  # of one kind, where there may be very many
+MOST_NAMES = 20  # of classes in a line
 VERBS = {'train': 'train', 'val': 'validate', 'test': 'test'}
 
 
@@ -213,10 +215,17 @@ class _Preparation:
         joined = self._join(found.videos)
         folds = own_videos.deal_folds(found.videos, joined, args.folds, args.seed)
         self._say_groups(found.videos)
-        for label, name in enumerate(found.classes):
-            places = {fold for video, fold in zip(found.videos, folds) if label in video.labels}
-            if len(places) == 1:
-                self._warn(f'class {name!r} is in fold {min(places)} only, so what is tested of it is never trained on')
+        places: list[set[int]] = [set() for _ in found.classes]
+        for video, fold in zip(found.videos, folds):
+            for label in video.labels:
+                places[label].add(fold)
+        self._warn_of_classes(
+            [
+                f'class {name!r} is in fold {min(place)} only, so what is tested of it is never trained on'
+                for name, place in zip(found.classes, places)
+                if len(place) == 1
+            ]
+        )
         prepared = []
         for fold in range(1, args.folds + 1):
             if args.fold in (None, fold):
@@ -226,7 +235,7 @@ class _Preparation:
                     'test': [],
                 }
                 print(f'fold {fold} of {args.folds}: {self._describe(parts)}')
-                prepared.append(self._write(found, parts, args.work_dir / f'fold_{fold}', fold))
+                prepared.append(self._write(found, parts, fold_dir(args.work_dir, fold), fold))
         return prepared
 
     def _write(
@@ -263,6 +272,13 @@ class _Preparation:
         self.warnings.append(line)
         print(f'warning: {line}')
 
+    def _warn_of_classes(self, lines: Sequence[str]) -> None:
+        for line in lines[:MOST_LINES]:
+            self._warn(line)
+        if len(lines) > MOST_LINES:
+            self.warnings += lines[MOST_LINES:]
+            print(f'warning: so it is with {len(lines) - MOST_LINES} more classes; lists/data.json has all')
+
     def _say_pairs(self, what: str, pairs: Sequence[tuple[Path, Path]]) -> None:
         for first, second in pairs[:MOST_LINES]:
             print(f'{what}: {first} and {second}')
@@ -277,16 +293,19 @@ class _Preparation:
 
     def _say_counts(self, found: OwnVideos, parts: dict[str, list[Video]]) -> None:
         """Say what each split has, and which class lacks what."""
-        print(f'{len(found.classes)} classes: {", ".join(found.classes)}; {self._describe(parts)}')
+        print(f'{len(found.classes)} classes: {name_some(found.classes, MOST_NAMES)}; {self._describe(parts)}')
         self._say_groups([video for videos in parts.values() for video in videos])
         totals = own_videos.count_classes(found.classes, [video for videos in parts.values() for video in videos])
+        alone, lacking = [], []
         for split in ('val', 'test') if parts['test'] else ('val',):
             verb = VERBS[split] if parts['test'] else 'test'
             for name, total, count in zip(found.classes, totals, own_videos.count_classes(found.classes, parts[split])):
                 if total == 1 and not count:
-                    self._warn(f'class {name!r} has one video, which is trained on and not tested')
+                    alone.append(f'class {name!r} has one video, which is trained on and not tested')
                 elif not count:
-                    self._warn(f'class {name!r} has {total} videos, and none of them to {verb} on')
+                    lacking.append(f'class {name!r} has {total} videos, and none of them to {verb} on')
+        self._warn_of_classes(list(dict.fromkeys(alone)))  # of each split the same
+        self._warn_of_classes(lacking)
 
     def _say_groups(self, videos: Sequence[Video]) -> None:
         groups: dict[str, set[str]] = {}

@@ -72,7 +72,7 @@ def set_flip(cfg: Config, choice: bool | None, classes: Sequence[str]) -> str:
     Args:
         cfg (Config): Changed in place.
         choice (bool, optional): What the user says; None to look at the names, and then to measure, by a
-            ``MirrorHook``.
+            ``MirrorHook``, where a clip has one label.
         classes (sequence): Names.
 
     Returns:
@@ -81,7 +81,8 @@ def set_flip(cfg: Config, choice: bool | None, classes: Sequence[str]) -> str:
     found = find_mirrored_names(classes)
     named = ', '.join(f'`{name}`' for name in found[:MOST_NAMED])
     named += f' and {len(found) - MOST_NAMED} more' if len(found) > MOST_NAMED else ''
-    if choice is None and not found:
+    several_labels = cfg.model.cls_head.get('multi_class')
+    if choice is None and not found and not several_labels:
         kind = 'SwitchableFlip'
         line = 'clips are not mirrored until training shows that the classes do not change (--flip, --no-flip)'
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='MirrorHook')]
@@ -92,7 +93,12 @@ def set_flip(cfg: Config, choice: bool | None, classes: Sequence[str]) -> str:
     else:
         kind = None
         line = 'clips are not mirrored'
-        line += ', by --no-flip' if choice is False else f': {named} may change when mirrored; if not, give --flip'
+        if choice is False:
+            line += ', by --no-flip'
+        elif found:
+            line += f': {named} may change when mirrored; if not, give --flip'
+        else:  # what is measured is which one class a mirrored clip is taken for
+            line += ', as training cannot tell whether several labels of a clip change; if they do not, give --flip'
 
     _change_pipelines(cfg, 'train_pipeline', 'train_dataloader', lambda steps: _put(steps, kind))
     for name in ('val', 'test'):

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from mmdualformer.files import write_atomically
 
+from .work_dir import fold_dir
+
 SAME = ('source', 'classes', 'folds', 'seed', 'group_by')  # of folds of one cross-validation
 
 
@@ -23,7 +25,7 @@ def summarize_folds(work_dir: Path, folds: int) -> dict | None:
         dict or None: For each metric the values of the folds, their mean, and their standard deviation as of a sample.
         None while the test of a fold is missing, or is one of another split.
     """
-    read = [_read_test(work_dir / f'fold_{fold}') for fold in range(1, folds + 1)]
+    read = [_read_test(fold_dir(work_dir, fold)) for fold in range(1, folds + 1)]
     results = [result for result in read if result is not None]
     if len(results) < folds or any(split != results[0][0] for split, _ in results):
         return None
@@ -52,8 +54,8 @@ def print_folds(summary: dict) -> None:
 
 def _read_test(work_dir: Path) -> tuple[dict, dict[str, float]] | None:
     """Read what split a fold is of, and the metrics of its newest test."""
-    # MMEngine's logger writes those of a test as TIMESTAMP/TIMESTAMP.json
-    files = [path for path in work_dir.glob('*/*.json') if path.stem == path.parent.name]
+    # MMEngine's logger writes those of a test as TIMESTAMP/TIMESTAMP.json; there is a report/report.json too
+    files = [path for path in work_dir.glob('[0-9]*_[0-9]*/*.json') if path.stem == path.parent.name]
     data = work_dir / 'lists' / 'data.json'
     if not files or not data.is_file():
         return None

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -18,11 +19,12 @@ from .work_dir import FinetuningDir, Run
 PROCESSES = max(torch.cuda.device_count(), 1)
 
 
-def train_and_test(work: FinetuningDir, resume: str) -> None:
+def train_and_test(work: FinetuningDir, root: Path, resume: str) -> None:
     """Train and test all that a work dir was begun with, as far as that is not done, and show what it came to.
 
     Args:
         work (FinetuningDir): The work dir.
+        root (Path): The same, or that of all folds where it is of one.
         resume (str): The command that goes on with it.
     """
     if work.arguments.get('try'):
@@ -30,12 +32,12 @@ def train_and_test(work: FinetuningDir, resume: str) -> None:
         return
     runs = work.runs
     for this in runs:
-        if len(runs) > 1:
-            print(f'{this.path.name} of {len(runs)}')
+        if work.folds:
+            print(f'{this.path.name} of {work.folds}')
         if len(runs) == 1 or not this.is_tested:
             _train(this, resume)
             _test(this, resume)
-    if len(runs) > 1 and (summary := summarize_folds(work.path, len(runs))):
+    if work.folds and (summary := summarize_folds(root, work.folds)):
         print_folds(summary)
 
 

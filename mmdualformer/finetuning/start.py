@@ -12,18 +12,21 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from mmdualformer.checkpoints.motion import find_motion_weights
 from mmdualformer.checkpoints.recognizer import STARTS
 from mmdualformer.checkpoints.starts import (
     BACKBONE,
     HEAD,
+    FittedBackbone,
     Start,
     describes_videos,
     find_model,
     find_samplers,
+    find_start,
     fit_backbone,
 )
 from mmdualformer.compat.engine import loading_nothing
-from mmdualformer.errors import UserError, describe, printable
+from mmdualformer.errors import UserError, describe, name_some, printable
 from mmdualformer.version import __version__
 from mmdualformer.weights import write_weights
 
@@ -48,6 +51,30 @@ def choose_model(start: Start) -> str:
             'is of no model that is known here; give the config of its model: --model CONFIG.py'
         )
     return model
+
+
+def find_packaged_start(cfg: Config, name: str) -> Start | None:
+    """Find the weights that the package carries for a model, where the user gives none.
+
+    Args:
+        cfg (Config): The config of the model, with what the user changes of it.
+        name (str): The model, such as ``'vmf_micro'``.
+
+    Returns:
+        Start or None: None where the package carries none, or, which a line says, where the backbone is another one.
+    """
+    path = find_motion_weights(name)
+    if path is None:
+        return None
+    start = find_start(str(path))
+    start.model = name
+    init_default_scope(cfg.default_scope)
+    try:
+        fit_backbone(start, MODELS.build(cfg.model.backbone))
+    except UserError:
+        print(f'warning: the weights of {name} that are here do not fit its backbone as --cfg-options changes it')
+        return None
+    return start
 
 
 def check_start(cfg: Config, name: str, start: Start) -> None:
@@ -233,11 +260,11 @@ def compare_classes(classes: Sequence[str], known: Sequence[str]) -> list[str]:
     if kept:
         lines.append(
             f'the checkpoint knows {len(kept)} of the {len(classes)} classes'
-            + (f'; new: {_shorten(new)}' if new else '')
+            + (f'; new: {name_some(new, SHOWN)}' if new else '')
         )
         if gone:
             lines.append(
-                f'no videos here, and so unknown to the new model: {_shorten(gone)}; '
+                f'no videos here, and so unknown to the new model: {name_some(gone, SHOWN)}; '
                 'to keep a class of the checkpoint, give videos of it too'
             )
     spellings = {_spell(name): name for name in gone}
@@ -253,11 +280,6 @@ def compare_classes(classes: Sequence[str], known: Sequence[str]) -> list[str]:
 def _spell(name: str) -> str:
     """A name without what people write in several ways: case, and what parts words."""
     return ''.join(name.casefold().replace('_', ' ').replace('-', ' ').split())
-
-
-def _shorten(names: Sequence[str]) -> str:
-    shown = [printable(name) for name in names[:SHOWN]]
-    return ', '.join(shown) + (f' and {len(names) - SHOWN} more' if len(names) > SHOWN else '')
 
 
 def write_start(start: Start, cfg: Config, classes: Sequence[str], path: Path) -> str:
@@ -292,13 +314,14 @@ def write_start(start: Start, cfg: Config, classes: Sequence[str], path: Path) -
     rest = {name for name in weights if not name.startswith((BACKBONE, HEAD))}
     weights.update({name: given[name] for name in rest & given.keys() if given[name].shape == weights[name].shape})
     head, kept = carry_head(cfg.model.cls_head, model.cls_head.state_dict(), given, start.classes, classes)
+    layers = [name for name, value in head.items() if value is given.get(HEAD + name)]  # but the last
     weights.update({HEAD + name: value for name, value in head.items()})
 
     meta = dict(source=Path(start.path).name, mmdualformer_version=__version__)
     if 'activation' in start.meta:
         meta['activation'] = start.meta['activation']
     write_weights(dict(meta=meta, state_dict={name: value.contiguous() for name, value in weights.items()}), path)
-    return _summary(start, fitted.inflated, len(fitted.weights), fitted.made, kept, classes, set(fitted.used))
+    return _summary(start, fitted, len(layers), kept, classes)
 
 
 def carry_head(
@@ -354,27 +377,39 @@ def _class_rows(config: Mapping) -> set[str]:
     return {name for name, value in heads[0].items() if value.shape != heads[1][name].shape}
 
 
-def _summary(
-    start: Start, inflated: bool, count: int, made: list[str], kept: list[str], classes: Sequence[str], used: set[str]
-) -> str:
+def _summary(start: Start, fitted: FittedBackbone, layers: int, kept: list[str], classes: Sequence[str]) -> str:
+    """Say what a start was taken for, and what of it was kept, made and dropped.
+
+    Args:
+        start (Start): The checkpoint.
+        fitted (FittedBackbone): What of it is the backbone.
+        layers (int): Tensors of the head that were kept as they are, those of its last layer not among them.
+        kept (list): Names of the classes whose rows of the last layer were kept.
+        classes (sequence): Names of all classes.
+    """
+    if start.model:
+        return f'start: {start.model}, pretrained on {printable(start.meta["pretrained_on"])}'
     new = [name for name in classes if name not in set(kept)]
-    parts = [f'{count} tensors of the backbone' + (', inflated from images' if inflated else '')]
-    parts += [f'the head of {_shorten(kept)}'] if kept else []
+    parts = [f'{len(fitted.weights)} tensors of the backbone' + (', inflated from images' if fitted.inflated else '')]
+    parts += [f'the head of {name_some(kept, SHOWN)}'] if kept else [f'{layers} of its head'] if layers else []
     lines = [f'kept {" and ".join(parts)}']
     converted = start.converted
-    made = [*made, *(converted.made if converted else ())]
-    made_parts = [f'the head of {_shorten(new)}'] if new else []
-    made_parts += [f'{len(made)} tensors ({_shorten(made)})'] if made else []
+    made = [*fitted.made, *(converted.made if converted else ())]
+    made_parts = [f'the head of {name_some(new, SHOWN)}'] if new else []
+    made_parts += [f'{len(made)} tensors ({name_some(made, SHOWN)})'] if made else []
     lines += [f'made {" and ".join(made_parts)}'] if made_parts else []
+    used = set(fitted.used)
     heads = [name for name in start.weights if name not in used and HEAD in name]
     if converted is None:
         unused = [name for name in start.weights if name not in used and name not in heads]
     else:
         unused = converted.dropped
-    dropped = start.others + ([f'{len(unused)} tensors ({_shorten(unused)})'] if unused else [])
+    dropped = start.others + ([f'{len(unused)} tensors ({name_some(unused, SHOWN)})'] if unused else [])
     gone = [name for name in start.classes if name not in set(classes)]
-    if gone or (heads and not kept):
-        dropped.append(f'the head of {_shorten(gone)}' if gone else 'its head')
+    if gone:
+        dropped.append(f'the head of {name_some(gone, SHOWN)}')
+    elif not kept and len(heads) > layers:
+        dropped.append('the last layer of its head' if layers else 'its head')
     lines += [f'dropped {", ".join(map(printable, dropped))}'] if dropped else []
     return f'start: {start.path} is {printable(start.description)}; {"; ".join(lines)}'
 

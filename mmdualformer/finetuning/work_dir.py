@@ -97,16 +97,27 @@ class Run(_Recorded):
         return str(best or find_newest(str(self.path)))
 
 
+def fold_dir(work_dir: Path, fold: int) -> Path:
+    """The work dir of a fold, from 1, in that of all folds."""
+    return work_dir / f'fold_{fold}'
+
+
 class FinetuningDir(_Recorded):
     """The work dir of a fine-tuning: the arguments that it was begun with, and its runs.
 
-    There is one, or one a fold, or one a model that settings are tried with.
+    There is one, or one a fold, or one a model that settings are tried with. A fold that is trained by itself has one of
+    its own, so that the others may follow in any order.
     """
 
     @property
     def arguments(self) -> dict:
         """The arguments that it was begun with, by name."""
         return self._read().get('arguments', {})
+
+    @property
+    def folds(self) -> int | None:
+        """How many folds the videos were dealt to; None for none."""
+        return self.arguments.get('folds')
 
     @property
     def runs(self) -> list[Run]:
@@ -132,11 +143,17 @@ class FinetuningDir(_Recorded):
         Raises:
             UserError: There is one.
         """
-        if self.runs or Run(self.path).is_begun:
+        if self.runs:
             raise UserError(
                 f'work dir {str(self.path)!r} holds a run already; go on with it by {resume}, or choose another '
                 '--work-dir'
             )
+        for path in (self.path, *sorted(self.path.glob('fold_*'))):
+            if Run(path).is_begun:
+                raise UserError(
+                    f'work dir {str(self.path)!r} holds checkpoints of another run, in {str(path)!r}; choose another '
+                    '--work-dir'
+                )
 
     def check_resumable(self, arguments: dict, given: Collection[str]) -> None:
         """Check that there is a run, and that its settings are not to be changed.
@@ -164,8 +181,10 @@ class FinetuningDir(_Recorded):
 
 
 def _plain(arguments: dict) -> dict:
-    """The settings as JSON gives them back."""
-    settings = {name: value for name, value in arguments.items() if name not in NOT_SETTINGS}
-    if 'folder' in settings:
-        settings['folder'] = str(Path(settings['folder']).resolve())
+    """The settings as JSON gives them back; paths are the same from any folder."""
+    settings = {
+        name: str(value.resolve()) if isinstance(value, Path) else value
+        for name, value in arguments.items()
+        if name not in NOT_SETTINGS
+    }
     return json.loads(json.dumps(settings, default=str))

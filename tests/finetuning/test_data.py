@@ -55,6 +55,20 @@ def test_the_lists_and_what_is_said_of_them(folder, capsys):
     assert 'left out, as it cannot be read' in output and 'left out 1 copies' in output
 
 
+def test_very_many_classes_take_few_lines(motion_root, tmp_path, capsys):
+    for number, clip in enumerate(sorted(motion_root.glob('videos_*/*.mp4'))):
+        place = tmp_path / 'mine' / (f'class {number}' if number < 21 else 'a\x1b[31m')
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, place)
+    said = prepare(tmp_path / 'mine', '--test-share', 0.2)
+    output = capsys.readouterr().out
+    assert '22 classes: a\\x1b[31m, class 0, class 1, class 10, ' in output and ', class 7 and 2 more; ' in output
+    warnings = [line for line in said['warnings'] if 'has one video, which is trained on and not tested' in line]
+    assert len(warnings) == len(set(warnings)) == 21
+    assert output.count('has one video, which') == 5
+    assert 'warning: so it is with 16 more classes; lists/data.json has all\n' in output
+
+
 def test_a_third_split(folder, capsys):
     said = prepare(folder, '--test-share', 0.3, '--val-share', 0.3)
     assert said['counts'] == dict(train=[2, 2], val=[2, 2], test=[2, 2]) and not said['test_is_validation']

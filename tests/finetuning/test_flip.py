@@ -3,7 +3,9 @@ import copy
 import pytest
 from mmengine.config import Config
 
-from mmdualformer.finetuning import find_mirrored_names, set_flip
+from mmdualformer.finetuning import set_flip
+from mmdualformer.finetuning.flip import find_mirrored_names
+from mmdualformer.finetuning.labels import set_labels
 from tests.helpers import REPO
 
 CONFIGS = [
@@ -134,3 +136,13 @@ def test_what_is_said():
     assert say(True, ['up', 'jump']) == 'half of the training clips are mirrored, by --flip'
     assert 'warning: mirrored clips of `left`, `right` may show another class' in say(True, left)
     assert '`e` and 2 more may' in say(None, list('abcdefg'))
+
+
+@pytest.mark.parametrize('choice', [None, True])
+def test_nothing_is_measured_of_clips_with_several_labels(choice):
+    cfg = load('own_videos/vmf_micro.py')
+    set_labels(cfg, 2, multi_label=True)
+    line = set_flip(cfg, choice, ['up', 'jump'])
+    assert ('if they do not, give --flip' in line) == (choice is None)
+    assert 'MirrorHook' not in str(cfg.get('custom_hooks'))
+    assert ('Flip' in kinds(cfg.train_pipeline)) == bool(choice)

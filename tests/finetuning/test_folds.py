@@ -13,6 +13,8 @@ def write_fold(root, fold, top1, stamp='20260101_000000', seed=0):
     metrics = {'acc/top1': top1, 'acc/mean1': top1 / 2, 'time': 1.5}
     (work_dir / stamp / f'{stamp}.json').write_text(json.dumps(metrics))
     (work_dir / stamp / 'vis_data').mkdir()
+    (work_dir / 'report').mkdir(exist_ok=True)
+    (work_dir / 'report' / 'report.json').write_text(json.dumps(dict(result=dict(top1=top1))))  # is written last
 
 
 def test_the_mean_and_the_deviation_of_the_folds(tmp_path, capsys):

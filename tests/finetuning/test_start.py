@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmdualformer.checkpoints.motion import find_motion_weights
 from mmdualformer.checkpoints.recognizer import describe_recognizer
 from mmdualformer.checkpoints.starts import find_start, identify
 from mmdualformer.checkpoints.vidtr import convert_vidtr
@@ -14,18 +16,18 @@ from mmdualformer.datasets.own_videos import OwnVideos, Video, order_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import (
     adopt_settings,
-    carry_head,
     check_finetuning,
     choose_model,
-    compare_classes,
-    order_classes,
+    find_packaged_start,
     write_start,
 )
+from mmdualformer.finetuning.start import carry_head, compare_classes, order_classes
 from mmdualformer.weights import check_checkpoint
 from tests.helpers import REPO, randomize_norms
 from tests.reference import Reference
 
 FAMILIES = ['dualformer', 'vidtr', 'cvidtr', 'vmf']
+OWN = str(REPO / 'configs/own_videos/vmf_micro.py')
 KNOWN = ['walk', 'run', 'jump']
 
 
@@ -288,3 +290,41 @@ def test_a_converted_file_keeps_what_says_how_it_was_trained(vidtr):
     cfg = read_config(str(REPO / 'configs/vidtr_s_k400.py'))
     adopt_settings(cfg, 'vidtr_s', start, is_named=True)
     assert cfg.model.backbone.act_cfg.type == 'ReLU'
+
+
+@pytest.mark.parametrize('options', [{}, {'model.cls_head.hidden_dim': 64}])
+def test_the_weights_that_the_package_carries_are_the_start(tmp_path, capsys, options):
+    cfg = config(OWN, 2)
+    cfg.merge_from_dict(options)
+    start = find_packaged_start(cfg, 'vmf_micro')
+    assert write_start(start, cfg, ['a', 'b'], tmp_path / 'start.pth') == 'start: vmf_micro, pretrained on drawn motion'
+    assert not capsys.readouterr().out
+    check_checkpoint(MODELS.build(cfg.model), str(tmp_path / 'start.pth'))
+
+
+def test_a_backbone_that_the_package_has_no_weights_of_is_no_error(capsys):
+    cfg = config(OWN, 2)
+    assert find_packaged_start(cfg, 'vmf_1g') is None and not capsys.readouterr().out
+    cfg.model.backbone.token_dim = 32
+    assert find_packaged_start(cfg, 'vmf_micro') is None
+    assert capsys.readouterr().out.startswith('warning: the weights of vmf_micro that are here do not fit its backbone')
+
+
+def test_what_was_kept_of_a_head_without_a_last_layer(tmp_path):
+    """As a file that pretrain writes: nothing of it is dropped."""
+    cfg = config(OWN, 2)
+    start = find_start(str(find_motion_weights('vmf_micro')))
+    line = write_start(start, cfg, ['a', 'b'], tmp_path / 'start.pth')
+    assert 'is a model that was pretrained on drawn motion; kept 238 tensors of the backbone and ' in line
+    assert re.search(r' and [1-9]\d* of its head; made the head of a, b$', line)
+    start.meta.clear()
+    start.weights.update({'cls_head.fc_cls.weight': torch.zeros(9, 192), 'cls_head.fc_cls.bias': torch.zeros(9)})
+    line = write_start(start, cfg, ['a', 'b'], tmp_path / 'start.pth')
+    assert line.endswith(' of its head; made the head of a, b; dropped the last layer of its head')
+
+
+def test_own_small_models_go_on_as_what_they_are(tmp_path):
+    """Not as the large model whose arguments are most alike, with its augmentation and its schedule."""
+    cfg = config(OWN, 3)
+    start = find_start(save_trained(tmp_path / 'trained.pth', cfg, build(cfg)))
+    assert choose_model(start) == 'vmf_micro'

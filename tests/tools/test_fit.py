@@ -1,16 +1,20 @@
 import re
 import runpy
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
+import mmaction
 import psutil
 import pytest
 import torch
 from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
+from mmdualformer.configs import merge_options
 from mmdualformer.datasets.own_videos import find_videos, write_training_lists
-from mmdualformer.finetuning import Run, check_finetuning, find_batch_size, finetuning_config, set_batch
+from mmdualformer.errors import UserError
+from mmdualformer.finetuning import Run, check_config, check_finetuning, find_batch_size, finetuning_config, set_batch
 from mmdualformer.finetuning.session import run_tool
 from tests.helpers import REPO, assert_one_line, write_state_of_training
 
@@ -61,7 +65,7 @@ def test_from_a_folder_to_predictions_with_names(run_tool, fork_tool, folder, tm
     assert re.search(r'^test  .* \(. of 2\)  top5 100.0 %', output, re.MULTILINE)
     assert 'INFO' not in output and 'train_pipeline = ' not in output
     logs = [path.read_text() for path in sorted((tmp_path / 'work').glob('*/*.log'))]
-    assert 'train_pipeline = ' in logs[0] and 'Load checkpoint from work/start.pth' in logs[0]
+    assert 'train_pipeline = ' in logs[0] and f'Load checkpoint from {tmp_path}/work/start.pth' in logs[0]
     assert re.search(r'Epoch\(test\).*acc/top1', logs[1])
     assert 'start: pretrained.pth is' in output
 
@@ -136,7 +140,31 @@ def test_each_folder_has_its_own_work_dir(tmp_path):
     ],
 )
 def test_configs_for_videos_fit(model):
-    check_finetuning(Config.fromfile(REPO / f'configs/{model}.py'), model, None)
+    cfg = Config.fromfile(REPO / f'configs/{model}.py')
+    check_config(cfg, model)
+    check_finetuning(cfg, model, None)
+
+
+OTHERS = Path(mmaction.__file__).parent / '.mim/configs'  # of MMAction2
+
+
+@pytest.mark.parametrize(
+    ('model', 'words'),
+    [
+        ('recognition/uniformer/uniformer-base_imagenet1k-pre_16x4x1_kinetics400-rgb', 'has no train_pipeline'),
+        ('localization/bmn/bmn_2xb8-400x100-9e_activitynet-feature', 'has no model.backbone'),
+        ('detection/slowonly/slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb', 'has no model.cls_head'),
+        ('recognition/tsn/tsn_imagenet-pretrained-r50_8xb32_5x1x3-110e_kinetics400-flow', "not for videos.*'RawframeD"),
+        ('recognition/slowfast/slowfast_r50_8xb8-8x8x1-256e_kinetics400-rgb', '--cfg-options auto_scale_lr.base_ba'),
+        ('recognition/tsm/tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb', None),
+        ('recognition/mvit/mvit-small-p244_32xb16-16x4x1-200e_kinetics400-rgb', None),
+    ],
+)
+def test_configs_of_mmaction2_fit_or_it_is_said_why_not(model, words):
+    cfg = Config.fromfile(OTHERS / f'{model}.py')
+    with pytest.raises(UserError, match=f"--model 'theirs' .*{words}") if words else nullcontext():
+        check_config(cfg, 'theirs')
+        check_finetuning(cfg, 'theirs', None)
 
 
 @pytest.fixture
@@ -167,6 +195,15 @@ def test_the_schedule_follows_the_batch(cfg, batch, videos, processes, periods):
     set_batch(cfg, batch, videos, processes)
     assert [(step.begin, step.end) for step in cfg.param_scheduler] == periods
     assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == 16
+
+
+@pytest.mark.parametrize('model', ['own_videos/vmf_micro', 'dualformer_t_k400', 'vmf_1g_k400'])
+def test_options_of_the_schedule_fit_before_it_is_made_and_after(model):
+    cfg = Config.fromfile(REPO / f'configs/{model}.py')
+    for _ in range(2):
+        merge_options(cfg, {'param_scheduler.1.eta_min': 1e-5}, model)
+        assert cfg.param_scheduler[1].type == 'CosineAnnealingLR' and cfg.param_scheduler[1].eta_min == 1e-5
+        set_batch(cfg, 8, 100, 1)
 
 
 def test_one_iteration_is_a_schedule_too(cfg):

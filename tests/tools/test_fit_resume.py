@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from mmdualformer import processes
-from tests.helpers import REPO, assert_one_line
+from tests.helpers import REPO, assert_one_line, write_state_of_training
 from tests.running import Running
 
 CONFIG = REPO / 'configs/dualformer_micro_motion.py'
@@ -83,12 +83,54 @@ def test_a_run_goes_on_as_it_was_begun(fit, folder, tmp_path):
     assert result.returncode == 130 and result.stderr.endswith(f'{resume} goes on with the run\n')
 
 
+def test_a_run_goes_on_from_another_folder(fit, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / 'more' / 'videos')
+    result, calls = fit('--epochs', 2, '--batch-size', 2, '--val', 'more/videos', status=143)
+    assert calls == [TRAIN], result.stderr
+    cfg = Config.fromfile(tmp_path / 'work/config.py')
+    assert cfg.work_dir == str(tmp_path / 'work') and cfg.load_from == str(tmp_path / 'work/start.pth')
+    for name in ('train', 'val', 'test'):
+        assert cfg[f'{name}_dataloader'].dataset.ann_file == str(tmp_path / f'work/lists/{name}.txt')
+    result, calls = fit('--resume', '--val', tmp_path / 'more/videos')  # the same, by its whole path
+    assert result.returncode == 0 and calls == [f'{TRAIN} --resume', TEST], result.stderr
+
+
 def test_a_job_that_slurm_starts_again_goes_on(fit, monkeypatch):
     monkeypatch.setenv('SLURM_RESTART_COUNT', '1')
     result, calls = fit(*BEGIN, status=1)  # nothing was written before
     assert result.returncode == 1 and calls == [TRAIN], result.stderr
     result, calls = fit(*BEGIN)
     assert result.returncode == 0 and calls == [f'{TRAIN} --resume', TEST]
+
+
+def test_folds_one_at_a_time_come_to_one_table(fit, tmp_path):
+    def test_has_ended(fold):
+        work_dir = tmp_path / f'work/fold_{fold}/20260101_000000'
+        work_dir.mkdir(parents=True)
+        (work_dir / '20260101_000000.json').write_text(json.dumps({'acc/top1': fold / 4}))
+        write_state_of_training(work_dir.parent / 'epoch_2.pth', 2)
+
+    begin = (*BEGIN, '--folds', 2)
+    (tmp_path / 'work').mkdir()
+    result, calls = fit(*begin, '--fold', 1, status=143)
+    assert calls == ['train work/fold_1/config.py'], result.stderr
+    assert '--fold 1 --resume goes on with the run' in result.stderr
+    test_has_ended(1)
+    (tmp_path / 'work/epoch_1.pth').unlink()  # of the tools that only note
+    (tmp_path / 'work/best_acc_top1_epoch_1.pth').unlink()
+    result, calls = fit(*begin)
+    assert_one_line(result, "'work' holds checkpoints of another run, in 'work/fold_1'; choose another --work-dir")
+    assert not calls
+    result, calls = fit('--fold', 1, '--resume')
+    assert 'fold_1 of 2\n' in result.stdout and len(calls) == 2 and 'mean' not in result.stdout
+    test_has_ended(2)
+    (tmp_path / 'work/fold_2/epoch_2.pth').rename(tmp_path / 'kept')
+    result, calls = fit(*begin, '--fold', 2, status=143)
+    assert calls == ['train work/fold_2/config.py'], result.stderr
+    (tmp_path / 'kept').rename(tmp_path / 'work/fold_2/epoch_2.pth')
+    result, calls = fit('--fold', 2, '--resume')
+    assert result.returncode == 0 and '0.3750' in result.stdout, result.stderr
+    assert json.loads((tmp_path / 'work/folds.json').read_text())['acc/top1']['values'] == [0.25, 0.5]
 
 
 def test_the_config_shows_the_run_and_writes_curves(fit, folder, tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """A user's own videos, made into lists to train and test from."""
 
-from .cleaning import Readable, leave_out_copies, leave_out_unreadable
+from .cleaning import leave_out_copies, leave_out_unreadable
 from .fingerprints import find_near_duplicates
 from .grouping import join_groups, name_groups
 from .lists import count_classes, write_data_json, write_training_lists
@@ -10,7 +10,6 @@ from .videos import Video
 
 __all__ = [
     'OwnVideos',
-    'Readable',
     'Video',
     'count_classes',
     'deal_folds',
