@@ -339,7 +339,7 @@ class Tries:
         cfg.merge_from_dict(
             {setting.key: settings[setting.name] for setting in SETTINGS if setting.drawn in trial.params}
         )
-        cfg.work_dir = str(this.path)
+        cfg.work_dir = str(this.path.absolute())
         # where a report looks for it
         write_data_json(this.path / 'lists', {**read_lists([self.path]), 'tries': self.count})
         this.write_config(cfg)

@@ -105,8 +105,8 @@ def fold_dir(work_dir: Path, fold: int) -> Path:
 class FinetuningDir(_Recorded):
     """The work dir of a fine-tuning: the arguments that it was begun with, and its runs.
 
-    There is one, or one a fold, or one a model that settings are tried with. A fold that is trained by itself has one of
-    its own, so that the others may follow in any order.
+    There is one, or one a fold, or one a model that settings are tried with. A fold that is trained by itself has a
+    work dir of its own, so that the others may follow in any order.
     """
 
     @property

@@ -142,6 +142,6 @@ def test_two_tries_of_real_clips(fork_tool, folder, tmp_path, monkeypatch):
     assert result.stdout.splitlines()[-1].endswith(f'{best}/epoch_1.pth VIDEO')
     for i in (1, 2):
         cfg = Config.fromfile(tmp_path / f'work/try_{i}/config.py')
-        assert cfg.train_dataloader.dataset.ann_file == 'work/lists/train.txt'
-        assert cfg.load_from == 'work/models/vmf_micro/start.pth'
+        assert cfg.train_dataloader.dataset.ann_file == str(tmp_path / 'work/lists/train.txt')
+        assert cfg.load_from == str(tmp_path / 'work/models/vmf_micro/start.pth')
         assert cfg.optim_wrapper.optimizer.lr == next(row['lr'] for row in rows if row['try'] == i)
