@@ -129,7 +129,7 @@ def test_charades_learns_several_labels_and_is_measured_by_average_precision():
 
     metric = METRICS.build(cfg.test_evaluator)
     predictions = head.predict(tokens.repeat_interleave(2, 0), samples)  # two views of each
-    torch.testing.assert_close(predictions[0].pred_score, head(tokens)[0])
+    torch.testing.assert_close(predictions[0].pred_score, head(tokens)[0].sigmoid())
     metric.process(None, [dict(pred_score=label, gt_label=label) for label in labels])
     assert metric.evaluate(4)['acc/mean_average_precision'] == pytest.approx(np.float64(1))
 
