@@ -168,9 +168,7 @@ def _transform(angle: float, scale: float, size: int, centre: NDArray[np.float64
     return np.column_stack([rotation, centre - rotation.sum(axis=1) * size / 2])
 
 
-def _paste(
-    image: Image, sprite: Sprite, place: NDArray[np.float64], angle: float = 0.0, scale: float = 1.0
-) -> None:
+def _paste(image: Image, sprite: Sprite, place: NDArray[np.float64], angle: float = 0.0, scale: float = 1.0) -> None:
     matrix = _transform(angle, scale, len(sprite.mask), place)
     mask = cv2.warpAffine(sprite.mask, matrix, image.shape[1::-1])[..., None]
     # beyond its border the object has its own colours, so that a soft edge is not dark
