@@ -190,6 +190,7 @@ class ProgressHook(Hook):
 
     def _keep_epoch(self, runner: Runner, epochs: int, results: list[str]) -> None:
         """Leave a line after so many epochs, and begin new means."""
+        assert self._line
         done = (
             f'epoch {epochs}/{runner.max_epochs}' if _is_by_epoch(runner) else f'step {runner.iter}/{runner.max_iters}'
         )

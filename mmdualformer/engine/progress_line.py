@@ -57,7 +57,7 @@ class Progress:
         room = self._room(texts, options.max_width)
         bar = [ProgressBar(self.steps, self.done, min(room, BAR))] if room >= SMALLEST_BAR else []
         line = Table.grid(padding=(0, GAP), pad_edge=False)
-        cells = [self.title, *bar, self.count, *texts]
+        cells: list[RenderableType] = [self.title, *bar, self.count, *texts]
         for _ in cells:
             line.add_column(no_wrap=True, overflow='ellipsis')
         line.add_row(*cells)

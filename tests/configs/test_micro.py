@@ -5,6 +5,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
+from mmdualformer.analysis import clip_shape
 from tests.helpers import REPO
 
 MICRO = ['dualformer_micro', 'vidtr_micro', 'vmf_micro']
@@ -24,6 +25,7 @@ def test_it_classifies_what_its_pipelines_make_of_a_wide_video(name, clip_file):
     cfg = Config.fromfile(REPO / f'configs/own_videos/{name}.py')
     init_default_scope('mmaction')
     model = MODELS.build(cfg.model).eval()
+    assert clip_shape(cfg) == (1, 3, 16, 64, 64)
     for pipeline in (cfg.train_pipeline, cfg.test_pipeline):
         data = Compose(pipeline)(dict(filename=clip_file, label=1, start_index=0, modality='RGB'))
         assert data['inputs'].shape == (1, 3, 16, 64, 64)

@@ -128,18 +128,12 @@ def _film_background(rng: np.random.Generator, camera: NDArray[np.float64], size
     background = paint_background(rng, int(BACKGROUND * size))
     width, tilt = rng.uniform(0.55, 1.5), rng.normal(0, 0.15)
     centre = len(background) / 2 + rng.uniform(-0.4, 0.4, 2) * size
-    film = []
+    film: list[Image] = []
     for x, y, turn, zoom in camera:
         matrix = _transform(tilt + turn, width * np.exp(zoom), size, centre + np.array([x, y]) * width * size)
-        film.append(
-            cv2.warpAffine(
-                background,
-                matrix,
-                (size, size),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_REFLECT,
-            )
-        )
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        frame = cv2.warpAffine(background, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT)
+        film.append(frame.astype(np.float32, copy=False))
     return film
 
 
@@ -185,5 +179,5 @@ def _draw_limb(
     image: Image, end: NDArray[np.float64], start: NDArray[np.float64], width: float, colour: NDArray[np.float64]
 ) -> None:
     way = start - end
-    across = width / 2 * np.array([-way[1], way[0]]) / max(np.linalg.norm(way), 1e-6)
+    across = width / 2 * np.array([-way[1], way[0]]) / max(float(np.linalg.norm(way)), 1e-6)
     fill(image, np.stack([end + across, end - across, start - 2 * across, start + 2 * across]), colour.tolist())

@@ -68,9 +68,9 @@ def fill(image: NDArray[np.float32], polygon: NDArray[np.float64], colour: float
 
 def _noise(rng: np.random.Generator, cells: int, size: int, channels: int) -> Image:
     """Draw smooth noise of -1 to 1, ``[size, size, 3]``."""
-    noise = rng.uniform(-1, 1, (cells, cells, channels)).astype(np.float32)
-    noise = cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, channels)
-    return np.broadcast_to(noise, (size, size, 3))
+    coarse = rng.uniform(-1, 1, (cells, cells, channels)).astype(np.float32)
+    noise = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, channels)
+    return np.broadcast_to(noise.astype(np.float32, copy=False), (size, size, 3))
 
 
 def _stripes(rng: np.random.Generator, size: int) -> Mask:
