@@ -120,6 +120,7 @@ def begin(args: argparse.Namespace, work: FinetuningDir, resume: str) -> None:
     if is_try:  # or there is nothing to draw
         finetuning.make_space({own.model: config for own, (config, _) in zip(models, chosen)}, args.cfg_options)
     lock = WorkDirLock(args.work_dir)
+    work.check_unused(resume)  # again: another fit may have begun one meanwhile
     starts = [start for _, start in chosen if start]
     prepared = finetuning.prepare_data(args, starts[0].classes if starts else ())
     if not starts:

@@ -3,14 +3,17 @@
 import copy
 import logging
 import signal
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from contextlib import suppress
 from functools import partial
+from multiprocessing import resource_sharer
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from types import TracebackType
 
 import torch
 from mmengine.logging import print_log
@@ -263,5 +266,13 @@ class _Workers(_MultiProcessingDataLoaderIter):
 
 def _begin_worker(slots: Sequence[Slot], init_fn, worker_id: int) -> None:
     share(slots[worker_id])
+    sys.excepthook = partial(_report, sys.excepthook)
     if init_fn is not None:
         init_fn(worker_id)
+
+
+def _report(hook: Callable, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Report an error, but where who asked for a batch is gone before it has it, and says itself why it ended."""
+    is_sharing = trace is not None and trace.tb_frame.f_code.co_filename == resource_sharer.__file__
+    if not (is_sharing and issubclass(kind, WHAT_DEATH_CAUSES)):
+        hook(kind, error, trace)

@@ -8,13 +8,14 @@ import sys
 import threading
 import time
 from functools import partial
+from multiprocessing import resource_sharer
 
 import pytest
 import torch
 from mmengine.dataset import InfiniteSampler, RepeatDataset
 from mmengine.runner import Runner
 
-from mmdualformer.datasets import RobustVideoDataset, reading
+from mmdualformer.datasets import RobustVideoDataset, reading, surviving_loader
 from mmdualformer.datasets.surviving_loader import SurvivingDataLoader
 from mmdualformer.errors import UserError
 
@@ -248,3 +249,29 @@ def test_a_slot_holds_any_path():
     assert slot.is_overdue()
     slot.clear()
     assert slot.read() is None and not slot.is_overdue()
+
+
+def test_a_worker_whose_reader_is_gone_prints_no_trace(monkeypatch, capsys):
+    """The thread of a worker that hands out a batch, with a reader that hangs up while it is greeted."""
+    sharer = resource_sharer._ResourceSharer()
+    errors = iter([ConnectionResetError('gone'), ValueError('a fault')])
+
+    class Listener:
+        def accept(self):
+            error = next(errors, None)
+            if error is None:
+                raise SystemExit
+            raise error
+
+    def end(kind, error, trace):
+        if kind is SystemExit:
+            raise error
+        print(kind.__name__)
+
+    monkeypatch.setattr(sharer, '_listener', Listener())
+    monkeypatch.setattr(sys, 'excepthook', partial(surviving_loader._report, end))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with pytest.raises(SystemExit):
+        sharer._serve()
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    assert capsys.readouterr().out == 'ValueError\n'
