@@ -101,7 +101,7 @@ def test_what_the_user_has_given_is_not_drawn():
 def test_what_is_not_drawn_stays():
     cfg = read('vmf_micro')
     assert draw_settings(cfg, dict(lr_factor=2.0, dropout=0.0)) == {
-        'lr': pytest.approx(2e-3),
+        'lr': pytest.approx(6e-3),
         'weight decay': 0.05,
         'label smoothing': 0.1,
         'dropout': 0,
