@@ -16,16 +16,6 @@ CONFIG = REPO / 'configs/dualformer_micro_motion.py'
 
 
 @pytest.fixture
-def folder(motion_root, tmp_path):
-    """Two classes of four clips."""
-    for i, clip in enumerate(sorted(motion_root.glob('videos_train/*.mp4'))[:8]):
-        place = tmp_path / 'my videos' / ('swim' if i % 2 else 'jump')
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copy(clip, place)
-    return tmp_path / 'my videos'
-
-
-@pytest.fixture
 def fit(folder, fork_tool, tmp_path, monkeypatch):
     """Run fit with tools that only note how they are called, and end as the file ``status`` says."""
 

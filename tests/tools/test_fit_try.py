@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import shutil
 
 import pytest
 from mmengine.config import Config
@@ -13,16 +12,6 @@ from tests.helpers import REPO, assert_one_line
 from tests.running import be_tool
 
 CONFIG = REPO / 'configs/own_videos/vmf_micro.py'
-
-
-@pytest.fixture
-def folder(motion_root, tmp_path):
-    """Two classes of four clips."""
-    for i, clip in enumerate(sorted(motion_root.glob('videos_train/*.mp4'))[:8]):
-        place = tmp_path / 'my videos' / ('swim' if i % 2 else 'jump')
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copy(clip, place)
-    return tmp_path / 'my videos'
 
 
 @pytest.fixture
