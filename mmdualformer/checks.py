@@ -17,7 +17,7 @@ from mmengine.dataset import BaseDataset
 from mmdualformer.datasets.annotations import read_list, read_names
 from mmdualformer.datasets.image_folder import find_classes
 from mmdualformer.datasets.wrappers import iterate_configs
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, name_some
 
 MOST_LABELS = 10  # that a line names
 
@@ -63,10 +63,9 @@ def _warn_of_classes(counts: Counter[int], num_classes: int, lists: str) -> list
     missing = [str(label) for label in range(num_classes) if label not in counts]
     if not missing:
         return []
-    more = f' and {len(missing) - MOST_LABELS} more' if len(missing) > MOST_LABELS else ''
     return [
         f'{len(missing)} of model.cls_head.num_classes={num_classes} classes have no clip in {lists}: '
-        f'{", ".join(missing[:MOST_LABELS])}{more}'
+        f'{name_some(missing, MOST_LABELS)}'
     ]
 
 

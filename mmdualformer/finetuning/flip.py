@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from mmengine.config import Config
 
+from mmdualformer.errors import name_some
+
 FLIPS = ('Flip', 'SwitchableFlip')
 MOST_NAMED = 5
 
@@ -79,8 +81,7 @@ def set_flip(cfg: Config, choice: bool | None, classes: Sequence[str]) -> str:
         str: The line that says so.
     """
     found = find_mirrored_names(classes)
-    named = ', '.join(f'`{name}`' for name in found[:MOST_NAMED])
-    named += f' and {len(found) - MOST_NAMED} more' if len(found) > MOST_NAMED else ''
+    named = name_some([f'`{name}`' for name in found], MOST_NAMED)
     several_labels = cfg.model.cls_head.get('multi_class')
     if choice is None and not found and not several_labels:
         kind = 'SwitchableFlip'
