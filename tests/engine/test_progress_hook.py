@@ -266,3 +266,10 @@ def test_stdout(has_colors, monkeypatch):
     assert sys.stdout is screen and '\x1b[?25' not in screen.getvalue()
     assert lines_of(screen).count(command) == 2
     assert bool(re.search(r'\x1b\[[39]\d', screen.getvalue())) == has_colors  # of few colours or many
+
+
+def test_what_goes_to_stdout_may_be_data(capsys):
+    line = ProgressLine(interval=0, stderr=True)
+    line.update(Progress('recognize', 1, 2, (('5.0 a second', 1),), 'video'))
+    line.stop()
+    assert capsys.readouterr() == ('', 'recognize, video 1/2  5.0 a second\n')
