@@ -151,6 +151,7 @@ def write_run(
         args.workers,
         args.damaged,
         data.multi_label,
+        data.clip_seconds,
     )
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     cfg.default_hooks.checkpoint.save_best = 'auto' if args.best else None

@@ -81,6 +81,7 @@ def finetuning_config(
     num_workers: int,
     damaged: str = 'use',
     multi_label: bool = False,
+    clip_seconds: float | None = None,
 ) -> Config:
     """Turn the config of a data set into one for a user's own videos, complete but for what the batch decides.
 
@@ -92,6 +93,8 @@ def finetuning_config(
         num_workers (int): Processes that read videos, for each training process.
         damaged (str): What is done with damaged videos, see ``RobustVideoDataset``. Defaults to ``'use'``.
         multi_label (bool): Whether a video may have several labels. Defaults to False.
+        clip_seconds (float, optional): Typical duration of the training clips, which checkpoints carry in their
+            ``dataset_meta``, so that longer videos can be looked at in windows as long. Defaults to None.
 
     Returns:
         Config: Data, a head for their classes, and epochs are in place.
@@ -111,6 +114,8 @@ def finetuning_config(
             test_mode=name != 'train',
             **several,
         )
+        if name == 'train' and clip_seconds is not None:
+            loader.dataset.metainfo = dict(clip_seconds=clip_seconds)
         loader.num_workers = num_workers
         loader.persistent_workers = num_workers > 0
     cfg.train_cfg.max_epochs = epochs

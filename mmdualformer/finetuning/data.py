@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from mmdualformer import cli
 from mmdualformer.commands import program_name
 from mmdualformer.datasets import own_videos
@@ -32,14 +34,14 @@ class PreparedData:
         classes (list): Names, in the order of their labels.
         train (int): Videos to train on.
         multi_label (bool): Whether a video may have several labels.
-        fold (int, optional): Which fold is tested, from 1; None without folds.
+        clip_seconds (float): Median duration of the videos to train on, rounded to hundredths.
     """
 
     work_dir: Path
     classes: list[str]
     train: int
     multi_label: bool
-    fold: int | None = None
+    clip_seconds: float
 
     @property
     def lists(self) -> Path:
@@ -128,6 +130,7 @@ class _Preparation:
         self.warnings: list[str] = []
         self.left_out: list[dict[str, str]] = []
         self.pairs: list[tuple[Path, Path]] = []  # near-duplicates
+        self.durations: dict[Path, float] = {}  # seconds
 
     def prepare(self) -> list[PreparedData]:
         found = self._clean(self._find())
@@ -181,6 +184,7 @@ class _Preparation:
         kept = {video.path for video in found.videos}
         prints = {path: small for path, small in readable.fingerprints.items() if path in kept}
         self.pairs = own_videos.find_near_duplicates(prints)
+        self.durations = readable.durations
         return found
 
     def _split(self, found: OwnVideos) -> list[Video]:
@@ -242,7 +246,8 @@ class _Preparation:
         self, found: OwnVideos, parts: dict[str, list[Video]], work_dir: Path, fold: int | None = None
     ) -> PreparedData:
         args, test = self.args, parts['test'] or parts['val']
-        prepared = PreparedData(work_dir, found.classes, len(parts['train']), found.multi_label, fold)
+        clip_seconds = round(float(np.median([self.durations[video.path] for video in parts['train']])), 2)
+        prepared = PreparedData(work_dir, found.classes, len(parts['train']), found.multi_label, clip_seconds)
         own_videos.write_training_lists(prepared.lists, found.classes, parts['train'], parts['val'], test)
         groups = {video.group for videos in parts.values() for video in videos if video.group}
         content = dict(
@@ -256,6 +261,7 @@ class _Preparation:
             seed=args.seed,
             group_by=args.group_by,
             groups=len(groups),
+            clip_seconds=clip_seconds,
             folds=args.folds,
             fold=fold,
             left_out=self.left_out,

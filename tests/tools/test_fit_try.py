@@ -5,6 +5,7 @@ import json
 import os
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmdualformer import processes
@@ -129,6 +130,8 @@ def test_two_tries_of_real_clips(fork_tool, folder, tmp_path, monkeypatch):
     best = f'work/{rows[0]["work_dir"]}'
     assert f'testing {tmp_path / best}/epoch_1.pth' in result.stdout
     assert result.stdout.splitlines()[-1].endswith(f'{best}/epoch_1.pth VIDEO')
+    meta = torch.load(tmp_path / best / 'epoch_1.pth', weights_only=True)['meta']['dataset_meta']
+    assert meta == dict(classes=['jump', 'swim'], clip_seconds=1.2)  # 18 frames at 15 a second
     for i in (1, 2):
         cfg = Config.fromfile(tmp_path / f'work/try_{i}/config.py')
         assert cfg.train_dataloader.dataset.ann_file == str(tmp_path / 'work/lists/train.txt')
