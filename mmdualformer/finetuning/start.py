@@ -163,8 +163,8 @@ def _take_model(model: Config, described: Mapping) -> None:
         if key in preprocessor:
             model.data_preprocessor[key] = preprocessor[key]
     head = described.get('cls_head') or {}
-    if head.get('type') == model.cls_head.type and not head.get('multi_class'):
-        model.cls_head = dict(head)
+    if head.get('type') == model.cls_head.type:
+        model.cls_head = dict(head)  # what follows from several labels or one is set later
     elif 'in_channels' in head:
         model.cls_head.in_channels = head['in_channels']
 

@@ -21,6 +21,7 @@ from mmdualformer.finetuning import (
     find_packaged_start,
     write_start,
 )
+from mmdualformer.finetuning.labels import set_labels
 from mmdualformer.finetuning.start import carry_head, compare_classes, order_classes
 from mmdualformer.weights import check_checkpoint
 from tests.helpers import REPO, randomize_norms
@@ -94,6 +95,28 @@ def test_the_same_classes_keep_the_whole_head(tmp_path):
     assert 'made' not in line
     content = torch.load(tmp_path / 'start.pth', weights_only=True)
     assert all(torch.equal(value, content['state_dict'][name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize('several_before', [False, True])
+@pytest.mark.parametrize('several_now', [False, True])
+def test_a_head_of_other_settings_keeps_its_rows_for_several_labels_and_for_one(tmp_path, several_before, several_now):
+    cfg = config(micro('vmf'), 3)
+    set_labels(cfg, 3, several_before)
+    cfg.model.cls_head.hidden_dim = 48
+    model = build(cfg)
+    start = find_start(save_trained(tmp_path / 'trained.pth', cfg, model))
+    given = read_config(micro('vmf'))
+    adopt_settings(given, 'x', start, is_named=False)
+    set_labels(given, 2, several_now)
+    line = write_start(start, given, ['walk', 'jump'], tmp_path / 'start.pth')
+    assert 'and the head of walk, jump; dropped optimizer, the head of run' in line
+    weights = torch.load(tmp_path / 'start.pth', weights_only=True)['state_dict']
+    rows = model.state_dict()['cls_head.fc_cls.weight'][[0, 2]]
+    assert rows.shape[1] == 48 and torch.equal(weights['cls_head.fc_cls.weight'], rows)
+    head = given.model.cls_head
+    assert (head.get('multi_class', False), 'BCE' in head.get('loss_cls', {}).get('type', '')) == (several_now,) * 2
+    for evaluator in (given.val_evaluator, given.test_evaluator):
+        assert (evaluator.get('metric_list') == 'mean_average_precision') is several_now
 
 
 def test_new_rows_are_the_same_in_each_call(tmp_path):
