@@ -1,6 +1,8 @@
 """A config to fine-tune a model of ours on a user's own videos, on the machine at hand."""
 
 import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -8,7 +10,7 @@ from mmengine.config import Config
 from mmdualformer.checkpoints.starts import Start
 from mmdualformer.datasets.annotations import read_names
 from mmdualformer.datasets.wrappers import iterate_configs
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, describe
 
 from .labels import set_labels
 from .start import check_start
@@ -64,6 +66,29 @@ def check_finetuning(cfg: Config, name: str, start: Start | None) -> None:
         )
     if start:
         check_start(cfg, name, start)
+
+
+@contextmanager
+def explain_options(options: Mapping[str, object]) -> Iterator[None]:
+    """Around what builds and tries a model with ``--cfg-options``, which each may fit, and not fit together.
+
+    Args:
+        options (mapping): Their keys and values. Where there are none, an error is no matter of the user.
+
+    Raises:
+        UserError: Something fails.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # whatever a model does with arguments that it does not expect
+        if not options:
+            raise
+        given = ' '.join(f'{key}={value}' for key, value in options.items())
+        raise UserError(
+            f'--cfg-options {given} make a model or data that cannot be used: {type(error).__name__}: {describe(error)}'
+        ) from None
 
 
 def _find(cfg: Config, key: str) -> object:

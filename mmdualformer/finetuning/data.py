@@ -138,6 +138,10 @@ class _Preparation:
             return self._prepare_folds(found)
         videos = self._split(found)
         parts = {name: [video for video in videos if video.split == name] for name in VERBS}
+        if not parts['train']:
+            is_copied = any(left['reason'].startswith('a copy of ') for left in self.left_out)
+            copies = ', but copies of those to validate or to test on' if is_copied else ''
+            raise UserError(f'{str(self.args.folder)!r} has no videos to train on{copies}')
         self._say_counts(found, parts)
         self._warn_of_sides(found, videos)
         return [self._write(found, parts, self.args.work_dir)]

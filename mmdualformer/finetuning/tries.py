@@ -19,8 +19,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mmdualformer.checkpoints.motion import find_motion_weights
-from mmdualformer.commands import ROOT
 from mmdualformer.configs import read_config
 from mmdualformer.datasets.own_videos import write_data_json
 from mmdualformer.errors import UserError
@@ -120,18 +118,6 @@ def check_optuna() -> None:
         raise UserError('--try needs the package optuna: pip install "mmdualformer[tune]"')
 
 
-def list_models(default: str) -> list[str]:
-    """List the small models to compare, the default first: those with pretrained weights, if there are any.
-
-    Args:
-        default (str): Name of the default model.
-    """
-    names = sorted(
-        (path.stem for path in (ROOT / 'configs' / 'own_videos').glob('*.py')), key=lambda name: name != default
-    )
-    return [name for name in names if find_motion_weights(name)] or names
-
-
 def read_settings(cfg: Config) -> dict[str, float]:
     """Read from a config the values of those of :data:`SETTINGS` that it has, by their names."""
     init_default_scope(cfg.default_scope)
@@ -158,7 +144,7 @@ def _head_argument(head: Config, name: str) -> float | None:
 
 def make_space(
     models: Mapping[str, Config], fixed: Collection[str] = ()
-) -> tuple[dict[str, 'BaseDistribution'], dict[str, str | float]]:
+) -> tuple[dict[str, 'BaseDistribution'], list[dict[str, str | float]]]:
     """Make the space that settings are drawn from.
 
     Args:
@@ -166,7 +152,8 @@ def make_space(
         fixed (collection): Keys of settings that the user has given, which stay as they are. Defaults to none.
 
     Returns:
-        tuple: The distributions, and what stands for the default settings, both by the names that the study has.
+        tuple: The distributions, and what stands for the default settings of each model, by the names that the study
+        has.
 
     Raises:
         UserError: Nothing is left to draw.
@@ -174,9 +161,10 @@ def make_space(
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     space: dict[str, BaseDistribution] = {}
-    default: dict[str, str | float] = {}
+    defaults: list[dict[str, str | float]] = [{} for _ in models]
     if len(models) > 1:
-        space['model'], default['model'] = CategoricalDistribution(list(models)), next(iter(models))
+        space['model'] = CategoricalDistribution(list(models))
+        defaults = [dict(model=name) for name in models]
     values = [read_settings(cfg) for cfg in models.values()]
     for setting in SETTINGS:
         if any(setting.key == key or setting.key.startswith(f'{key}.') for key in fixed):
@@ -186,10 +174,11 @@ def make_space(
             continue  # a model does without it
         high = setting.high if setting.is_factor else max(setting.high, *own)
         space[setting.drawn] = FloatDistribution(setting.low, high, log=setting.is_factor)
-        default[setting.drawn] = 1.0 if setting.is_factor else own[0]
+        for default, value in zip(defaults, own):
+            default[setting.drawn] = 1.0 if setting.is_factor else value
     if not space:
         raise UserError('--try has nothing to compare: --cfg-options gives each of the settings that it would draw')
-    return space, default
+    return space, defaults
 
 
 def draw_settings(cfg: Config, drawn: Mapping[str, str | float]) -> dict[str, float]:
@@ -233,7 +222,7 @@ class Tries:
         self.path = path
         self.count, self._seed = arguments['try'], arguments['seed']
         self._models = {run.path.name: read_config(str(run.config)) for run in models}
-        self._space, self._default = make_space(self._models, arguments['cfg_options'])
+        self._space, self._defaults = make_space(self._models, arguments['cfg_options'])
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         _mend(path / STUDY)
         storage = JournalStorage(JournalFileBackend(str(path / STUDY)))
@@ -263,8 +252,12 @@ class Tries:
                 print(f'try {trial.number + 1} failed: {why}')
             else:
                 self._study.tell(trial.number, score)
-        if all(one.score is None for one in self.rank()):
+        ranked = self.rank()
+        if ranked[0].score is None:
             raise UserError(f'all {self.count} tries failed; their logs are in {self.path}/try_1 and so on')
+        data = {**read_lists([self.path]), 'tries': self.count}  # of which there may be more than at first
+        for one in ranked:
+            write_data_json(one.run.path / 'lists', data)  # where a report looks for it
 
     def rank(self) -> list[Try]:
         """Rank those that have come to their end, the best first, of equals the earlier one; those that failed last."""
@@ -327,8 +320,8 @@ class Tries:
         from optuna.trial import TrialState
 
         done = len(self._drawn())
-        if not done and not self._study.get_trials(states=[TrialState.WAITING]):
-            self._study.enqueue_trial(self._default)
+        if done < len(self._defaults) and not self._study.get_trials(states=[TrialState.WAITING]):
+            self._study.enqueue_trial(self._defaults[done])  # each model by itself first
         # a seed for each, so that what is drawn after a stop is what would have been drawn without it
         self._study.sampler = TPESampler(seed=int(np.random.SeedSequence([self._seed, done]).generate_state(1)[0]))
         number = self._study.ask(self._space).number
@@ -340,8 +333,6 @@ class Tries:
             {setting.key: settings[setting.name] for setting in SETTINGS if setting.drawn in trial.params}
         )
         cfg.work_dir = str(this.path.absolute())
-        # where a report looks for it
-        write_data_json(this.path / 'lists', {**read_lists([self.path]), 'tries': self.count})
         this.write_config(cfg)
         return trial
 

@@ -110,6 +110,8 @@ def test_videos_to_validate_and_to_test_on(folder):
     said = prepare(folder, '--val', folder.parent / 'more', '--test', folder.parent / 'test.csv')
     # what is a copy of a video to validate or to test on is not trained on
     assert said['counts'] == dict(train=[5, 0], val=[0, 6], test=[1, 0])
+    with pytest.raises(UserError, match=r'has no videos to train on, but copies of those to validate or to test on$'):
+        prepare(folder, '--val', folder)
 
 
 def test_a_split_that_was_given(folder, capsys):
