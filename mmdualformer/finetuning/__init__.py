@@ -8,13 +8,10 @@ from .flip import set_flip
 from .folds import print_folds, summarize_folds
 from .models import DEFAULT_MODEL, check_models, find_config, list_models
 from .session import PROCESSES, train_and_test
-from .start import (
-    adopt_settings,
-    choose_model,
-    find_packaged_start,
-    write_start,
-)
-from .tries import check_tries, make_space
+from .start_settings import adopt_settings, choose_model
+from .start_weights import find_packaged_start, write_start
+from .tries import check_tries
+from .try_settings import make_space
 from .work_dir import FinetuningDir, Run, fold_dir
 
 __all__ = [

@@ -13,7 +13,7 @@ from mmdualformer.datasets.wrappers import iterate_configs
 from mmdualformer.errors import UserError, describe
 
 from .labels import set_labels
-from .start import check_start
+from .start_settings import check_start
 
 BASE = 'auto_scale_lr.base_batch_size'
 NEEDED = (  # of a config, beside what the batch decides

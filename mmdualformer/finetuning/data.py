@@ -16,7 +16,7 @@ from mmdualformer.datasets.own_videos import OwnVideos, Video
 from mmdualformer.errors import UserError, name_some
 from mmdualformer.video.files import describe_left_out
 
-from .start import compare_classes, order_classes
+from .known_classes import compare_classes, order_classes
 from .work_dir import fold_dir
 
 VAL_SHARE = 0.2

@@ -2,71 +2,28 @@
 
 import copy
 import importlib.util
-import inspect
-import json
 import os
 from argparse import Namespace
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from mmaction.registry import MODELS
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from mmdualformer.configs import read_config
 from mmdualformer.datasets.own_videos import write_data_json
 from mmdualformer.errors import UserError
-from mmdualformer.files import write_atomically
 from mmdualformer.report.figures import find_metric
 from mmdualformer.report.runs import read_curves, read_lists
 
+from .try_settings import SETTINGS, draw_settings, make_space
 from .work_dir import Run
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
 STUDY = 'study.log'
-RESULTS = 'tries.json'
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A number of a config that is tried.
-
-    Attributes:
-        name (str): What a table calls it.
-        key (str): Where it is in a config.
-        low (float): The least that is drawn.
-        high (float): The most.
-        is_factor (bool): They are times the config's own value, and drawn on a log scale.
-    """
-
-    name: str
-    key: str
-    low: float
-    high: float
-    is_factor: bool = False
-
-    @property
-    def drawn(self) -> str:
-        """What the study calls what it draws."""
-        name = self.name.replace(' ', '_')
-        return f'{name}_factor' if self.is_factor else name
-
-
-SETTINGS = (
-    Setting('lr', 'optim_wrapper.optimizer.lr', 1 / 3, 3, is_factor=True),
-    Setting('weight decay', 'optim_wrapper.optimizer.weight_decay', 1 / 5, 5, is_factor=True),
-    Setting('label smoothing', 'model.cls_head.label_smooth_eps', 0, 0.2),
-    Setting('dropout', 'model.cls_head.dropout_ratio', 0, 0.6),
-)
 
 
 @dataclass(frozen=True)
@@ -116,87 +73,6 @@ def check_optuna() -> None:
     """
     if importlib.util.find_spec('optuna') is None:
         raise UserError('--try needs the package optuna: pip install "mmdualformer[tune]"')
-
-
-def read_settings(cfg: Config) -> dict[str, float]:
-    """Read from a config the values of those of :data:`SETTINGS` that it has, by their names."""
-    init_default_scope(cfg.default_scope)
-    optimizer, head = cfg.optim_wrapper.optimizer, cfg.model.cls_head
-    values = {
-        'lr': optimizer.get('lr'),
-        'weight decay': optimizer.get('weight_decay'),
-        'label smoothing': _head_argument(head, 'label_smooth_eps'),
-        'dropout': _head_argument(head, 'dropout_ratio'),
-    }
-    return {name: float(value) for name, value in values.items() if value is not None}
-
-
-def _head_argument(head: Config, name: str) -> float | None:
-    """An argument of a head as its config has it or by default; None where it takes none of that name."""
-    if name in head:
-        return head[name]
-    for kind in MODELS.get(head.type).__mro__:  # what a class does not name it gives to the one that it derives from
-        parameters = inspect.signature(kind).parameters
-        if name in parameters:
-            return parameters[name].default
-    return None
-
-
-def make_space(
-    models: Mapping[str, Config], fixed: Collection[str] = ()
-) -> tuple[dict[str, 'BaseDistribution'], list[dict[str, str | float]]]:
-    """Make the space that settings are drawn from.
-
-    Args:
-        models (mapping): Name -> the config that a model is trained by; the first is the default.
-        fixed (collection): Keys of settings that the user has given, which stay as they are. Defaults to none.
-
-    Returns:
-        tuple: The distributions, and what stands for the default settings of each model, by the names that the study
-        has.
-
-    Raises:
-        UserError: Nothing is left to draw.
-    """
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
-    space: dict[str, BaseDistribution] = {}
-    defaults: list[dict[str, str | float]] = [{} for _ in models]
-    if len(models) > 1:
-        space['model'] = CategoricalDistribution(list(models))
-        defaults = [dict(model=name) for name in models]
-    values = [read_settings(cfg) for cfg in models.values()]
-    for setting in SETTINGS:
-        if any(setting.key == key or setting.key.startswith(f'{key}.') for key in fixed):
-            continue
-        own = [value[setting.name] for value in values if setting.name in value]
-        if len(own) < len(models) or (setting.is_factor and 0 in own):
-            continue  # a model does without it
-        high = setting.high if setting.is_factor else max(setting.high, *own)
-        space[setting.drawn] = FloatDistribution(setting.low, high, log=setting.is_factor)
-        for default, value in zip(defaults, own):
-            default[setting.drawn] = 1.0 if setting.is_factor else value
-    if not space:
-        raise UserError('--try has nothing to compare: --cfg-options gives each of the settings that it would draw')
-    return space, defaults
-
-
-def draw_settings(cfg: Config, drawn: Mapping[str, str | float]) -> dict[str, float]:
-    """Give the settings that a config has with what was drawn.
-
-    Args:
-        cfg (Config): The config of the model that was drawn.
-        drawn (mapping): Values by the names of :func:`make_space`.
-
-    Returns:
-        dict: Values by the names of :data:`SETTINGS`, also of those that were not drawn.
-    """
-    values = read_settings(cfg)
-    for setting in SETTINGS:
-        if setting.drawn in drawn:
-            value = float(drawn[setting.drawn])
-            values[setting.name] = value * values[setting.name] if setting.is_factor else value
-    return values
 
 
 class Tries:
@@ -343,52 +219,3 @@ def _mend(log: Path) -> None:
     if log.is_file():
         content = log.read_bytes()
         os.truncate(log, content.rfind(b'\n') + 1)
-
-
-def show_tries(path: Path, tries: Sequence[Try]) -> None:
-    """Write what :meth:`Tries.rank` gives as ``tries.json``, print it, and say what the best number is worth.
-
-    Args:
-        path (Path): The work dir.
-        tries (sequence): The ranked tries.
-    """
-    _write(path / RESULTS, tries)
-    _print(tries)
-    if read_lists([path]).get('test_is_validation'):
-        print(
-            'the number of the best has chosen it, so it is too high, and so is its test on the same videos; for one '
-            'that chose nothing keep videos to test on, as by --test-share 0.2'
-        )
-
-
-def _write(path: Path, tries: Sequence[Try]) -> None:
-    rows = [
-        {
-            'try': one.number,
-            'model': one.model,
-            **one.settings,
-            'metric': one.metric,
-            'value': one.score,
-            'minutes': round(one.minutes, 2),
-            'status': 'failed' if one.score is None else 'trained',
-            'exit_status': one.status,
-            'work_dir': one.run.path.name,
-        }
-        for one in tries
-    ]
-    with write_atomically(path) as partial:
-        partial.write_text(json.dumps(rows, indent=1) + '\n', encoding='utf-8')
-
-
-def _print(tries: Sequence[Try]) -> None:
-    names = [setting.name for setting in SETTINGS if any(setting.name in one.settings for one in tries)]
-    metric = next((one.metric for one in tries if one.metric), 'result')
-    # fits a terminal of 80 columns, also with the longest name of a model
-    table = Table(box=box.SIMPLE, collapse_padding=True, pad_edge=False)
-    for name in ('try', 'model', *names, metric, 'minutes'):
-        table.add_column(name, no_wrap=' ' not in name)
-    for one in tries:
-        values = [f'{one.settings[name]:.2g}' if name in one.settings else '' for name in names]
-        result = 'failed' if one.score is None else f'{one.score:.4f}'
-        table.add_row(str(one.number), one.model, *values, result, f'{one.minutes:.1f}')
-    Console().print(table)

@@ -12,7 +12,6 @@ from mmdualformer.checkpoints.recognizer import describe_recognizer
 from mmdualformer.checkpoints.starts import find_start, identify
 from mmdualformer.checkpoints.vidtr import convert_vidtr
 from mmdualformer.configs import read_config
-from mmdualformer.datasets.own_videos import OwnVideos, Video, order_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import (
     adopt_settings,
@@ -21,8 +20,9 @@ from mmdualformer.finetuning import (
     find_packaged_start,
     write_start,
 )
+from mmdualformer.finetuning.known_classes import order_classes
 from mmdualformer.finetuning.labels import set_labels
-from mmdualformer.finetuning.start import carry_head, compare_classes, order_classes
+from mmdualformer.finetuning.start_weights import carry_head
 from mmdualformer.weights import check_checkpoint
 from tests.helpers import REPO, randomize_norms
 from tests.reference import Reference
@@ -149,26 +149,6 @@ def test_a_head_without_names_or_of_another_form_is_made_anew():
     given['cls_head.fc.weight'] = torch.ones(5, 5)
     carried, kept = carry_head(head, new, given, ['a', 'b', 'c'], ['a', 'b', 'c'])
     assert not kept and all(torch.equal(carried[name], value) for name, value in new.items())
-
-
-def test_videos_take_the_labels_of_the_new_order():
-    videos = [Video(Path(name), labels) for name, labels in (('a', (0,)), ('b', (0, 2)), ('c', (1,)))]
-    found = OwnVideos(['0', '1', '10'], videos)
-    ordered = order_videos(found, order_classes(found.classes, ['10', '9', '0']))
-    assert ordered.classes == ['10', '0', '1']
-    names = [[ordered.classes[label] for label in video.labels] for video in ordered.videos]
-    assert names == [['0'], ['10', '0'], ['1']]
-    assert order_videos(found, order_classes(found.classes, [])) == found
-
-
-def test_people_are_told_what_is_known_what_goes_and_what_is_spelt_otherwise():
-    lines = compare_classes(['walk', 'Long Jump', 'new\n'], ['walk', 'long_jump', 'run'])
-    assert lines[0] == r'the checkpoint knows 1 of the 3 classes; new: Long Jump, new\n'
-    assert lines[1].startswith('no videos here, and so unknown to the new model: long_jump, run;')
-    assert lines[2].startswith("warning: class 'Long Jump' is new, though the checkpoint knows 'long_jump'")
-    assert len(lines) == 3
-    assert compare_classes(['a', 'b'], [f'class {i}' for i in range(400)]) == []
-    assert compare_classes(['a', 'b'], ['b', 'a']) == ['the checkpoint knows 2 of the 2 classes']
 
 
 def test_without_a_model_everything_is_as_the_checkpoint_describes(tmp_path):

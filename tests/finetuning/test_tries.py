@@ -9,7 +9,9 @@ from optuna.trial import TrialState
 
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import Run, check_tries, list_models, make_space, models
-from mmdualformer.finetuning.tries import Tries, draw_settings, read_settings, show_tries
+from mmdualformer.finetuning.tries import Tries
+from mmdualformer.finetuning.try_settings import draw_settings, read_settings
+from mmdualformer.finetuning.try_table import show_tries
 from tests.helpers import REPO
 
 MICRO = ('vmf_micro', 'dualformer_micro', 'vidtr_micro')
