@@ -1,8 +1,6 @@
 """The data of a fine-tuning: found, cleaned, split, and written as lists."""
 
 import argparse
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdualformer import cli
-from mmdualformer.commands import program_name
+from mmdualformer.commands import command_line
 from mmdualformer.datasets import own_videos
 from mmdualformer.datasets.own_videos import OwnVideos, Video
 from mmdualformer.errors import UserError, name_some
@@ -255,7 +253,7 @@ class _Preparation:
         own_videos.write_training_lists(prepared.lists, found.classes, parts['train'], parts['val'], test)
         groups = {video.group for videos in parts.values() for video in videos if video.group}
         content = dict(
-            command=shlex.join([*program_name().split(), *sys.argv[1:]]),
+            command=command_line(),
             source=str(args.folder),
             classes=found.classes,
             counts={
