@@ -1,5 +1,7 @@
 """One label a video, or several: what of a config follows from it."""
 
+from typing import Any
+
 from mmengine.config import Config
 
 
@@ -26,7 +28,7 @@ def set_labels(cfg: Config, num_classes: int, multi_label: bool) -> None:
             )
 
 
-def _measures_several(evaluator: object) -> bool:
+def _measures_several(evaluator: Any) -> bool:
     """Whether the metric of a config is of several labels."""
     metrics = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
     return any('mean_average_precision' in str(metric.get('metric_list')) for metric in metrics if metric)

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -184,7 +185,7 @@ class FinetuningDir(_Recorded):
                 )
 
 
-def _meaning(name: str, value: object) -> object:
+def _meaning(name: str, value: Any) -> object:
     """What an argument stands for, where that may be written in several ways."""
     if name == 'model' and value:
         return [str(Path(find_config(model)).resolve()) for model in ([value] if isinstance(value, str) else value)]

@@ -69,7 +69,8 @@ def leave_out_unreadable(found: OwnVideos, workers: int, damaged: str = 'use') -
     unreadable, damages = ({path: why[path] for path in paths if path in why} for why in (unreadable, damages))
     first = next((f', for one {path}: {reason}' for path, reason in unreadable.items()), '')
     need_every_class(found.classes, readable, f'no video that can be read{first}')
-    prints, lengths = ({path: of[path] for path in paths if path not in unreadable} for of in (fingerprints, durations))
+    prints = {path: fingerprints[path] for path in paths if path not in unreadable}
+    lengths = {path: durations[path] for path in prints}
     return Readable(replace(found, videos=readable), unreadable, damages, prints, lengths)
 
 
