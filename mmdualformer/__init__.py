@@ -28,6 +28,7 @@ compat.apply()
 
 from . import checkpoints, datasets, engine, evaluation, models  # noqa: E402  (they register; need the mended stack)
 from .datasets.surviving_loader import SurvivingDataLoader  # noqa: E402
+from .recognition import Recognizer  # noqa: E402
 from .resuming import find_newest  # noqa: E402
 from .version import __version__  # noqa: E402
 from .weights import check_read, read_file  # noqa: E402
@@ -37,4 +38,4 @@ compat.resume_from_what_loads(find_newest)
 compat.survive_dead_data_workers(SurvivingDataLoader)
 sys.excepthook = _hook
 
-__all__ = ['__version__', 'checkpoints', 'compat', 'datasets', 'engine', 'evaluation', 'models']
+__all__ = ['Recognizer', '__version__', 'checkpoints', 'compat', 'datasets', 'engine', 'evaluation', 'models']

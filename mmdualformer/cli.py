@@ -17,7 +17,7 @@ from mmengine.config import Config
 from mmdualformer import compat, processes, signals
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.commands import program_name
-from mmdualformer.configs import RUNNER_KEYS, merge_options, parse_options, read_config
+from mmdualformer.configs import RUNNER_KEYS, merge_options, parse_options, read_config, read_inference_config
 from mmdualformer.errors import UserError, describe
 
 # Why files cannot be written that are no fault of a tool.
@@ -194,23 +194,8 @@ def load_model(args: argparse.Namespace) -> nn.Module:
         raise UserError(f'{OPTIONS} needs a config: the checkpoint describes its model itself')
     if args.checkpoint == 'none' and not args.config:
         raise UserError("the checkpoint 'none' needs a config before it")
-    cfg = _read_inference_config(args.config, args.cfg_options) if args.config else None
+    cfg = read_inference_config(args.config, args.cfg_options) if args.config else None
     return load_recognizer(args.checkpoint, getattr(args, 'device', 'cpu'), cfg)
-
-
-def _read_inference_config(path: str, options: dict) -> Config:
-    """Read a config whose ``test_pipeline``, which inference reads, and the pipeline of its test data are one.
-
-    An option for either of the two is one for both.
-    """
-    cfg = read_config(path, options)
-    dataset = cfg.get('test_dataloader', {}).get('dataset', {})
-    if 'pipeline' in dataset:
-        if any(key.startswith('test_pipeline') for key in options):
-            dataset.pipeline = cfg.test_pipeline
-        else:
-            cfg.test_pipeline = dataset.pipeline
-    return cfg
 
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:

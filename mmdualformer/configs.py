@@ -48,6 +48,21 @@ def read_config(path: str, options: dict | None = None) -> Config:
     return cfg
 
 
+def read_inference_config(path: str, options: dict | None = None) -> Config:
+    """Read a config whose ``test_pipeline``, which inference reads, and the pipeline of its test data are one.
+
+    An option for either of the two is one for both.
+    """
+    cfg = read_config(path, options)
+    dataset = cfg.get('test_dataloader', {}).get('dataset', {})
+    if 'pipeline' in dataset:
+        if any(key.startswith('test_pipeline') for key in options or {}):
+            dataset.pipeline = cfg.test_pipeline
+        else:
+            cfg.test_pipeline = dataset.pipeline
+    return cfg
+
+
 def parse_options(options: Sequence[str]) -> dict:
     """Parse ``key=value`` settings as MMEngine's tools do.
 

@@ -19,10 +19,11 @@ DECODERS = ('pyav', 'decord')
 class VideoInit(BaseTransform):
     """Open a video, as MMAction2's ``DecordInit`` does.
 
-    Required key: ``filename``, a video file or a folder of numbered images. Added keys: ``video_reader`` (Video),
-    ``total_frames``, ``avg_fps`` and ``frame_times`` (seconds after the first frame, of each frame). Optional keys:
-    ``deadline`` (by ``time.monotonic``), ``frame_folder`` (arguments of ``FrameFolder``), and ``unreadable``, for which
-    there is one blank frame. What has ``imgs`` already passes through, or an ``array`` of which they will be made.
+    Required key: ``filename``, a video file or a folder of numbered images, or ``video``, an open one. Added keys:
+    ``video_reader`` (Video), ``total_frames``, ``avg_fps`` and ``frame_times`` (seconds after the first frame, of each
+    frame). Optional keys: ``deadline`` (by ``time.monotonic``), ``frame_folder`` (arguments of ``FrameFolder``), and
+    ``unreadable``, for which there is one blank frame. What has ``imgs`` already passes through, or an ``array`` of
+    which they will be made.
 
     Args:
         decoder (str): ``'pyav'``, which gives the frames that FFmpeg shows, or ``'decord'``, which gives those that
@@ -38,7 +39,7 @@ class VideoInit(BaseTransform):
         self.decoder = decoder
 
     def transform(self, results: dict) -> dict:
-        """Open ``results['filename']``.
+        """Open ``results['filename']``, unless ``results['video']`` is open.
 
         Raises:
             VideoError: It cannot be read.
@@ -48,7 +49,7 @@ class VideoInit(BaseTransform):
             return results
         if 'unreadable' in results:
             return dict(results, total_frames=1)
-        video = self._open(results)
+        video = results['video'] if 'video' in results else self._open(results)
         return dict(
             results,
             video_reader=video,

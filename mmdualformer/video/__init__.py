@@ -2,7 +2,8 @@
 
 from .base import Video
 from .errors import VideoError
+from .frame_array import FrameArray
 from .frame_folder import FrameFolder
 from .reader import VideoFile, open_video
 
-__all__ = ['FrameFolder', 'Video', 'VideoError', 'VideoFile', 'open_video']
+__all__ = ['FrameArray', 'FrameFolder', 'Video', 'VideoError', 'VideoFile', 'open_video']

@@ -1,10 +1,11 @@
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 Opened = TypeVar('Opened', bound='Video')
+AT_ONCE = 16  # frames that are read together where frames are read one after the other
 
 
 class Video(ABC):
@@ -46,6 +47,16 @@ class Video(ABC):
             VideoError: It cannot be decoded.
             TimeoutError: The time is over.
         """
+
+    def iterate_frames(self) -> Iterator[np.ndarray]:
+        """Yield all frames, one after the other, and keep none of them.
+
+        Raises:
+            VideoError: One cannot be decoded.
+            TimeoutError: The time is over.
+        """
+        for start in range(0, len(self), AT_ONCE):
+            yield from self.get_frames(range(start, min(start + AT_ONCE, len(self))))
 
     @abstractmethod
     def close(self) -> None:

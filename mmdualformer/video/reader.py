@@ -84,6 +84,27 @@ class VideoFile(Video):
         # what is asked for twice is two arrays: transforms change them in place
         return [images[index].copy() if index in indices[:i] else images[index] for i, index in enumerate(indices)]
 
+    def iterate_frames(self) -> Iterator[np.ndarray]:
+        """See :meth:`Video.iterate_frames`. The file is decoded once, and no packet twice, unless it is damaged."""
+        number, image = 0, None
+        while number < min(len(self), self._index.total):
+            try:
+                for _, image in self._images(range(number, min(len(self), self._index.total))):
+                    yield image
+                    number += 1
+            except _Untrusted:
+                try:
+                    self._replace_index()
+                except _Untrusted as error:
+                    raise self._error(self.damage or describe(error)) from error
+            except (VideoError, TimeoutError):
+                raise
+            except Exception as error:
+                raise self._error(describe(error, with_file=False)) from error
+        for _ in range(number, len(self)):  # those that turned out not to be there are the last one
+            assert image is not None
+            yield image.copy()
+
     def decode_all(self) -> Iterator[av.VideoFrame]:
         """Decode the file from its start to its end, and stop at what is damaged, which decoders otherwise hide.
 
@@ -306,17 +327,20 @@ class VideoFile(Video):
         """Decode frames, and return them by their numbers."""
         there = {number: min(number, self._index.total - 1) for number in wanted}
         wanted = sorted(set(there.values()))
-        images: dict[int, np.ndarray] = {}
+        images = dict(self._images(wanted))
+        return {number: images[there[number]] for number in there}
+
+    def _images(self, wanted: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Decode frames that rise, and yield each after its number."""
         if self._frames is not None:
-            images = {number: self._image(self._frames[number]) for number in wanted}
-            wanted = []
+            yield from ((number, self._image(self._frames[number])) for number in wanted)
+            return
         for entry, numbers in self._runs(wanted):
             if self._sequential:
                 self._source.reopen()  # for a decoder that has learnt nothing yet
-            self._decode_run(entry, numbers, images)
-        return {number: images[there[number]] for number in there}
+            yield from self._decode_run(entry, numbers)
 
-    def _runs(self, wanted: list[int]) -> list[tuple[int, list[int]]]:
+    def _runs(self, wanted: Sequence[int]) -> list[tuple[int, list[int]]]:
         """Part frames into runs, in each of which the decoder goes on: the entry of each, and its frames."""
         runs: list[tuple[int, list[int]]] = []
         reached = 0
@@ -328,8 +352,8 @@ class VideoFile(Video):
             reached = self._index.packet(number)
         return runs
 
-    def _decode_run(self, entry: int, wanted: list[int], images: dict[int, np.ndarray]) -> None:
-        """Decode frames from an entry on, and put them into ``images``."""
+    def _decode_run(self, entry: int, wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Decode frames from an entry on, and yield each after its number."""
         index, start, first = self._index, int(self._index.entries[entry]), int(self._index.firsts[entry])
         rank = index.rank if isinstance(index, TimedIndex) else None
         reorders = self._source.decoder.reorder_depth > 0
@@ -352,7 +376,7 @@ class VideoFile(Video):
             if not missing:
                 return
             if number == missing[-1]:
-                images[missing.pop()] = self._image(frame)
+                yield missing.pop(), self._image(frame)
             if not missing and (self._sequential or not reorders):
                 return  # otherwise the next frame has to be a later one
         if not missing:

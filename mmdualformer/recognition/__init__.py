@@ -1,0 +1,7 @@
+"""From videos to the names of what they show, in one way for all programs: as the test scores them."""
+
+from .recognizer import Recognizer
+from .results import Failure, Recognition
+from .segments import Segment, find_segments
+
+__all__ = ['Failure', 'Recognition', 'Recognizer', 'Segment', 'find_segments']
