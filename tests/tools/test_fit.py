@@ -104,6 +104,10 @@ def test_what_does_not_fit_is_said_before_videos_are_read(fork_tool, folder, tmp
     assert_one_line(fork_tool(*fit, '--checkpoint', 'other.pth'), "'other.pth' is of another architecture")
     assert_one_line(fork_tool(*fit, '--cfg-options', 'model.backbone.type.x=1'), 'model.backbone.type.x=1 does not fit')
     assert not (tmp_path / 'work').exists()
+    options = ('--batch-size', 2, '--workers', 0, '--cfg-options', 'model.cls_head.in_channels=7')
+    for given in (options, options[2:]):
+        result = fork_tool(*fit, *given)
+        assert_one_line(result, '--cfg-options model.cls_head.in_channels=7 make a model or data that cannot be used: ')
 
 
 def test_the_last_epoch_is_tested_unless_one_was_kept_as_the_best(tmp_path):
