@@ -153,7 +153,9 @@ def finetuning_config(
 def set_batch(cfg: Config, batch: int, videos: int, processes: int) -> None:
     """Set the batch, and a schedule for it: a tenth of the iterations to warm up, then cosine to 0.
 
-    The learning rate is scaled from the batch of the config's recipe to this one when training starts.
+    The learning rate is scaled from the batch of the config's recipe to this one when training starts. A last batch of
+    an epoch with less than a quarter of the clips is left out, which are others in each epoch: a step by one or two
+    clips is as large as any, and batch normalization has no statistics of them.
 
     Args:
         cfg (Config): What :func:`finetuning_config` gives; changed in place.
@@ -163,7 +165,9 @@ def set_batch(cfg: Config, batch: int, videos: int, processes: int) -> None:
     """
     cfg.train_dataloader.batch_size = batch
     cfg.auto_scale_lr.enable = True
-    iterations = cfg.train_cfg.max_epochs * -(-videos // (batch * processes))
+    steps, left = divmod(-(-videos // processes), batch)
+    cfg.train_dataloader.drop_last = steps > 0 and 0 < left < batch / 4
+    iterations = cfg.train_cfg.max_epochs * (steps if cfg.train_dataloader.drop_last else steps + bool(left))
     warm_up = max(iterations // 10, 1)
     schedule = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=warm_up)]
     if iterations > warm_up:
