@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mmdualformer.checks import read_labels
 from mmdualformer.configs import read_inference_config
 from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError, describe
+from mmdualformer.features import Extractor, Features
 from mmdualformer.video import Video, VideoError, open_video
 
 from . import pipelines
@@ -225,9 +227,24 @@ class Recognizer:
             UserError: ``window`` or ``step`` cannot be used, or scores are NaN or infinite.
             VideoError: The video cannot be read.
         """
+        for sample, start in self.read_windows(source, window, step, fps):
+            yield self.score(sample, start)
+
+    def read_windows(
+        self,
+        source: Any,
+        window: float | None = None,
+        step: float | None = None,
+        fps: float | None = None,
+    ) -> Iterator[tuple[dict, float]]:
+        """Read a long or endless video into the windows of :meth:`watch`, whose arguments it takes.
+
+        Yields:
+            tuple: What :meth:`read` gives of a video, for each window, and its start in seconds.
+        """
         if isinstance(source, str | Path):
             with open_video(str(source)) as video:
-                yield from self.watch(video, window, step, fps)
+                yield from self.read_windows(video, window, step, fps)
             return
         name, rate = 'frames', fps or pipelines.RATE
         if isinstance(source, Video):
@@ -240,7 +257,62 @@ class Recognizer:
         for part in slide(source, window, step or window / 2, rate, shrink):
             sample = pipelines.sample_of(prepare, part.frames)
             said = dict(source=name, seconds=part.end - part.start, damage='')
-            yield self.score(dict(sample, video=said), part.start)
+            yield dict(sample, video=said), part.start
+
+    def features(
+        self,
+        video: Any,
+        level: str = 'clip',
+        stage: int | None = None,
+        *,
+        window: float | None = None,
+        step: float | None = None,
+        fps: float | None = None,
+    ) -> Features:
+        """Take the features that the model makes of a video while it scores the clips of its test.
+
+        Args:
+            video: As for :meth:`recognize`; of level ``'window'`` as for :meth:`watch`, with an end.
+            level (str): ``'clip'`` for a vector, ``'window'`` for a vector of each window of :meth:`watch`, ``'token'``
+                for a map over time and place. Defaults to ``'clip'``.
+            stage (int, optional): Stage of the backbone, or layer, from 1: a vector is then the mean of its map.
+                Defaults to None, what the classifier's last linear layer takes, and of tokens the last map.
+            window, step (float, optional): See :meth:`watch`.
+            fps (float, optional): Frames a second of frames in memory. Defaults to None, 30.
+
+        Returns:
+            Features: float32, averaged over views as the head averages scores; tokens of several views are kept apart.
+
+        Raises:
+            UserError: An argument cannot be used, the model has no such features, or they are NaN or infinite.
+            VideoError: The video cannot be read.
+            TimeoutError: It takes too long.
+        """
+        if not isinstance(self.scorer, TorchScorer):
+            raise UserError('an exported model has no features; give the checkpoint that it was exported from')
+        extractor = Extractor(self.scorer.model, level, stage)
+        if level == 'window':
+            parts = [self._features_of(extractor, *part) for part in self.read_windows(video, window, step, fps)]
+            if not parts:
+                raise UserError('video has no frame')
+            return replace(
+                parts[0],
+                array=np.stack([part.array for part in parts]),
+                times=np.stack([part.times for part in parts]),
+            )
+        if window is not None or step is not None:
+            raise UserError(f"window and step are for level='window', not {level!r}")
+        return self._features_of(extractor, self.read(video, fps or pipelines.RATE))
+
+    def _features_of(self, extractor: Extractor, sample: Mapping, start: float = 0.0) -> Features:
+        """The features of what :meth:`read` has read."""
+        clips = {key: sample[key] for key in ('inputs', 'data_samples')}
+        array, tokens = extractor(lambda: self.scorer([clips]))
+        said = sample['video']
+        if not np.isfinite(array).all() or (tokens is not None and not np.isfinite(tokens).all()):
+            raise UserError(f'the features of video {said["source"]!r} are NaN or infinite')
+        times = np.array([start, start + said['seconds']])
+        return Features(said['source'], extractor.level, extractor.stage, array, times, tokens, said['damage'])
 
 
 class _Opened:
