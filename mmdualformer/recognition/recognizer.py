@@ -1,6 +1,5 @@
 """A trained recognizer, for programs."""
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,14 @@ from torch import nn
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checks import read_labels
 from mmdualformer.configs import read_inference_config
-from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError, describe
-from mmdualformer.video import Video, VideoError, open_video
+from mmdualformer.video import VideoError
 
 from . import pipelines
+from .reading import ClipReader
 from .results import Failure, Recognition
 from .scorers import ExportedScorer, Scorer, TorchScorer
-from .sources import as_video, find_videos, is_frames
-from .windows import slide
+from .sources import find_videos, is_frames
 
 EXPORTED = ('.onnx', '.xml')
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
@@ -41,6 +39,7 @@ class Recognizer:
 
     Attributes:
         scorer (Scorer): What scores its clips.
+        reader (ClipReader): What takes the clips of a video, also in another process.
         classes (tuple): Names of the classes; their numbers where there are no names.
 
     Raises:
@@ -70,8 +69,7 @@ class Recognizer:
         count = self.scorer.num_classes
         names = tuple(read_labels(Path(labels), count, 'the model has') if labels else self.scorer.classes)
         self.classes = names + tuple(map(str, range(len(names), count)))
-        self._of_files = pipelines.compose(self.scorer.test_pipeline)
-        self._of_open = pipelines.compose(pipelines.for_open_videos(self.scorer.test_pipeline))
+        self.reader = ClipReader(self.scorer.test_pipeline, self.scorer.clip_seconds)
 
     def __call__(self, source: Any, fps: float = pipelines.RATE) -> Recognition | list[Recognition | Failure]:
         """Recognize a video, or several.
@@ -150,19 +148,7 @@ class Recognizer:
             VideoError: It cannot be read.
             TimeoutError: It takes too long.
         """
-        damage: list[str] = []
-        data: dict[str, Any] = dict(label=-1, start_index=0, modality='RGB')
-        if isinstance(video, str | Path):
-            if not Path(video).exists():
-                raise UserError(f'video {str(video)!r} does not exist (looked in {Path.cwd()})')
-            opened = _Opened(self._of_files)
-            sample = opened(dict(data, filename=str(video), deadline=time.monotonic() + READING_LIMIT, damage=damage))
-            said = dict(source=str(video), seconds=opened.seconds, damage='; '.join(damage))
-        else:
-            frames = video if isinstance(video, Video) else as_video(video, fps)
-            sample = self._of_open(dict(data, video=frames, filename=frames.path))
-            said = dict(source=frames.path, seconds=_seconds(frames.frame_times, frames.average_fps), damage='')
-        return dict(sample, video=said)
+        return self.reader.read(video, fps)
 
     def score(self, sample: Mapping, start: float = 0.0) -> Recognition:
         """Score what :meth:`read` has read.
@@ -225,45 +211,8 @@ class Recognizer:
             UserError: ``window`` or ``step`` cannot be used, or scores are NaN or infinite.
             VideoError: The video cannot be read.
         """
-        if isinstance(source, str | Path):
-            with open_video(str(source)) as video:
-                yield from self.watch(video, window, step, fps)
-            return
-        name, rate = 'frames', fps or pipelines.RATE
-        if isinstance(source, Video):
-            name, rate = source.path, fps or source.average_fps
-            source = zip(source.frame_times.tolist(), source.iterate_frames())
-        shrink, steps = pipelines.for_windows(self.scorer.test_pipeline)
-        prepare = pipelines.compose(steps)
-        if window is None:
-            window = pipelines.window_seconds(self.scorer.test_pipeline, self.scorer.clip_seconds, rate)
-        for part in slide(source, window, step or window / 2, rate, shrink):
-            sample = pipelines.sample_of(prepare, part.frames)
-            said = dict(source=name, seconds=part.end - part.start, damage='')
-            yield self.score(dict(sample, video=said), part.start)
-
-
-class _Opened:
-    """Runs a pipeline on a file, and keeps how long the video is."""
-
-    def __init__(self, pipeline: Any) -> None:
-        self.pipeline = pipeline
-        self.seconds = 0.0
-
-    def __call__(self, data: dict) -> dict:
-        for transform in self.pipeline.transforms:
-            data = transform(data)
-            times = data.get('frame_times')
-            if times is not None and data.get('avg_fps'):
-                self.seconds = _seconds(times, data['avg_fps'])
-            elif 'total_frames' in data:
-                self.seconds = data['total_frames'] / data.get('avg_fps', pipelines.RATE)
-        return data
-
-
-def _seconds(times: np.ndarray, rate: float) -> float:
-    """How long a video is, whose last frame is shown as long as the mean."""
-    return float(times[-1] + 1 / rate)
+        for sample, start in self.reader.windows(source, window, step, fps):
+            yield self.score(sample, start)
 
 
 def _as_several(source: Any) -> list:
