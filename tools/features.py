@@ -14,7 +14,7 @@ from rich.progress import track
 
 from mmdualformer import Recognizer, cli
 from mmdualformer.errors import UserError, describe, printable
-from mmdualformer.features import LEVELS, Extractor, write_features
+from mmdualformer.features import LEVELS, write_features
 from mmdualformer.recognition.recognizer import EXPORTED
 from mmdualformer.recognition.sources import find_videos
 from mmdualformer.video import VideoError
@@ -78,7 +78,7 @@ def main() -> None:
     failures = 0
     with write_features(args.out, described) as table:
         recognizer = Recognizer(cli.load_model(args))
-        Extractor(recognizer.scorer.model, args.level, args.stage)  # whose errors are not a video's
+        recognizer.extractor(args.level, args.stage)  # whose errors are not a video's
         console = Console(stderr=True)
         for video in track(videos, 'features', console=console, transient=True, disable=not console.is_terminal):
             try:

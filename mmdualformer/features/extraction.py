@@ -72,22 +72,22 @@ class Extractor:
     def __init__(self, model: nn.Module, level: str = 'clip', stage: int | None = None) -> None:
         if level not in LEVELS:
             raise UserError(f'level={level!r} must be one of {", ".join(LEVELS)}')
-        self.model = model
+        self.model: Any = model
         self.level = level
         self.stage = stage
-        if (stage is not None or level == 'token') and not isinstance(model.backbone, VideoBackbone):
+        backbone = model.backbone
+        if (stage is not None or level == 'token') and not isinstance(backbone, VideoBackbone):
             what = f'stage={stage}' if stage is not None else f'level={level!r}'
             raise UserError(
-                f'{what} needs a backbone of mmdualformer, and this is a {type(model.backbone).__name__}; '
+                f'{what} needs a backbone of mmdualformer, and this is a {type(backbone).__name__}; '
                 "without a stage, level='clip' and 'window' work"
             )
         if stage is None and level != 'token' and not self._classifiers():
             raise UserError(f'model.cls_head is a {type(model.cls_head).__name__}, which has no linear classifier')
-        if stage is not None:
-            count = len(model.backbone.stage_ends())
+        if stage is not None and isinstance(backbone, VideoBackbone):
+            count = len(backbone.stage_ends())
             if not 1 <= stage <= count:
-                name = model.backbone.stage_name
-                raise UserError(f'stage={stage} must be one of the {name} 1 to {count} of this model')
+                raise UserError(f'stage={stage} must be one of the {backbone.stage_name} 1 to {count} of this model')
 
     def __call__(self, score: Callable[[], Any]) -> tuple[np.ndarray, np.ndarray | None]:
         """Take the features of one video.
