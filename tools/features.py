@@ -4,6 +4,8 @@ import argparse
 import hashlib
 import math
 import sys
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import mmdualformer  # noqa: F401  (mends the installed stack, and says first if there is no mmcv)
@@ -14,10 +16,11 @@ from rich.progress import track
 
 from mmdualformer import Recognizer, cli
 from mmdualformer.errors import UserError, describe, printable
-from mmdualformer.features import LEVELS, write_features
+from mmdualformer.features import LEVELS, Features, FeatureTable, write_features
+from mmdualformer.recognition import Failure
+from mmdualformer.recognition.bulk import list_videos
+from mmdualformer.recognition.extracting import extract_files
 from mmdualformer.recognition.recognizer import EXPORTED
-from mmdualformer.recognition.sources import find_videos
-from mmdualformer.video import VideoError
 
 
 def seconds(text: str) -> float:
@@ -46,6 +49,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--window', type=seconds, help='seconds of a window (default: what a clip of the test spans)')
     parser.add_argument('--step', type=seconds, help='seconds from one window to the next (default: half a window)')
+    cli.add_workers_argument(parser, default=2)
     cli.add_device_argument(parser)
     args = parser.parse_args()
     if args.level != 'window' and (args.window, args.step) != (None, None):
@@ -64,11 +68,31 @@ def checksum(path: str) -> str:
     return digest.hexdigest()
 
 
+def follow(videos: list[str]) -> Iterable[str]:
+    """Show on a terminal how far the videos are."""
+    console = Console(stderr=True)
+    return track(videos, 'features', console=console, transient=True, disable=not console.is_terminal)
+
+
+def add(table: FeatureTable, features: Features) -> Failure | None:
+    """Add the features of a video to the file, or say why they cannot be there."""
+    try:
+        for arrays, start, end in features.rows():
+            table.add(features.source, arrays, start, end)
+    except UserError as error:
+        return Failure(features.source, describe(error))
+    if features.damage:
+        print(
+            f'warning: video {features.source!r} is damaged, and read as far as it can be: {features.damage}',
+            file=sys.stderr,
+        )
+    return None
+
+
 def main() -> None:
     args = parse_args()
     if Path(args.checkpoint).suffix in EXPORTED:
         raise UserError(f'{args.checkpoint!r} is an exported model, which has no features; give its checkpoint')
-    videos = [video for name in args.videos for video in find_videos(name)]
     described = dict(
         checkpoint=Path(args.checkpoint).name,
         sha256=checksum(args.checkpoint),
@@ -78,26 +102,17 @@ def main() -> None:
     failures = 0
     with write_features(args.out, described) as table:
         recognizer = Recognizer(cli.load_model(args))
-        recognizer.extractor(args.level, args.stage)  # whose errors are not a video's
-        console = Console(stderr=True)
-        for video in track(videos, 'features', console=console, transient=True, disable=not console.is_terminal):
-            try:
-                features = recognizer.features(video, args.level, args.stage, window=args.window, step=args.step)
-                for arrays, start, end in features.rows():
-                    table.add(video, arrays, start, end)
-            except (VideoError, TimeoutError, UserError) as error:
-                reason = getattr(error, 'reason', None) or describe(error)
-                print(f'error: video {video!r} has no features: {printable(reason)}', file=sys.stderr)
-                failures += 1
-                continue
-            if features.damage:
-                print(
-                    f'warning: video {video!r} is damaged, and read as far as it can be: {features.damage}',
-                    file=sys.stderr,
-                )
-    if table.sources:
+        listing = list_videos(args.videos)
+        options = dict(window=args.window, step=args.step, workers=args.workers)
+        with closing(extract_files(recognizer, listing, args.level, args.stage, **options)) as results:
+            for video, result in zip(follow(listing.videos), results):
+                failure = add(table, result) if isinstance(result, Features) else result
+                if failure is not None:
+                    print(f'error: video {video!r} has no features: {printable(failure.reason)}', file=sys.stderr)
+                    failures += 1
+    if len(table):
         shapes = ' and '.join(' x '.join(map(str, shape)) for shape in table.shapes.values())
-        print(f'{args.out}: {len(table)} x {shapes} of {len(videos) - failures} videos')
+        print(f'{args.out}: {len(table)} x {shapes}, of {len(listing.videos) - failures} videos')
     if failures:
         sys.exit(1)
 

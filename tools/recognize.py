@@ -35,7 +35,9 @@ def parse_args() -> argparse.Namespace:
     cli.add_device_argument(parser)
     parser.add_argument('--dtype', choices=tuple(DTYPES), default='float32', help='what products are computed in')
     parser.add_argument(
-        '--batch-size', type=cli.at_least(1), help=f'videos to score together (default: {BATCH_ON_GPU} on a GPU, else 1)'
+        '--batch-size',
+        type=cli.at_least(1),
+        help=f'videos to score together (default: {BATCH_ON_GPU} on a GPU, else 1)',
     )
     cli.add_workers_argument(parser, default=2)
     args = parser.parse_args()

@@ -248,7 +248,7 @@ class Recognizer:
         extractor = self.extractor(level, stage)
         if level == 'window':
             video = as_video(video, fps or pipelines.RATE) if is_frames(video) else video
-            parts = [self._features_of(extractor, *part) for part in self.reader.windows(video, window, step, fps)]
+            parts = [self.extract(extractor, *part) for part in self.reader.windows(video, window, step, fps)]
             if not parts:
                 raise UserError('the video has no frame')
             return replace(
@@ -258,7 +258,7 @@ class Recognizer:
             )
         if window is not None or step is not None:
             raise UserError(f"window and step are for level='window', not {level!r}")
-        return self._features_of(extractor, self.read(video, fps or pipelines.RATE))
+        return self.extract(extractor, self.read(video, fps or pipelines.RATE))
 
     def extractor(self, level: str = 'clip', stage: int | None = None) -> Extractor:
         """What takes the features of :meth:`features`.
@@ -270,8 +270,17 @@ class Recognizer:
             raise UserError('an exported model has no features; give the checkpoint that it was exported from')
         return Extractor(self.scorer.model, level, stage)
 
-    def _features_of(self, extractor: Extractor, sample: Mapping, start: float = 0.0) -> Features:
-        """The features of what :meth:`read` has read."""
+    def extract(self, extractor: Extractor, sample: Mapping, start: float = 0.0) -> Features:
+        """Take the features of what :meth:`read` has read, or of a window.
+
+        Args:
+            extractor (Extractor): What :meth:`extractor` gives.
+            sample (mapping): The clips.
+            start (float): Where they begin in the video, in seconds. Defaults to 0.
+
+        Raises:
+            UserError: They are NaN or infinite.
+        """
         clips = {key: sample[key] for key in ('inputs', 'data_samples')}
         array, tokens = extractor(lambda: self.scorer([clips]))
         said = sample['video']
