@@ -15,7 +15,7 @@ from mmdualformer.errors import UserError
 from mmdualformer.files import write_atomically
 
 SUFFIXES = ('.npz', '.parquet')
-GROUP = 1024  # rows that are copied at a time
+BLOCK = 1 << 24  # bytes that are copied at a time, or one row
 
 
 class FeatureTable:
@@ -67,9 +67,10 @@ class FeatureTable:
 
     def blocks(self, name: str) -> Iterator[np.ndarray]:
         """Yield the rows of an array again, some at a time: ``[rows, ...]``."""
-        size = 4 * int(np.prod(self.shapes[name]))
+        sizes = {name: 4 * int(np.prod(shape)) for name, shape in self.shapes.items()}
+        rows = max(1, BLOCK // sum(sizes.values()))  # as many of each array
         self.files[name].seek(0)
-        while block := self.files[name].read(GROUP * size):
+        while block := self.files[name].read(rows * sizes[name]):
             yield np.frombuffer(block, np.float32).reshape(-1, *self.shapes[name])
 
 
