@@ -45,8 +45,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--method',
         choices=METHODS,
-        help="where the model's attention looks, or where the score of a class comes from (default: attention; grad-cam "
-        'with --class or --target-layer, and for models without attention to draw)',
+        help="where the model's attention looks, or where the score of a class comes from (default: attention; "
+        'grad-cam with --class or --target-layer, and for models without attention to draw)',
     )
     parser.add_argument(
         '--class', dest='class_name', metavar='NAME|NUMBER', help='class to explain (default: the predicted one)'
@@ -102,7 +102,8 @@ def write(path: Path, view: View, explanation: Explanation, class_name: str) -> 
             )
     else:
         row = 'attention' if explanation.method == 'attention' else 'Grad-CAM'
-        rows = {row: explanation.maps, **explanation.parts}
+        parts = {name: maps for name, maps in explanation.parts.items() if not np.array_equal(maps, explanation.maps)}
+        rows = {row: explanation.maps, **parts}
         write_picture(path, contact_sheet(view.frames, rows, view.times))
 
 
@@ -113,9 +114,7 @@ def main() -> None:
     method = METHODS.get(args.method)
     for option, value in (('--class', args.class_name), ('--target-layer', args.target_layer)):
         if method == 'attention' and value is not None:
-            raise UserError(
-                f'{option} {value!r} needs --method grad-cam: attention is that of no class or single layer'
-            )
+            raise UserError(f'{option} {value!r} needs --method grad-cam; attention is of no class or layer')
     (video,) = args.videos
     model = cli.load_model(args)
     names = model.dataset_meta.get('classes') or ()

@@ -15,6 +15,8 @@ from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError, printable
 from mmdualformer.video import VideoError
 
+SAMPLED = ('frame_inds', 'num_clips', 'frame_times', 'avg_fps')  # what transforms say of the frames
+
 
 @dataclass(frozen=True)
 class View:
@@ -57,9 +59,7 @@ def read_view(model: nn.Module, video: str) -> View:
     try:
         for step in Compose(model.cfg.test_pipeline).transforms:
             data = step(data)
-            seen.update(
-                (key, data[key]) for key in ('frame_inds', 'num_clips', 'frame_times', 'avg_fps') if key in data
-            )
+            seen.update((key, data[key]) for key in SAMPLED if key in data)
     except (VideoError, TimeoutError) as error:
         raise UserError(f'video {video!r} cannot be read: {printable(getattr(error, "reason", error))}') from None
 
