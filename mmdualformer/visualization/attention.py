@@ -91,11 +91,8 @@ def pyramid_attention(model: DualFormer, clips: Tensor) -> dict[int, Tensor]:
             taken = _taken_by_average(attn, outputs[attn.q], outputs[attn.kv])  # [B, S]
             sizes = [outputs[scale].shape[1:4] for scale in attn.scales.values()]
             parts = taken.split([size.numel() for size in sizes], dim=1)
-            drawn.append(
-                sum(
-                    enlarge(part.unflatten(1, size) * size.numel(), clips.shape[2:]) for part, size in zip(parts, sizes)
-                )
-            )
+            scales = [part.unflatten(1, size) * size.numel() for part, size in zip(parts, sizes)]
+            drawn.append(torch.stack([enlarge(scale, clips.shape[2:]) for scale in scales]).sum(0))
         if drawn:
             maps[stage] = average(drawn)
     return maps
@@ -161,5 +158,5 @@ def _taken_by_tokens(bridge: LocalToGlobal, x: Tensor, tokens: Tensor) -> Tensor
             share[:, i, :, None] * ((features * gate[:, i : i + 1]) @ weight.mT)
             for share, (_, gate, features, weight) in zip(shares, heads)
         )
-        taken.append(sum(parts).norm(dim=-1))
+        taken.append(torch.stack(list(parts)).sum(0).norm(dim=-1))
     return torch.stack(taken, dim=1)

@@ -3,10 +3,11 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch.nn as nn
 from mmaction.models import Recognizer2D
+from mmaction.models.recognizers import BaseRecognizer
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from torch import Tensor
@@ -39,11 +40,11 @@ class View:
     damage: list[str]
 
 
-def read_view(model: nn.Module, video: str) -> View:
+def read_view(model: BaseRecognizer, video: str) -> View:
     """Read the middle view of a video: of its clips the one in the middle, of their crops the one in the centre.
 
     Args:
-        model (nn.Module): A recognizer with its ``cfg``, which has the test pipeline.
+        model (BaseRecognizer): A recognizer with its ``cfg``, which has the test pipeline.
         video (str): A video file, or a folder of numbered images.
 
     Raises:
@@ -53,7 +54,7 @@ def read_view(model: nn.Module, video: str) -> View:
         raise UserError(f'video {video!r} does not exist (looked in {Path.cwd()})')
     init_default_scope(model.cfg.get('default_scope', 'mmaction'))
     damage: list[str] = []
-    data = dict(filename=video, label=-1, start_index=0, modality='RGB')
+    data: dict[str, Any] = dict(filename=video, label=-1, start_index=0, modality='RGB')
     data.update(deadline=time.monotonic() + READING_LIMIT, damage=damage)
     seen: dict = {}
     try:
