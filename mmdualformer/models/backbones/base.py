@@ -13,8 +13,8 @@ from mmdualformer.models.arguments import InitCfg, show
 class VideoBackbone(BaseModule):
     """What all backbones have in common: variants by name, outputs of several stages, and stages that stay frozen.
 
-    The last map of places and times, ``[B, C, T, H, W]``, passes through the submodule ``feature_map`` on its way to the
-    score, also where the backbone puts out something else. It changes nothing, and is where Grad-CAM hooks in.
+    The last map of places and times, ``[B, C, T, H, W]``, passes through the submodule ``feature_map`` on its way to
+    the score, also where the backbone puts out something else. It changes nothing, and is where Grad-CAM hooks in.
 
     Subclasses have an ``arch_zoo``, and say in :meth:`frozen_parts` what ``frozen_stages`` freezes. They check their
     arguments (:func:`mmdualformer.models.arguments.check_arguments`), and call :meth:`freeze` when they are built.

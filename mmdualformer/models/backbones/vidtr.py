@@ -225,8 +225,8 @@ class VidTr(VideoBackbone):
     """The VidTr, compact VidTr and vanilla transformer video backbones.
 
     The output is the classification token, ``[B, C]``, which MMAction2's ``TimeSformerHead`` takes. The map that passes
-    through ``feature_map`` is that of the patches which the last layer attends to, normalised: what leaves that layer at
-    a patch reaches no score.
+    through ``feature_map`` is that of the patches which the last layer attends to, normalised: what leaves that layer
+    at a patch reaches no score.
 
     Args:
         arch (str or dict): A row of Table 1, ``'small'``, ``'medium'``, ``'large'``, ``'compact_small'`` or
