@@ -166,7 +166,7 @@ def test_the_map_of_a_layer_of_vidtr_has_its_patches_at_their_places(kind):
     for name, parameter in model.named_parameters():
         if '.attn.proj.' in name or '.mlp.fc2.' in name:
             nn.init.zeros_(parameter)
-    model.norm = nn.Identity()
+    nn.init.uniform_(model.norm.weight, 0.5, 1.5)
     clip = torch.rand(2, 3, 4, 23, 16)
     left = []
     for layer in model.stage_ends():
@@ -177,6 +177,7 @@ def test_the_map_of_a_layer_of_vidtr_has_its_patches_at_their_places(kind):
         torch.testing.assert_close(model.stage_map(0, left[0], clip.shape[2:]), expected)
         if 'pool_frames' in kind:
             expected = expected.unflatten(2, (2, 2)).mean(3)
+        expected = model.norm(expected.movedim(1, -1)).movedim(-1, 1)
         torch.testing.assert_close(model.stage_map(2, left[2], clip.shape[2:]), expected)
 
 
@@ -193,7 +194,12 @@ def test_tokens_of_vidtr_are_what_its_last_layer_attends_to(clip_file):
 @pytest.mark.parametrize('name', FAMILIES)
 def test_the_vector_of_a_stage_is_the_mean_of_its_map(name, clip_file):
     recognizer = build(name, 2)
+    backbone, left = recognizer.scorer.model.backbone, []
+    backbone.stage_ends()[1].register_forward_hook(lambda module, inputs, output: left.append(output))
     tokens = recognizer.features(clip_file, 'token', 2).array
+    (output,) = left
+    maps = backbone.stage_map(1, output, (8, 32, 32))
+    np.testing.assert_allclose(tokens, maps.permute(0, 2, 3, 4, 1), rtol=1e-5, atol=1e-6)
     found = recognizer.features(clip_file, stage=2)
     assert found.stage == 2
     np.testing.assert_allclose(found.array, tokens.mean((0, 1, 2, 3)), rtol=1e-5, atol=1e-6)

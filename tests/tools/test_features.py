@@ -55,7 +55,8 @@ def test_a_folder_of_clips(fork_tool, checkpoint, folder, tmp_path):
 def test_windows_have_a_row_each(fork_tool, checkpoint, folder, tmp_path):
     clips = sorted(map(str, folder.rglob('*.mp4')))[:2]
     (tmp_path / 'broken.mp4').write_bytes(b'no video')
-    command = ('tools/features.py', checkpoint, clips[0], 'broken.mp4', 'no folder', clips[1], '--out', 'f.npz')
+    (tmp_path / 'empty').mkdir()
+    command = ('tools/features.py', checkpoint, clips[0], 'broken.mp4', 'empty', clips[1], '--out', 'f.npz')
     result = fork_tool(*command, '--level', 'window', '--window', 0.4, '--step', 0.2)
     assert result.returncode == 1
     assert re.fullmatch(r"error: .*'broken\.mp4'.*\nerror: .*'no folder'.*\n", result.stderr)
