@@ -59,7 +59,7 @@ def test_windows_have_a_row_each(fork_tool, checkpoint, folder, tmp_path):
     command = ('tools/features.py', checkpoint, clips[0], 'broken.mp4', 'empty', clips[1], '--out', 'f.npz')
     result = fork_tool(*command, '--level', 'window', '--window', 0.4, '--step', 0.2)
     assert result.returncode == 1
-    assert re.fullmatch(r"error: .*'broken\.mp4'.*\nerror: .*'no folder'.*\n", result.stderr)
+    assert re.fullmatch(r"error: .*'broken\.mp4'.*\nerror: .*'empty'.*known are the endings.*\n", result.stderr)
     found = load(tmp_path / 'f.npz')
     recognizer = Recognizer(checkpoint)
     expected = [recognizer.features(clip, 'window', window=0.4, step=0.2) for clip in clips]
