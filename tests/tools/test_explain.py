@@ -7,8 +7,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmdualformer.checkpoints import describe_recognizer
-from mmdualformer.checkpoints.recognizer import KEY
+from mmdualformer.checkpoints.recognizer import KEY, describe_recognizer
 from tests.helpers import REPO, assert_one_line, write_video
 
 TOOL = 'tools/explain.py'
@@ -93,7 +92,7 @@ def test_overlays_and_sheets_show_the_frames_of_the_clip(fork_tool, checkpoints,
 def test_models_of_mmaction2_need_a_config(fork_tool, clip_file, tmp_path):
     arguments = (REPO / 'configs/mobile3d_micro_motion.py', 'none', clip_file, '--out', 'cam.mp4')
     result = fork_tool(TOOL, *arguments, '--target-layer', 'backbone/stages/1')
-    assert_one_line(result, "'backbone/stages/1' of the Mobile3D puts out no map", 'backbone/feature_map')
+    assert_one_line(result, "no score of the Mobile3D comes from 'backbone/stages/1'", 'backbone/feature_map')
     result = fork_tool(TOOL, *arguments, '--target-layer', 'backbone/stages/1/0')
     assert result.returncode == 0, result.stderr
     assert '18 frames' in result.stdout and 'Grad-CAM of' in result.stdout
@@ -111,14 +110,25 @@ def test_the_middle_view_is_explained(fork_tool, clip_file, tmp_path):
         numbers = file['frame_numbers']
         assert file['maps'].shape == (4, 32, 32) and len(numbers) == 4
         assert abs(numbers.mean() - 8.5) <= 1
-    text = f'_base_ = {str(config)!r}\ntest_pipeline = {{{{_base_.test_pipeline}}}}\n'
-    (tmp_path / 'crops.py').write_text(
-        text + "test_pipeline[4:5] = [dict(type='ThreeCrop', crop_size=32)]\n"
-        'test_dataloader = dict(dataset=dict(pipeline=test_pipeline))\n'
-    )
-    result = fork_tool(TOOL, 'crops.py', 'none', clip_file, '--out', 'b.npz')
-    assert result.returncode == 0, result.stderr
-    assert 'the middle one of 3 views' in result.stdout
+
+    torch.manual_seed(0)
+    init_default_scope('mmaction')
+    cfg = Config.fromfile(config)
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'weights.pth')
+    maps = []
+    for crop, views in (('ThreeCrop', 3), ('CenterCrop', 1)):
+        cfg.test_pipeline[3:5] = [
+            dict(type='Resize', scale=(48, 32), keep_ratio=False),
+            dict(type=crop, crop_size=32),
+        ]
+        cfg.test_dataloader.dataset.pipeline = cfg.test_pipeline
+        cfg.dump(tmp_path / f'{crop}.py')
+        result = fork_tool(TOOL, f'{crop}.py', 'weights.pth', clip_file, '--out', 'b.npz')
+        assert result.returncode == 0, result.stderr
+        assert (f'the middle one of {views} views' in result.stdout) == (views > 1)
+        with np.load(tmp_path / 'b.npz') as file:
+            maps.append(file['maps'])
+    np.testing.assert_array_equal(*maps)
 
 
 def test_mistakes_are_one_line(fork_tool, checkpoints, clip_file, tmp_path):
