@@ -27,6 +27,7 @@ def has_attention(model: nn.Module) -> bool:
     return isinstance(model, VideoMobileFormer) or has_roll_out(model)
 
 
+@torch.no_grad()
 def attention_maps(model: nn.Module, clips: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Draw where a backbone's attention looks.
 
@@ -63,6 +64,7 @@ def attention_maps(model: nn.Module, clips: Tensor) -> tuple[Tensor, dict[str, T
     return enlarge(maps.spatial * maps.temporal, size), parts
 
 
+@torch.no_grad()
 def pyramid_attention(model: DualFormer, clips: Tensor) -> dict[int, Tensor]:
     """What the tokens of a stage take from each place of the clip through GP-MSA, on average.
 
@@ -82,7 +84,7 @@ def pyramid_attention(model: DualFormer, clips: Tensor) -> dict[int, Tensor]:
     ]
     layers = [layer for stage in stages for layer in stage]
     modules = [module for layer in layers for module in (layer.q, layer.kv, *layer.scales.values())]
-    with in_eval_mode(model), torch.no_grad(), watch(modules) as outputs:
+    with in_eval_mode(model), watch(modules) as outputs:
         model(clips)
     maps = {}
     for stage, attns in enumerate(stages):
@@ -98,6 +100,7 @@ def pyramid_attention(model: DualFormer, clips: Tensor) -> dict[int, Tensor]:
     return maps
 
 
+@torch.no_grad()
 def token_attention(model: VideoMobileFormer, clips: Tensor) -> Tensor:
     """What each token takes from each place of the clip through the bridges from features to tokens.
 
@@ -118,7 +121,7 @@ def token_attention(model: VideoMobileFormer, clips: Tensor) -> Tensor:
 
     handles = [module.register_forward_pre_hook(keep) for module in (*blocks, *bridges)]
     try:
-        with in_eval_mode(model), torch.no_grad():
+        with in_eval_mode(model):
             model(clips)
             drawn = []
             for block, bridge in zip(blocks, bridges):

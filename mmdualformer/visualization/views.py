@@ -16,7 +16,7 @@ from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError, printable
 from mmdualformer.video import VideoError
 
-SAMPLED = ('frame_inds', 'num_clips', 'frame_times', 'avg_fps')  # what transforms say of the frames
+NOTED = ('frame_inds', 'num_clips', 'frame_times', 'avg_fps', 'crop_bbox')  # what transforms say of the frames
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_view(model: BaseRecognizer, video: str) -> View:
     try:
         for step in Compose(model.cfg.test_pipeline).transforms:
             data = step(data)
-            seen.update((key, data[key]) for key in SAMPLED if key in data)
+            seen.update((key, data[key]) for key in NOTED if key in data)
     except (VideoError, TimeoutError) as error:
         raise UserError(f'video {video!r} cannot be read: {printable(getattr(error, "reason", error))}') from None
 
@@ -72,7 +72,7 @@ def read_view(model: BaseRecognizer, video: str) -> View:
         numbers = numbers.reshape(-1, inputs.shape[2])[seen.get('num_clips', 1) // 2]
     clips = 1 if is_2d else seen.get('num_clips', 1)
     count = len(inputs)
-    chosen = inputs[count // clips // 2 * clips + clips // 2]
+    chosen = inputs[_find_centre(seen.get('crop_bbox'), count // clips) * clips + clips // 2]
     frames = chosen.movedim(1 if is_2d else 0, -1).contiguous().numpy()
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
         raise UserError(f'the test pipeline makes {tuple(frames.shape)} of {frames.dtype}, no RGB frames to draw on')
@@ -85,3 +85,13 @@ def read_view(model: BaseRecognizer, video: str) -> View:
     elif seen.get('avg_fps'):
         times = numbers / seen['avg_fps']
     return View(frames, prepared if is_2d else prepared[:, 0], numbers, times, count, damage)
+
+
+def _find_centre(boxes: np.ndarray | None, crops: int) -> int:
+    """Which of several crops is that of the centre, given the boxes of each one's frames; ThreeCrop has it last."""
+    if boxes is None or np.size(boxes) % (4 * crops):
+        return crops // 2
+    corners = np.reshape(boxes, (crops, -1, 2, 2))[:, 0]  # of each crop's first frame
+    centres = corners.mean(axis=1)
+    middle = (centres.min(axis=0) + centres.max(axis=0)) / 2
+    return int(np.linalg.norm(centres - middle, axis=1).argmin())
