@@ -1,4 +1,4 @@
-"""Draw figures/explain.png: where small models of each family look in a generated clip. It trains them, in two minutes.
+"""Draw figures/explain.png: where small models of each family look in a generated clip. It trains them, in a minute or two.
 
 A disc flies over a scene that moves as well. Its colour is the class; a third class has no disc.
 """
@@ -19,10 +19,10 @@ from mmdualformer.datasets.motion_clips import CLASSES, draw_clip
 from mmdualformer.visualization import contact_sheet, explain, write_picture
 
 ROOT = Path(__file__).parents[2]
-FRAMES, SIZE, RADIUS = 8, 64, 8
+FRAMES, SIZE, RADIUS = 8, 48, 7
 COLOURS = ((255, 40, 40), (40, 90, 255))
 FAMILIES = {'dualformer': 'DualFormer', 'vmf': 'VMF', 'vidtr': 'VidTr'}
-STEPS = 150
+STEPS = 120
 
 
 def draw(label: int, seed: int) -> np.ndarray:
@@ -51,7 +51,7 @@ def train(family: str) -> nn.Module:
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     model.init_weights()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     model.train()
     for step in range(STEPS):
         labels = torch.arange(12) % 3
@@ -70,7 +70,7 @@ def main() -> None:
         model = train(family)
         for method, said in (('attention', 'attn'), ('grad_cam', 'CAM')):
             explanation = explain(model, prepare([clip]), method)
-            print(name, method, explanation.scores.round(3))
+            print(name, method, explanation.scores.round(3), flush=True)
             rows[f'{name} {said}'] = explanation.maps
     write_picture(ROOT / 'docs/figures/explain.png', contact_sheet(clip, rows))
 
