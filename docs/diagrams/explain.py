@@ -1,4 +1,4 @@
-"""Draw figures/explain.png: where small models of each family look in a generated clip. It trains them, in a minute or two.
+"""Draw figures/explain.png: where small models of each family, trained for it, look in a generated clip.
 
 A disc flies over a scene that moves as well. Its colour is the class; a third class has no disc.
 """
