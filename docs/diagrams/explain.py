@@ -91,7 +91,7 @@ def explain_all(clip: np.ndarray) -> dict[str, np.ndarray]:
 def write(path: Path, clip: np.ndarray, rows: dict[str, np.ndarray]) -> None:
     """Write every second frame, in few colours, which makes a small file."""
     sheet = contact_sheet(clip[::2], {name: maps[::2] for name, maps in rows.items()}, np.arange(0, FRAMES, 2) / 15)
-    Image.fromarray(sheet).resize((sheet.shape[1] * 3 // 4, sheet.shape[0] * 3 // 4)).quantize(96).save(path)
+    Image.fromarray(sheet).resize((sheet.shape[1] * 3 // 4, sheet.shape[0] * 3 // 4)).quantize(256).save(path)
 
 
 def main() -> None:
