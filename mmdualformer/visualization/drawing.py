@@ -13,7 +13,7 @@ from mmdualformer.files import write_atomically
 SIDE = 256  # pixels of the short side of a video's frames, at least
 CELL = 112  # pixels of the short side of a frame on a contact sheet
 COLUMNS = 8
-MARGIN = 84  # pixels beside the rows, for their names
+MARGIN = 120  # pixels beside the rows, for their names
 LINE = 18  # pixels above the columns, for their times
 PLAYED = 5.0  # frames a second where their times are not known
 

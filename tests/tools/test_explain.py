@@ -79,13 +79,13 @@ def test_overlays_and_sheets_show_the_frames_of_the_clip(fork_tool, checkpoints,
     result = fork_tool(TOOL, checkpoints['vidtr'], video, '--out', 'sheet.png')
     assert result.returncode == 0, result.stderr
     sheet = cv2.imread(str(tmp_path / 'sheet.png'))
-    assert sheet.shape == (18 + 4 * 112, 84 + 8 * 112, 3)  # frames, attention, spatial, temporal
-    shown = sheet[18:130, 84:].reshape(112, 8, 112, 3).mean((0, 2, 3))
-    assert (np.diff(shown) > 5).all() and sheet[18:130, 84:].std(axis=2).max() < 4
+    assert sheet.shape == (18 + 4 * 112, 120 + 8 * 112, 3)  # frames, attention, spatial, temporal
+    shown = sheet[18:130, 120:].reshape(112, 8, 112, 3).mean((0, 2, 3))
+    assert (np.diff(shown) > 5).all() and sheet[18:130, 120:].std(axis=2).max() < 4
 
     result = fork_tool(TOOL, checkpoints['vmf'], video, '--out', 'sheet.jpg', '--method', 'grad-cam', '--class', '2')
     assert result.returncode == 0, result.stderr
-    assert cv2.imread(str(tmp_path / 'sheet.jpg')).shape == (18 + 2 * 112, 84 + 8 * 112, 3)
+    assert cv2.imread(str(tmp_path / 'sheet.jpg')).shape == (18 + 2 * 112, 120 + 8 * 112, 3)
     assert '\x1b' not in result.stdout and 'Ça va\\x1b[2J' in result.stdout
 
 
