@@ -89,12 +89,14 @@ def check_parity(
             raise
         except Exception as error:  # of a runtime, on a shape that its graph was not made for
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UserError(f'the file cannot take {name} {shape}, so nothing was written: {reason[:200]}') from None
+            raise UserError(
+                f'the file cannot take {name} {shape}, so nothing was written: {reason[:200]}{_advise(exported, clip)}'
+            ) from None
         limit = tolerance * max(1.0, expected.abs().max().item())
         if not difference <= limit:  # also of NaN
             raise UserError(
                 f'on {name} {shape} the logits of the file differ by {difference:.1e}, more than {limit:.1e}, so '
-                'nothing was written; see --tolerance'
+                f'nothing was written{_advise(exported, clip) or "; see --tolerance"}'
             )
         largest = max(largest, difference)
     return largest
@@ -127,6 +129,13 @@ def compare_speed(exported: ExportedModel, reference: ExportedModel, runs: int) 
     inputs = exported.as_input(clip), reference.as_input(clip)
     calls = {'PyTorch': lambda: reference.run(inputs[1]), 'file': lambda: exported.run(inputs[0])}
     return median_times(calls, runs)
+
+
+def _advise(exported: ExportedModel, clip: Tensor) -> str:
+    """What to do where a file is wrong for a clip of another size than the one it was made with."""
+    if clip.shape[2:] == exported.description.clip_shape[2:]:
+        return ''
+    return '; what this model computes is fixed by the size of the clip: leave time and space out of --dynamic'
 
 
 def _answer(logits: Tensor, head: Any) -> int:

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -49,6 +50,17 @@ def export_program(model: nn.Module, example: Tensor, dynamic: Sequence[str]) ->
             raise UserError(
                 f'the model cannot be exported with dynamic {", ".join(dynamic) or "nothing"}: {_reason(error)}'
             ) from None
+
+
+def trace(model: nn.Module, example: Tensor) -> Any:
+    """Trace a model as TorchScript.
+
+    Args:
+        model (nn.Module): From a clip to logits, on the CPU and in eval mode.
+        example (Tensor): A clip.
+    """
+    with torch.no_grad(), quiet():
+        return torch.jit.trace(model, example, check_trace=False)
 
 
 def _reason(error: Exception) -> str:

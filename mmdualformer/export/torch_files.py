@@ -12,7 +12,7 @@ from torch.export import ExportedProgram
 from mmdualformer.errors import UserError, describe
 
 from .description import KEY, ModelDescription
-from .programs import quiet
+from .programs import quiet, trace
 
 _NAME = f'{KEY}.json'  # of the description within a file
 
@@ -32,8 +32,8 @@ def write_torchscript(model: nn.Module, example: Tensor, path: Path, description
         path (Path): The file.
         description (ModelDescription): What it is.
     """
-    with torch.no_grad(), quiet():
-        traced: Any = torch.jit.trace(model, example, check_trace=False)
+    traced = trace(model, example)
+    with quiet():
         torch.jit.save(traced, str(path), _extra_files={_NAME: description.to_json()})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn as nn
 from torch import Tensor
 
 from mmdualformer.errors import UserError
@@ -87,11 +88,7 @@ def export_model(
             [2 if axis == 0 and 'batch' in dynamic else length for axis, length in enumerate(shape)],
             dtype=torch.uint8 if preprocessing else torch.float32,
         )
-        if kind == 'torchscript':
-            write_torchscript(model, example, target, description)
-        else:
-            program = export_program(model, example, dynamic)
-            _write(program, target, kind, description, calibration)
+        _write(model, example, target, kind, description, calibration)
         check(load_exported(target, threads, trust=True))
         weights = target.with_suffix('.bin')
         for written in ([weights] if kind == 'openvino' else []) + [target]:  # a graph comes after its weights
@@ -120,22 +117,28 @@ def _is_free(axis: int, description: ModelDescription) -> bool:
 
 
 def _write(
-    program: Any, target: Path, kind: str, description: ModelDescription, calibration: Iterable[Tensor] | None
+    module: nn.Module,
+    example: Tensor,
+    target: Path,
+    kind: str,
+    description: ModelDescription,
+    calibration: Iterable[Tensor] | None,
 ) -> None:
-    """Write a graph as a file of its format."""
+    """Write a module as a file of its format."""
     pixels = ExportedModel(description, lambda clip: (), str(target))  # for what a file takes
     ranges = (calibration or (), pixels.as_input)
     is_int8 = description.dtype == 'int8'
-    if kind == 'onnx':
+    if kind == 'openvino':
+        graph = convert_openvino(module, example, description)
+        write_openvino(quantize_openvino(graph, *ranges) if is_int8 else graph, target, description)
+    elif kind == 'torchscript':
+        write_torchscript(module, example, target, description)
+    elif kind == 'torch_export':
+        write_torch_export(export_program(module, example, description.dynamic), target, description)
+    else:
         outputs = ('logits', 'probabilities')[: 1 + description.preprocessing]
         source = target.with_name('float32.onnx') if is_int8 else target
+        program = export_program(module, example, description.dynamic)
         write_onnx(program, source, {KEY: description.to_json()}, outputs)
         if is_int8:
             quantize_onnx(source, target, *ranges)
-    elif kind == 'openvino':
-        model = convert_openvino(program, description)
-        if is_int8:
-            model = quantize_openvino(model, *ranges)
-        write_openvino(model, target, description)
-    else:
-        write_torch_export(program, target, description)
