@@ -19,15 +19,14 @@ from .description import AXES
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep exporters from saying what they miss and what will be removed."""
-    logger = logging.getLogger('torch')
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(before)
 
 
 def export_program(model: nn.Module, example: Tensor, dynamic: Sequence[str]) -> ExportedProgram:

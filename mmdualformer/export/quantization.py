@@ -1,12 +1,15 @@
 """Files that compute in 8 bits, whose ranges are those of clips."""
 
+import sys
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from .packages import import_nncf
+from .programs import quiet
 
 # Where the time goes. What is between them stays in float32, as do softmax and normalisation.
 _QUANTIZED = ['Conv', 'MatMul', 'Gemm']
@@ -32,17 +35,18 @@ def quantize_onnx(source: Path, target: Path, clips: Iterable[Tensor], as_input:
             clip = next(self.clips, None)
             return None if clip is None else {'clip': as_input(clip).numpy()}
 
-    quantize_static(
-        str(source),
-        str(target),
-        Reader(),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        op_types_to_quantize=_QUANTIZED,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        extra_options=dict(CalibMovingAverage=True, QuantizeBias=False),
-    )
+    with quiet():
+        quantize_static(
+            str(source),
+            str(target),
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            op_types_to_quantize=_QUANTIZED,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            extra_options=dict(MatMulConstBOnly=True, QuantizeBias=False),  # not the products of attention
+        )
     props = {entry.key: entry.value for entry in onnx.load(source, load_external_data=False).metadata_props}
     model = onnx.load(target)
     onnx.helper.set_model_props(model, props)
@@ -65,4 +69,5 @@ def quantize_openvino(model: Any, clips: Iterable[Tensor], as_input: Callable[[T
     """
     nncf = import_nncf()
     data = nncf.Dataset(clips, lambda clip: as_input(clip).numpy())
-    return nncf.quantize(model, data, model_type=nncf.ModelType.TRANSFORMER, subset_size=sum(1 for _ in clips))
+    with redirect_stdout(sys.stderr):  # its progress
+        return nncf.quantize(model, data, model_type=nncf.ModelType.TRANSFORMER, subset_size=sum(1 for _ in clips))
