@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.datasets.own_videos import find_videos
+from mmdualformer.datasets.own_videos.tables import read_table
 from mmdualformer.errors import UserError, describe
 from mmdualformer.video import VideoError
 
@@ -63,7 +64,12 @@ def find_clips(
     Raises:
         UserError: There are none, or they are of other classes, or of several.
     """
-    found = find_videos(source, list(classes) or None, option)
+    known = list(classes)
+    if known and source.is_file():
+        labels_given, _ = read_table(source, known=True)
+        if all(label.isdecimal() for label in labels_given) and not set(labels_given) <= set(known):
+            known = [str(number) for number in range(len(classes))]  # a list of MMAction2's has numbers
+    found = find_videos(source, known or None, option)
     videos = found.videos
     if classes and found.multi_label:
         raise UserError(f'{option} {str(source)!r} has videos of several classes; each must be of one')
