@@ -45,6 +45,7 @@ REQUIREMENTS = [
 # No requirement, as there may be a full mmcv: the two own the same files, and pip would overwrite one by the other.
 MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
 EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
+OPENVINO_REQUIREMENTS = ['openvino', 'nncf']
 TENSORBOARD_REQUIREMENTS = ['tensorboard']
 TUNE_REQUIREMENTS = ['optuna>=4']
 TABLES_REQUIREMENTS = ['pyarrow']
@@ -138,6 +139,7 @@ setup(
         'mmcv': MMCV_REQUIREMENTS,
         'docs': DOCS_REQUIREMENTS,
         'export': EXPORT_REQUIREMENTS,
+        'openvino': OPENVINO_REQUIREMENTS,
         'tensorboard': TENSORBOARD_REQUIREMENTS,
         'tune': TUNE_REQUIREMENTS,
         'tables': TABLES_REQUIREMENTS,
@@ -148,6 +150,7 @@ setup(
             *TYPE_CHECKER_REQUIREMENTS,
             *DOCS_REQUIREMENTS,
             *EXPORT_REQUIREMENTS,
+            *OPENVINO_REQUIREMENTS,
             *TENSORBOARD_REQUIREMENTS,
             *TUNE_REQUIREMENTS,
             *TABLES_REQUIREMENTS,

@@ -9,11 +9,9 @@ from mmengine.config import Config
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.analysis import as_scorer, clip_shape, median_times
+from mmdualformer.analysis import as_scorer, median_times
 from mmdualformer.errors import UserError
-from mmdualformer.export import check_installed, export_onnx, load_onnx
-
-TOLERANCE = 1e-4
+from mmdualformer.export import TOLERANCES, check_installed, export_onnx, load_onnx, shape_of_clips
 
 
 def parse_args() -> argparse.Namespace:
@@ -55,8 +53,7 @@ def main() -> None:
         raise UserError(f'--out {str(args.out)!r} is a folder; it must be a file, such as model.onnx')
     recognizer = cli.load_model(args)
     cfg, model = recognizer.cfg, as_scorer(recognizer)
-    batch, channels, frames, *size = clip_shape(cfg)
-    shape = (batch, channels, args.frames or frames, *([args.size] * 2 if args.size else size))
+    shape = shape_of_clips(recognizer, args.frames, args.size)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     export_onnx(model, shape, args.out, describe_input(cfg))
 
@@ -72,8 +69,9 @@ def main() -> None:
         + ', '.join(f'{name} {milliseconds:.1f} ms' for name, milliseconds in times.items())
         + f' ({args.threads} threads)'
     )
-    if not difference <= TOLERANCE:
-        raise UserError(f'the logits of {str(args.out)!r} differ by {difference:.1e}, more than {TOLERANCE:.0e}')
+    tolerance = TOLERANCES['float32']
+    if not difference <= tolerance:
+        raise UserError(f'the logits of {str(args.out)!r} differ by {difference:.1e}, more than {tolerance:.0e}')
 
 
 if __name__ == '__main__':

@@ -48,7 +48,7 @@ def describe_recognizer(cfg: Config) -> dict:
     _, dataset = next(iterate_configs('test_dataloader.dataset', loader['dataset']), (None, {}))
     if 'pipeline' not in dataset:
         raise TypeError('its test data has no pipeline')
-    return dict(model=_plain(cfg.model), test_pipeline=_plain(dataset['pipeline']))
+    return dict(model=plain_values(cfg.model), test_pipeline=plain_values(dataset['pipeline']))
 
 
 def describe_released(name: str, num_classes: int, frames: int | None = None, backbone: Mapping | None = None) -> dict:
@@ -120,17 +120,30 @@ def read_description(meta: object, path: str) -> dict | None:
     described = meta.get(KEY) if isinstance(meta, Mapping) else None
     if not isinstance(described, Mapping) or not {'model', 'test_pipeline'} <= described.keys():
         return None
+    described = dict(described, model=_without_starts(described['model']))
+    refuse_unknown(described, f'checkpoint {path!r}')
+    return described
+
+
+def refuse_unknown(described: object, owner: str) -> None:
+    """Refuse what a file from anyone asks for beside what is registered.
+
+    Args:
+        described (object): Nested values that name a ``type``.
+        owner (str): The file, for the message.
+
+    Raises:
+        UserError: It names something that no registry knows: a registry would import it, and the package of a scope.
+    """
     known = {
         name
         for registry in (MODELS, TRANSFORMS, ENGINE_MODELS, ENGINE_TRANSFORMS, WEIGHT_INITIALIZERS)
         for name, made in registry.module_dict.items()
         if not made.__module__.startswith(OPENING)
     }
-    described = dict(described, model=_without_starts(described['model']))
     unknown = sorted(set(_types(described)) - known)
-    if unknown:  # a registry would import it, and the package of a scope
-        raise UserError(f'checkpoint {path!r} asks for {unknown[0]!r}, which no registry of recognizers knows')
-    return described
+    if unknown:
+        raise UserError(f'{owner} asks for {unknown[0]!r}, which no registry of recognizers knows')
 
 
 def _load_described(path: str, device: str | torch.device) -> nn.Module:
@@ -187,12 +200,16 @@ def _name_classes(model: Any, meta: Mapping, path: str) -> nn.Module:
     return model
 
 
-def _plain(value: object) -> object:
-    """Copy nested values without MMEngine's own types."""
+def plain_values(value: Any) -> Any:
+    """Copy nested values without MMEngine's own types.
+
+    Raises:
+        TypeError: One is something else than a string, a number, a list, a tuple or a dict.
+    """
     if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: plain_values(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_plain(part) for part in value)
+        return type(value)(plain_values(part) for part in value)
     if value is None or isinstance(value, (str, int, float)):
         return value
     raise TypeError(f'{value!r} is a {type(value).__name__}')

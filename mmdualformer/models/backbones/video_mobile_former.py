@@ -193,7 +193,8 @@ class LocalToGlobal(nn.Module):
         """Update tokens ``[N, M, token_dim]`` from features ``[N, L, dim]``."""
         q = self.q(tokens) * self.scale
         heads = zip(q.chunk(self.num_heads, -1), x.chunk(self.num_heads, -1))
-        update = torch.cat([(q @ x.mT).softmax(-1) @ x for q, x in heads], dim=-1)  # scores are [N, M, L]
+        # scores are [N, M, L]; not mT, which exporters do not know
+        update = torch.cat([(q @ x.transpose(-2, -1)).softmax(-1) @ x for q, x in heads], dim=-1)
         update = update * (2 * F.hardsigmoid(self.gate(tokens)))
         return self.norm(tokens + self.proj(update))
 
@@ -221,7 +222,7 @@ class Former(nn.Module):
         """Map ``[B, N, token_dim]`` to ``[B, N, token_dim]``."""
         q = self.q(tokens) * self.scale
         heads = zip(q.chunk(self.num_heads, -1), tokens.chunk(self.num_heads, -1))
-        update = torch.cat([(q @ z.mT).softmax(-1) @ z for q, z in heads], dim=-1)
+        update = torch.cat([(q @ z.transpose(-2, -1)).softmax(-1) @ z for q, z in heads], dim=-1)
         tokens = self.norm1(tokens + self.proj(update))
         return self.norm2(tokens + self.mlp(tokens))
 
@@ -246,7 +247,12 @@ class GlobalToLocal(nn.Module):
         """Update features ``[N, L, dim]`` from tokens ``[N, M, token_dim]``."""
         k, v = self.k(tokens) * self.scale, self.v(tokens)
         heads = zip(*(part.chunk(self.num_heads, -1) for part in (x, k, v)))
-        return x + torch.cat([(k @ x.mT).softmax(-2).mT @ v for x, k, v in heads], dim=-1)  # scores are [N, M, L]
+
+        def attend(x: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            scores = (k @ x.transpose(-2, -1)).softmax(-2)  # [N, M, L]; over the tokens
+            return scores.transpose(-2, -1) @ v
+
+        return x + torch.cat([attend(*head) for head in heads], dim=-1)
 
 
 class VideoMobileFormerBlock(nn.Module):

@@ -136,7 +136,7 @@ class TopKStdPooling(TemporalAttention):
         q, k, v, residual = (
             rearrange(x, 'B T N (heads d) -> B N heads T d', heads=self.num_heads) for x in (q, k, v, residual)
         )
-        attn = (q * q.shape[-1] ** -0.5 @ k.mT).softmax(dim=-1)  # [B, N, heads, T, T]
+        attn = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1)  # [B, N, heads, T, T]
         frames = attn.std(dim=-1).topk(kept).indices.sort().values[..., None]  # [B, N, heads, T', 1]
 
         def keep(x: Tensor) -> Tensor:

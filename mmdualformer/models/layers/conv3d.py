@@ -108,6 +108,8 @@ class FactorizedConv3d(nn.Module):
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """As :meth:`forward` on a CPU, with this weight and bias in place of its own."""
         x = convolve(x, weight, bias, self.stride, self.padding, self.groups)
+        if torch.compiler.is_exporting():  # a graph has no memory formats
+            return x
         return x.contiguous(memory_format=torch.channels_last_3d)
 
 

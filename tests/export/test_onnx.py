@@ -6,7 +6,6 @@ import pytest
 import torch
 import torch.nn as nn
 
-from mmdualformer import export
 from mmdualformer.errors import UserError
 from mmdualformer.export import export_onnx, load_onnx
 from mmdualformer.models import VideoMobileFormer, VideoMobileFormerHead
@@ -51,7 +50,7 @@ def test_what_the_model_refuses_is_said_as_it_says_it(tmp_path):
 
 def test_missing_packages_are_named(monkeypatch):
     find = importlib.util.find_spec
-    monkeypatch.setattr(export.importlib.util, 'find_spec', lambda name: None if name == 'onnxruntime' else find(name))
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None if name == 'onnxruntime' else find(name))
     with pytest.raises(UserError, match=r'^ONNX export needs onnxruntime: pip install .*\[export\]"$'):
         export_onnx(nn.Identity(), (1,), 'model.onnx')
 
