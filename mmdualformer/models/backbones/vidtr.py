@@ -79,6 +79,14 @@ def resize_grid(
     return grid
 
 
+def drop_class_tokens(x: Tensor, grid: Sequence[int]) -> Tensor:
+    """Leave out the first cell of each axis of a grid: ``[B, L, C]`` to ``[B, n1 - 1, n2 - 1, ..., C]``."""
+    x = x.unflatten(1, tuple(grid))
+    for axis in range(1, x.ndim - 1):
+        x = x.narrow(axis, 1, x.shape[axis] - 1)
+    return x
+
+
 def sinusoids(lengths: Sequence[int], channels: int) -> Tensor:
     """Sines and cosines of the places on a grid, with wavelengths of 6 to 600 tokens.
 
@@ -245,6 +253,8 @@ class VidTr(VideoBackbone):
         out_indices (sequence, optional): Layers whose classification token is returned, in ascending order from 0;
             those after the last one are not built. That of the arch's last layer is normalised. Defaults to None, that
             one.
+        output_maps (bool): Return with each classification token the map of the other tokens, ``[B, C, T, H, W]``, T
+            of which pooling shortens. Defaults to False.
         frozen_stages (int): Layers 0 to ``frozen_stages``, and the embeddings of patches, classes and positions, are
             not trained and stay in eval mode. Defaults to -1, none.
         with_cp (bool): Recompute each layer in the backward pass to save memory. Defaults to False.
@@ -288,6 +298,7 @@ class VidTr(VideoBackbone):
         attn_drop_rate: Share = 0.1,
         in_channels: Positive = 3,
         out_indices: Sequence[int] | None = None,
+        output_maps: bool = False,
         frozen_stages: int = -1,
         with_cp: bool = False,
         init_cfg: InitCfg = dict(type='Xavier', layer='Linear', distribution='uniform'),
@@ -311,6 +322,7 @@ class VidTr(VideoBackbone):
         # a clip shorter than a patch is a still one
         least_size = (1, patch_size[1], patch_size[2])
         super().__init__(num_layers, least_size, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
+        self.output_maps = output_maps
         self.within_frames = attention == 'spatial'
         self.is_compact = bool(pool_layers)
         self.last_pool = max(pool_layers, default=-1)
@@ -338,14 +350,15 @@ class VidTr(VideoBackbone):
         self.norm = nn.LayerNorm(dim) if len(self.layers) == num_layers else nn.Identity()
         self.freeze()
 
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> Tensor | tuple:
         """Compute the classification token of clips.
 
         Args:
             x (Tensor): Clips ``[B, in_channels, T, H, W]``, each of T, H, W at least that of a patch.
 
         Returns:
-            Tensor or tuple[Tensor]: ``[B, C]`` after the last layer, or, with several ``out_indices``, one for each.
+            Tensor or tuple: ``[B, C]`` after the last layer, or with ``output_maps`` a pair ``[B, C, T, H, W]`` and
+            ``[B, C]``; with several ``out_indices`` a tuple of one for each.
 
         Raises:
             UserError: The clip has another number of axes or channels, or is smaller than a patch.
@@ -353,7 +366,8 @@ class VidTr(VideoBackbone):
         self.check_clip(x)
         batch = x.shape[0]  # len(x) would be a constant of traced and exported models
         x = self.patch_embed(rearrange(x, 'B C T H W -> B T H W C'))
-        places = x.shape[2] * x.shape[3]
+        height, width = x.shape[2:4]
+        places = height * width
         if self.within_frames:
             x = rearrange(x, 'B T H W C -> (B T) 1 H W C')
         x, position = self.grid_embed(x)
@@ -365,10 +379,17 @@ class VidTr(VideoBackbone):
             args = (x, grid, position if i == 0 or self.position == 'every' else None)
             x = run_checkpointed(layer, *args) if self.with_cp and self.training else layer(*args)
             if i in self.out_indices:
+                is_last = i == len(self.layers) - 1
                 out = x[:, 0]
-                out = self.norm(out) if i == len(self.layers) - 1 else out
+                out = self.norm(out) if is_last else out
                 # spatial attention leaves one class token a frame; their average is the clip's (Section 4.2.4)
-                outs.append(out.unflatten(0, (batch, -1)).mean(dim=1) if self.within_frames else out)
+                out = out.unflatten(0, (batch, -1)).mean(dim=1) if self.within_frames else out
+                if self.output_maps:
+                    tokens = x[:, 1:] if self.is_compact else drop_class_tokens(x, grid)
+                    tokens = (self.norm(tokens) if is_last else tokens).reshape(batch, -1, height, width, x.shape[-1])
+                    outs.append((rearrange(tokens, 'B T H W C -> B C T H W').contiguous(), out))
+                else:
+                    outs.append(out)
         return outs[0] if len(outs) == 1 else tuple(outs)
 
     def frozen_parts(self) -> list[nn.Module]:
