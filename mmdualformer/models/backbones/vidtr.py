@@ -374,7 +374,7 @@ class VidTr(VideoBackbone):
         grid = (-1, places) if self.is_compact else (-1, *x.shape[2:-1])
         x, position = x.flatten(1, -2), position.flatten(0, -2)
 
-        outs = []
+        outs: list[Tensor | tuple[Tensor, Tensor]] = []
         for i, layer in enumerate(self.layers):
             args = (x, grid, position if i == 0 or self.position == 'every' else None)
             x = run_checkpointed(layer, *args) if self.with_cp and self.training else layer(*args)
