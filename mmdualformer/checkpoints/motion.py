@@ -1,7 +1,7 @@
 """Weights that were pretrained on drawn motion: those that the package carries, and those a user makes.
 
-They are what ``mmdualformer pretrain --motion`` writes, in half precision: a model but for its last layer, whose
-outputs were motion and no classes.
+They are what ``mmdualformer pretrain --motion`` writes, in half precision: a model but for its neck, which only the
+pretraining has, and its last layer, whose outputs were motion and no classes.
 """
 
 from pathlib import Path
@@ -10,6 +10,7 @@ from mmdualformer.finite import refuse_non_finite
 from mmdualformer.weights import load_safely, tensors_of, write_weights
 
 LAST_LAYER = 'cls_head.fc_cls.'
+NECK = 'neck.'
 FOLDER = Path(__file__).with_name('motion_weights')
 
 
@@ -23,7 +24,7 @@ def find_motion_weights(model: str) -> Path | None:
 
 
 def write_motion_weights(source: str, target: Path) -> int:
-    """Write the weights of a pretraining, without the last layer and in half precision.
+    """Write the weights of a pretraining, without the neck and the last layer and in half precision.
 
     Args:
         source (str): A checkpoint of the pretraining.
@@ -39,7 +40,7 @@ def write_motion_weights(source: str, target: Path) -> int:
     weights = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in tensors_of(content['state_dict'], source).items()
-        if not name.startswith(LAST_LAYER)
+        if not name.startswith((NECK, LAST_LAYER))
     }
     refuse_non_finite(weights, source)
     meta = content.get('meta', {})

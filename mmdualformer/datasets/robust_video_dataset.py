@@ -136,6 +136,20 @@ class RobustVideoDataset(VideoDataset):
             samples.append(sample)
         return samples
 
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """List the labels of a video, as MMEngine's ``ClassBalancedDataset`` asks for them.
+
+        Args:
+            idx (int): Its place in the list.
+
+        Returns:
+            list: One label, with ``multi_class`` any number of them; none for a video without a label.
+        """
+        label = self.get_data_info(idx)['label']
+        if self.multi_class:  # 0 and 1 of each class
+            return label.nonzero().flatten().tolist()
+        return [label] if label >= 0 else []
+
     def prepare_data(self, idx: int) -> dict | None:
         """Read a video.
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import torch.nn as nn
@@ -27,6 +27,7 @@ class ModelDescription:
     Attributes:
         test_pipeline (list): Transforms that make clips from a video, each a dict, as in a checkpoint's description.
         mean, std (tuple): Of the three channels, for pixels of 0 to 255.
+        num_classes (int): Classes that it tells apart.
         classes (tuple): Their names in the order of the scores; empty where they are not known.
         multi_class (bool): Whether each class has a probability of its own (sigmoid); otherwise it is a softmax.
         average_clips (str, optional): How the head averages the views of a video: ``'score'``, ``'prob'`` or None.
@@ -34,12 +35,14 @@ class ModelDescription:
             float32 clips go in and logits come out.
         dtype (str): ``'float32'``, ``'float16'``, ``'bfloat16'`` or ``'int8'``: what it computes in.
         clip_shape (tuple): ``(1, 3, T, H, W)`` of the test pipeline's clip.
+        clip_seconds (float, optional): How long the videos were that the model has learned from.
         dynamic (tuple): Which of ``'batch'``, ``'time'`` and ``'space'`` may be of other lengths.
     """
 
     test_pipeline: list[dict]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    num_classes: int
     classes: tuple[str, ...]
     multi_class: bool
     average_clips: str | None
@@ -47,6 +50,7 @@ class ModelDescription:
     dtype: str
     clip_shape: Shape
     dynamic: tuple[str, ...]
+    clip_seconds: float | None = None
 
     def to_json(self) -> str:
         """Write it as JSON, whose lists stand for tuples too."""
@@ -107,6 +111,7 @@ def describe_model(
     if preprocessor.to_rgb:
         raise UserError('a model with data_preprocessor.to_rgb=True cannot be exported; it must be False')
     head: Any = recognizer.cls_head
+    meta = getattr(recognizer, 'dataset_meta', None) or {}
     has_mean = hasattr(preprocessor, 'mean')
     mean, std = (
         tuple(getattr(preprocessor, name).flatten().tolist()) if has_mean else (float(name == 'std'),) * 3
@@ -116,13 +121,15 @@ def describe_model(
         test_pipeline=plain_values(find_test_pipeline(recognizer.cfg)),
         mean=mean,
         std=std,
-        classes=tuple(map(str, getattr(recognizer, 'dataset_meta', {}).get('classes') or ())),
+        classes=tuple(map(str, meta.get('classes') or ())),
+        num_classes=head.num_classes,
         multi_class=bool(head.multi_class),
         average_clips=head.average_clips,
         preprocessing=preprocessing,
         dtype=dtype,
         clip_shape=shape,
         dynamic=tuple(dynamic),
+        clip_seconds=meta.get('clip_seconds'),
     )
 
 
@@ -165,6 +172,7 @@ def _check(described: ModelDescription) -> None:
         'mean': _are_numbers(described.mean),
         'std': _are_numbers(described.std) and all(value > 0 for value in described.std),
         'classes': isinstance(described.classes, tuple) and all(isinstance(name, str) for name in described.classes),
+        'num_classes': is_whole(described.num_classes) and len(described.classes) in (0, described.num_classes),
         'multi_class': isinstance(described.multi_class, bool),
         'average_clips': described.average_clips in AVERAGES,
         'preprocessing': isinstance(described.preprocessing, bool),
@@ -173,6 +181,8 @@ def _check(described: ModelDescription) -> None:
         and len(described.clip_shape) == 5
         and all(map(is_whole, described.clip_shape))
         and described.clip_shape[1] == 3,
+        'clip_seconds': described.clip_seconds is None
+        or (isinstance(described.clip_seconds, int | float) and 0 < described.clip_seconds < inf),
         'dynamic': isinstance(described.dynamic, tuple) and set(described.dynamic) <= AXES.keys(),
     }
     wrong = [name for name, right in is_right.items() if not right]

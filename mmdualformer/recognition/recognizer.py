@@ -13,6 +13,7 @@ from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checks import read_labels
 from mmdualformer.configs import read_inference_config
 from mmdualformer.errors import UserError, describe
+from mmdualformer.export import find_format, load_exported
 from mmdualformer.features import Extractor, Features
 from mmdualformer.video import VideoError
 
@@ -22,7 +23,6 @@ from .results import Failure, Recognition
 from .scorers import ExportedScorer, Scorer, TorchScorer
 from .sources import as_video, find_videos, is_frames
 
-EXPORTED = ('.onnx', '.xml')
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
@@ -309,9 +309,7 @@ def _load(
 ) -> Scorer:
     if isinstance(model, nn.Module):
         return TorchScorer(model if device is None else model.to(device), dtype)
-    if Path(model).suffix in EXPORTED:
-        from mmdualformer.export import load_exported
-
+    if find_format(Path(model)) is not None:
         if config is not None:
             raise UserError(f'exported model {str(model)!r} describes itself; it takes no config')
         return ExportedScorer(load_exported(model, threads))

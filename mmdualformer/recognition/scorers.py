@@ -2,15 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from mmdualformer.export import ExportedModel
+from mmdualformer.export import ExportedModel
 
 
 class Scorer(ABC):
@@ -83,7 +82,7 @@ class ExportedScorer(Scorer):
         model (ExportedModel): What ``load_exported`` gives.
     """
 
-    def __init__(self, model: 'ExportedModel') -> None:
+    def __init__(self, model: ExportedModel) -> None:
         self.model = model
         described = model.description
         self.test_pipeline = described.test_pipeline

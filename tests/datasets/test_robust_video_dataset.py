@@ -7,7 +7,7 @@ import torch
 from filelock import FileLock
 from mmaction.registry import DATASETS
 from mmengine.config import Config
-from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from mmengine.registry import init_default_scope
 from PIL import Image
 
@@ -116,6 +116,27 @@ def test_a_video_without_a_label_is_of_none(broken_root):
     (broken_root / 'list.txt').write_text('take 2.mp4\n3.mp4 4\n')
     dataset = build(broken_root, 'test_dataloader')
     assert [dataset.get_data_info(i)['label'] for i in range(2)] == [-1, 4]
+
+
+def test_rare_classes_are_balanced_by_the_wrapper_of_mmengine(broken_root):
+    (broken_root / 'list.txt').write_text(''.join(f'{i}.mp4 {int(i == 8)}\n' for i in range(12)))
+    balanced = ClassBalancedDataset(build(broken_root, 'train_dataloader'), oversample_thr=0.5)
+    labels = [balanced.get_cat_ids(i) for i in range(len(balanced))]
+    assert labels.count([0]) == 11 and labels.count([1]) == 3  # sqrt(0.5 / (1 / 12)), rounded up
+    assert balanced[8]['data_samples'].gt_label == 1
+
+
+@pytest.mark.parametrize(
+    ('lines', 'kwargs', 'labels'),
+    [
+        ('0.mp4 1 4\n1.mp4 2\n', dict(multi_class=True, num_classes=8), [[1, 4], [2]]),
+        ('0.mp4\n1.mp4 0\n', dict(test_mode=True), [[], [0]]),
+    ],
+)
+def test_a_video_may_have_several_labels_or_none_to_balance(broken_root, lines, kwargs, labels):
+    (broken_root / 'list.txt').write_text(lines)
+    dataset = build(broken_root, 'train_dataloader', **kwargs)
+    assert [dataset.get_cat_ids(i) for i in range(2)] == labels
 
 
 def test_a_video_to_train_on_needs_a_label(broken_root):

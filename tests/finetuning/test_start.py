@@ -7,7 +7,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmdualformer.checkpoints.motion import find_motion_weights
+from mmdualformer.checkpoints.motion import FOLDER, find_motion_weights
 from mmdualformer.checkpoints.recognizer import describe_recognizer
 from mmdualformer.checkpoints.starts import find_start, identify
 from mmdualformer.checkpoints.vidtr import convert_vidtr
@@ -30,6 +30,7 @@ from tests.reference import Reference
 FAMILIES = ['dualformer', 'vidtr', 'cvidtr', 'vmf']
 OWN = str(REPO / 'configs/own_videos/vmf_micro.py')
 KNOWN = ['walk', 'run', 'jump']
+HIDDEN = {'model.cls_head.hidden_dim': 64}
 
 
 def micro(family: str) -> str:
@@ -295,12 +296,16 @@ def test_a_converted_file_keeps_what_says_how_it_was_trained(vidtr):
     assert cfg.model.backbone.act_cfg.type == 'ReLU'
 
 
-@pytest.mark.parametrize('options', [{}, {'model.cls_head.hidden_dim': 64}])
-def test_the_weights_that_the_package_carries_are_the_start(tmp_path, capsys, options):
-    cfg = config(OWN, 2)
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [*((path.stem, {}) for path in sorted(FOLDER.iterdir()) if path.suffix == '.safetensors'), ('vmf_micro', HIDDEN)],
+)
+def test_the_weights_that_the_package_carries_are_the_start(tmp_path, capsys, name, options):
+    cfg = config(str(REPO / f'configs/own_videos/{name}.py'), 2)
     cfg.merge_from_dict(options)
-    start = find_packaged_start(cfg, 'vmf_micro')
-    assert write_start(start, cfg, ['a', 'b'], tmp_path / 'start.pth') == 'start: vmf_micro, pretrained on drawn motion'
+    start = find_packaged_start(cfg, name)
+    assert choose_model(start) == name
+    assert write_start(start, cfg, ['a', 'b'], tmp_path / 'start.pth') == f'start: {name}, pretrained on drawn motion'
     assert not capsys.readouterr().out
     check_checkpoint(MODELS.build(cfg.model), str(tmp_path / 'start.pth'))
 

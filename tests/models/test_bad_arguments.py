@@ -15,6 +15,7 @@ from mmdualformer.models import (
     DualFormer,
     MixedSizeDataPreprocessor,
     Mobile3D,
+    MovingObjectNeck,
     TokenLabelHead,
     VideoMobileFormer,
     VideoMobileFormerHead,
@@ -70,6 +71,7 @@ GOOD = {
         attn_drop_rate=0.1,
         in_channels=3,
         out_indices=(2,),
+        output_maps=False,
         frozen_stages=-1,
         with_cp=False,
         init_cfg=[dict(type='Xavier', layer='Linear')],
@@ -92,6 +94,7 @@ GOOD = {
         loss_cls=dict(type='CrossEntropyLoss'),
         init_cfg=None,
     ),
+    MovingObjectNeck: dict(in_channels=(8, 12), token_frames=2, loss_weight=0.1),
     MixedSizeDataPreprocessor: dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],

@@ -68,7 +68,7 @@ def test_a_try_that_fails_is_not_the_end_and_a_signal_is(fit, folder, tmp_path):
     assert trained == ['train work/try_2/config.py --resume', 'train work/try_3/config.py']
     assert tested.startswith(TEST)
     assert 'has chosen it, so it is too high' in result.stdout
-    rows = [line.split() for line in result.stdout.splitlines() if ' vmf_micro ' in line and 'try' not in line]
+    rows = [line.split() for line in result.stdout.splitlines() if '_micro ' in line and 'try' not in line]
     assert [row[0] for row in rows] == ['3', '2', '1'] and rows[2][-2] == 'failed'
     result, calls = fit('--resume')
     assert result.returncode == 0 and len(calls) == 1 and calls[0].startswith(TEST) and 'minutes' in result.stdout
@@ -163,5 +163,6 @@ def test_two_tries_of_real_clips(fork_tool, folder, tmp_path, monkeypatch):
     for i in (1, 2):
         cfg = Config.fromfile(tmp_path / f'work/try_{i}/config.py')
         assert cfg.train_dataloader.dataset.ann_file == str(tmp_path / 'work/lists/train.txt')
-        assert cfg.load_from == str(tmp_path / 'work/models/vmf_micro/start.pth')
-        assert cfg.optim_wrapper.optimizer.lr == next(row['lr'] for row in rows if row['try'] == i)
+        row = next(row for row in rows if row['try'] == i)
+        assert cfg.load_from == str(tmp_path / f'work/models/{row["model"]}/start.pth')
+        assert cfg.optim_wrapper.optimizer.lr == row['lr']

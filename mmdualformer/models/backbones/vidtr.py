@@ -257,6 +257,8 @@ class VidTr(VideoBackbone):
         out_indices (sequence, optional): Layers whose classification token is returned, in ascending order from 0;
             those after the last one are not built. That of the arch's last layer is normalised. Defaults to None, that
             one.
+        output_maps (bool): Return with each classification token the map of the other tokens, ``[B, C, T, H, W]``, T
+            of which pooling shortens. Defaults to False.
         frozen_stages (int): Layers 0 to ``frozen_stages``, and the embeddings of patches, classes and positions, are
             not trained and stay in eval mode. Defaults to -1, none.
         with_cp (bool): Recompute each layer in the backward pass to save memory. Defaults to False.
@@ -300,6 +302,7 @@ class VidTr(VideoBackbone):
         attn_drop_rate: Share = 0.1,
         in_channels: Positive = 3,
         out_indices: Sequence[int] | None = None,
+        output_maps: bool = False,
         frozen_stages: int = -1,
         with_cp: bool = False,
         init_cfg: InitCfg = dict(type='Xavier', layer='Linear', distribution='uniform'),
@@ -323,6 +326,7 @@ class VidTr(VideoBackbone):
         # a clip shorter than a patch is a still one
         least_size = (1, patch_size[1], patch_size[2])
         super().__init__(num_layers, least_size, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
+        self.output_maps = output_maps
         self.within_frames = attention == 'spatial'
         self.is_compact = bool(pool_layers)
         self.last_pool = max(pool_layers, default=-1)
@@ -350,14 +354,15 @@ class VidTr(VideoBackbone):
         self.norm = nn.LayerNorm(dim) if len(self.layers) == num_layers else nn.Identity()
         self.freeze()
 
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> Tensor | tuple:
         """Compute the classification token of clips.
 
         Args:
             x (Tensor): Clips ``[B, in_channels, T, H, W]``, each of T, H, W at least that of a patch.
 
         Returns:
-            Tensor or tuple[Tensor]: ``[B, C]`` after the last layer, or, with several ``out_indices``, one for each.
+            Tensor or tuple: ``[B, C]`` after the last layer, or with ``output_maps`` a pair ``[B, C, T, H, W]`` and
+            ``[B, C]``; with several ``out_indices`` a tuple of one for each.
 
         Raises:
             UserError: The clip has another number of axes or channels, or is smaller than a patch.
@@ -373,16 +378,21 @@ class VidTr(VideoBackbone):
         grid = (-1, places) if self.is_compact else (-1, *x.shape[2:-1])
         x, position = x.flatten(1, -2), position.flatten(0, -2)
 
-        outs = []
+        outs: list[Tensor | tuple[Tensor, Tensor]] = []
         for i, layer in enumerate(self.layers):
             pass_map = partial(self.pass_map, batch=batch, size=size) if i == len(self.layers) - 1 else None
             args = (x, grid, position if i == 0 or self.position == 'every' else None, pass_map)
             x = run_checkpointed(layer, *args) if self.with_cp and self.training else layer(*args)
             if i in self.out_indices:
+                is_last = i == len(self.layers) - 1
                 out = x[:, 0]
-                out = self.norm(out) if i == len(self.layers) - 1 else out
+                out = self.norm(out) if is_last else out
                 # spatial attention leaves one class token a frame; their average is the clip's (Section 4.2.4)
-                outs.append(out.unflatten(0, (batch, -1)).mean(dim=1) if self.within_frames else out)
+                out = out.unflatten(0, (batch, -1)).mean(dim=1) if self.within_frames else out
+                if self.output_maps:
+                    outs.append((self._map_of(self.norm(x) if is_last else x, batch, size).contiguous(), out))
+                else:
+                    outs.append(out)
         return outs[0] if len(outs) == 1 else tuple(outs)
 
     def pass_map(self, x: Tensor, batch: int, size: Sequence[int]) -> Tensor:
@@ -394,8 +404,7 @@ class VidTr(VideoBackbone):
             size (sequence): Patches ``(H, W)`` of a frame. How many frames are left after pooling shows in L.
         """
         classes, grid = self._part(x, size)
-        patches = rearrange(grid.reshape(batch, -1, *size, grid.shape[-1]), 'B T H W C -> B C T H W')
-        patches = rearrange(self.feature_map(patches), 'B C T H W -> B (T H W) C')
+        patches = rearrange(self.feature_map(self._map_of(x, batch, size)), 'B C T H W -> B (T H W) C')
         grid = patches.reshape(grid.shape)
         for axis in reversed(range(1, grid.ndim - 1)):
             grid = torch.cat([classes.pop(), grid], dim=axis)
@@ -405,9 +414,13 @@ class VidTr(VideoBackbone):
         """View the patches of the tokens ``[B, L, C]`` that leave a layer as a map ``[B, C, T, H, W]``."""
         output = self.norm(output) if stage == len(self.layers) - 1 else output
         frames, *patches = count_steps(size, self.patch_embed.kernel_size)
-        _, grid = self._part(output, patches)
         batch = len(output) // frames if self.within_frames else len(output)  # there are the frames of all clips
-        return rearrange(grid.reshape(batch, -1, *patches, grid.shape[-1]), 'B T H W C -> B C T H W')
+        return self._map_of(output, batch, patches)
+
+    def _map_of(self, x: Tensor, batch: int, size: Sequence[int]) -> Tensor:
+        """View the patches of tokens ``[B, L, C]`` as a map ``[B, C, T, H, W]``, with ``(H, W)`` patches a frame."""
+        _, grid = self._part(x, size)
+        return rearrange(grid.reshape(batch, -1, *size, grid.shape[-1]), 'B T H W C -> B C T H W')
 
     def _part(self, x: Tensor, size: Sequence[int]) -> tuple[list[Tensor], Tensor]:
         """Part tokens ``[B, L, C]``, ``(H, W)`` patches a frame, into the class tokens of each axis and the others."""

@@ -275,6 +275,27 @@ def test_layers_as_outputs():
     assert len(part.layers) == 1
 
 
+@pytest.mark.parametrize('settings', VARIANTS)
+def test_maps_beside_the_classification_tokens(settings):
+    model = tiny_model(**settings, out_indices=(0, 1, 2), output_maps=True).eval()
+    clip = torch.randn(2, 3, *settings.get('clip_size', (8, 32, 32)))
+    outs = model(clip)
+    model.output_maps = False
+    for (_, token), alone in zip(outs, model(clip)):
+        torch.testing.assert_close(token, alone)
+    *_, (last, _) = outs
+    torch.testing.assert_close(last.mean(1), torch.zeros_like(last[:, 0]), atol=1e-6, rtol=0)  # normalised
+    model.output_maps = True
+    for param in model.layers.parameters():  # layers that leave tokens as they are
+        param.data.zero_()
+    patches = model.patch_embed(clip.movedim(1, -1)).movedim(-1, 1)
+    for i, (features, _) in enumerate(model(clip)[:2]):
+        times = settings['pool_frames'][i] if 'pool_frames' in settings else patches.shape[2]
+        assert features.shape == (2, 16, times, 4, 4)
+        if 'pool_frames' not in settings:
+            torch.testing.assert_close(features, patches)
+
+
 @pytest.mark.parametrize('settings', [dict(), COMPACT])
 def test_checkpointed_equals_plain(settings):
     clips = torch.randn(2, 3, 8, 32, 32, dtype=torch.float64)

@@ -1,0 +1,3 @@
+from .moving_object import MovingObjectNeck
+
+__all__ = ['MovingObjectNeck']
