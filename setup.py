@@ -47,6 +47,7 @@ MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
 EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
 TENSORBOARD_REQUIREMENTS = ['tensorboard']
 TUNE_REQUIREMENTS = ['optuna>=4']
+SERVE_REQUIREMENTS = ['starlette>=1', 'uvicorn', 'python-multipart']
 DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 
@@ -129,6 +130,7 @@ setup(
         'mmdualformer.checkpoints': ['*.txt', 'motion_weights/*'],
         'mmdualformer.papers': ['published/*.yaml'],
         'mmdualformer.report': ['templates/*'],
+        'mmdualformer.serving': ['page/*'],
     },
     entry_points={'console_scripts': ['mmdualformer = mmdualformer_command:main']},
     python_requires='>=3.10,<3.14',
@@ -137,6 +139,7 @@ setup(
         'mmcv': MMCV_REQUIREMENTS,
         'docs': DOCS_REQUIREMENTS,
         'export': EXPORT_REQUIREMENTS,
+        'serve': SERVE_REQUIREMENTS,
         'tensorboard': TENSORBOARD_REQUIREMENTS,
         'tune': TUNE_REQUIREMENTS,
         'test': [
@@ -146,6 +149,7 @@ setup(
             *TYPE_CHECKER_REQUIREMENTS,
             *DOCS_REQUIREMENTS,
             *EXPORT_REQUIREMENTS,
+            *SERVE_REQUIREMENTS,
             *TENSORBOARD_REQUIREMENTS,
             *TUNE_REQUIREMENTS,
         ],
