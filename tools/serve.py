@@ -42,9 +42,10 @@ def _seconds(text: str) -> float:
 def main() -> None:
     args = parse_args()
     try:
-        from mmdualformer.serving import Limits, serve
+        from mmdualformer.serving import Limits, prepare, serve
     except ModuleNotFoundError as error:
         raise UserError(f'there is no {error.name}: pip install -c constraints.txt "mmdualformer[serve]"') from None
+    prepare()
     path = Path(args.config if args.checkpoint == 'none' else args.checkpoint)
     is_exported = path.suffix in EXPORTED
     recognizer = Recognizer(

@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from multiprocessing import forkserver
 
 import numpy as np
 import psutil
@@ -17,6 +18,7 @@ from mmdualformer.video.isolation import Isolated
 
 from .limits import MEMORY, MOST_PIXELS, SILENCE_LIMIT, Limits, Refused
 
+UNKNOWN = ('Invalid data found when processing input', 'End of file')  # FFmpeg, of what is no video or half of one
 START_METHOD = 'forkserver'  # a fork of the server would copy its threads' locks, and a GPU's state
 
 
@@ -52,6 +54,14 @@ class Part:
     is_window: bool
 
 
+def prepare() -> None:
+    """Begin to start the process that those which read are forked from: it imports what they need meanwhile."""
+    if UNKNOWN = ('Invalid data found when processing input', 'End of file')  # FFmpeg, of what is no video or half of one
+START_METHOD == 'forkserver':
+        multiprocessing.set_forkserver_preload([__name__])
+        forkserver.ensure_running()
+
+
 class UploadReader:
     """Reads uploads in a child process, which is replaced when one of them ends it.
 
@@ -60,8 +70,7 @@ class UploadReader:
     """
 
     def __init__(self, reader: ClipReader) -> None:
-        if START_METHOD == 'forkserver':
-            multiprocessing.set_forkserver_preload([__name__])
+        prepare()
         self._isolated = Isolated(_Stepper(reader), SILENCE_LIMIT, START_METHOD)
 
     def start(self) -> None:
@@ -107,7 +116,8 @@ class UploadReader:
         except MemoryError:
             raise Refused(422, f'the video cannot be read in {MEMORY >> 30} GiB of memory') from None
         except VideoError as error:
-            raise Refused(422, f'the video cannot be read: {error.reason}') from None
+            unknown = ' (is it a whole video?)' if error.reason in UNKNOWN else ''
+            raise Refused(422, f'the upload cannot be read as a video{unknown}: {error.reason}') from None
 
 
 class _Stepper:

@@ -65,13 +65,16 @@ async function learn() {
 
 /* ---- sending ---- */
 
-function stop() {
-  if (running) {
-    clearInterval(running.timer);
-    running.request.abort();
-    running = null;
-  }
+function finish(mine) {
+  clearInterval(mine.timer);
+  if (running === mine) running = null;
   quiet();
+}
+
+function stop() {
+  if (!running) return;
+  running.request.abort();
+  finish(running);
 }
 
 function send(file, name) {
@@ -103,13 +106,13 @@ function send(file, name) {
     mine.timer = setInterval(() => follow(ticket, mine), TICK);
   };
   request.onload = () => {
-    stop();
+    finish(mine);
     const answer = request.response;
     if (request.status === 200 && answer) return show(answer, file);
     showError(answer?.error ? sentence(answer.error) : `The server answered with status ${request.status}.`);
   };
   request.onerror = () => {
-    stop();
+    finish(mine);
     showError('The server cannot be reached, or has broken off. Is it still running?');
   };
   say('Uploading', 0);
@@ -140,7 +143,7 @@ async function follow(ticket, mine) {
 function show(answer, file) {
   const best = answer.several ? answer.names.filter((_, i) => answer.scores[i] >= 0.5) : answer.names.slice(0, 1);
   byId('answer').textContent = best.length ? best.join(', ') : 'No class reaches 50 %';
-  byId('source').textContent = `${answer.source} · ${clock(answer.end)}`;
+  byId('source').textContent = `${answer.source} · ${clock(answer.end)}${answer.segments ? ' · as a whole' : ''}`;
   byId('damage').hidden = !answer.damage;
   byId('damage').textContent = `The file is damaged, and was read as far as it can be: ${answer.damage}`;
   byId('bars').replaceChildren(...answer.names.map((name, i) => {
@@ -179,13 +182,14 @@ function showParts(segments, end) {
     byId('player').play().catch(() => {});
   };
   const blocks = segments.map((part) => {
-    const block = make('button', colour(part), part.name);
+    const share = (part.end - part.start) / end;
+    const block = make('button', colour(part), share > 0.06 ? part.name : '');
     block.type = 'button';
     block.title = `${part.name}, ${clock(part.start)} to ${clock(part.end)}, ${percent(part.score)}`;
     block.tabIndex = -1; // the list below has the same for keyboards
     block.ariaHidden = 'true';
     block.style.left = `${(100 * part.start) / end}%`;
-    block.style.width = `${(100 * (part.end - part.start)) / end}%`;
+    block.style.width = `${100 * share}%`;
     block.onclick = () => seek(part);
     return block;
   });
