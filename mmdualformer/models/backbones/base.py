@@ -13,6 +13,9 @@ from mmdualformer.models.arguments import InitCfg, show
 class VideoBackbone(BaseModule):
     """What all backbones have in common: variants by name, outputs of several stages, and stages that stay frozen.
 
+    The last map of places and times, ``[B, C, T, H, W]``, passes through the submodule ``feature_map`` on its way to
+    the score, also where the backbone puts out something else. It changes nothing, and is where Grad-CAM hooks in.
+
     Subclasses have an ``arch_zoo``, and say in :meth:`frozen_parts` what ``frozen_stages`` freezes. They check their
     arguments (:func:`mmdualformer.models.arguments.check_arguments`), and call :meth:`freeze` when they are built.
 
@@ -53,6 +56,7 @@ class VideoBackbone(BaseModule):
         self.out_indices = out_indices
         self.frozen_stages = frozen_stages
         self.with_cp = with_cp
+        self.feature_map = nn.Identity()
 
     @classmethod
     def look_up_arch(cls, arch: str | Mapping[str, Any]) -> Any:

@@ -441,6 +441,7 @@ class DualFormer(VideoBackbone):
             if i in self.out_indices:
                 out = self.norm(x) if i == len(self.stages) - 1 else x
                 outs.append(rearrange(out, 'B T H W C -> B C T H W').contiguous())
+        outs[-1] = self.feature_map(outs[-1])
         return outs[0] if len(outs) == 1 else tuple(outs)
 
     def frozen_parts(self) -> list[nn.Module]:

@@ -353,6 +353,10 @@ class MobileBackbone(VideoBackbone, Generic[State]):
     def output(self, stage: int, state: State) -> State:
         """What the backbone puts out where this state leaves this stage."""
 
+    def pass_map(self, stage: int, x: Tensor) -> Tensor:
+        """Pass a map ``[B, C, T, H, W]`` that is put out, if it is the last one, through ``feature_map``."""
+        return self.feature_map(x) if stage == self.out_indices[-1] else x
+
     def forward(self, x: Tensor) -> Any:
         """Compute the outputs of the stages that ``out_indices`` names; the subclasses say what they are."""
         self.check_clip(x)
@@ -488,7 +492,7 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
     def output(self, stage: int, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """The map, and the tokens, averaged over groups of frames."""
         x, tokens = state
-        return x, tokens.mean(1)
+        return self.pass_map(stage, x), tokens.mean(1)
 
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """The stem, the tokens and stages 0 to ``frozen_stages``."""
@@ -557,4 +561,4 @@ class Mobile3D(MobileBackbone[Tensor]):
     def output(self, stage: int, state: Tensor) -> Tensor:
         """The map, of the last stage after X3D's last convolution."""
         is_last = self.is_whole and stage == len(self.stages) - 1
-        return F.relu(self.expand(state)) if is_last else state
+        return self.pass_map(stage, F.relu(self.expand(state)) if is_last else state)
