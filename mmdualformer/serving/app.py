@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from mmdualformer.recognition import Recognizer
 from mmdualformer.version import __version__
 
+from .explaining import can_explain
 from .guard import Guard
 from .jobs import Job, JobQueue
 from .limits import Limits, Refused
@@ -90,6 +91,8 @@ class Service:
 
     async def _answer(self, request: Request, body: Body) -> dict[str, Any]:
         job = _read_options(request.query_params)
+        if job.explained and not can_explain(self.recognizer):
+            raise Refused(400, 'explain=1 needs a checkpoint: an exported model only has scores')
         ticket = request.headers.get('x-ticket', '')
         if ticket and (not TICKET.fullmatch(ticket) or ticket in self._tickets):
             raise Refused(400, 'X-Ticket must be 8 to 64 letters and digits that no other upload has')
@@ -115,6 +118,7 @@ class Service:
                 model=self.name,
                 classes=len(self.recognizer.classes),
                 several=self.recognizer.scorer.several,
+                explains=can_explain(self.recognizer),
                 waiting=self._queue.waiting,
                 version=__version__,
             )
@@ -125,13 +129,13 @@ class Service:
 
 
 def _read_options(given: QueryParams) -> Job:
-    unknown = sorted(set(given) - {'topk', 'segments'})
+    unknown = sorted(set(given) - {'topk', 'segments', 'explain'})
     if unknown:
-        raise Refused(400, f'{unknown[0][:40]!r} is no option; there are topk and segments')
+        raise Refused(400, f'{unknown[0][:40]!r} is no option; there are topk, segments and explain')
     topk = given.get('topk', '5')
     if not re.fullmatch('[0-9]{1,6}', topk) or int(topk) < 1:
         raise Refused(400, f'topk={topk[:40]!r} must be a whole number of at least 1')
-    return Job(int(topk), _switch(given, 'segments'))
+    return Job(int(topk), _switch(given, 'segments'), bool(_switch(given, 'explain')))
 
 
 async def _unless_gone(work, body: Body) -> dict:

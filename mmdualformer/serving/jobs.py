@@ -12,6 +12,7 @@ from typing import IO, Any
 from mmdualformer.errors import UserError
 from mmdualformer.recognition import Recognition, Recognizer, find_segments
 
+from .explaining import explain_sample
 from .limits import Limits, Refused
 from .reading import Part, Upload, UploadReader
 
@@ -25,15 +26,17 @@ class Job:
     Attributes:
         topk (int): Classes to name.
         windows (bool, optional): Whether a time line is wanted; None, if the video is long.
+        explained (bool): Whether an explanation is wanted.
         name (str): What the sender calls the file, for the answer only.
         file (IO, optional): The upload, in a file without a name. None until it has come.
-        state (str): ``'uploading'``, ``'waiting'``, ``'reading'`` or ``'recognizing'``.
+        state (str): ``'uploading'``, ``'waiting'``, ``'reading'``, ``'recognizing'`` or ``'explaining'``.
         done (float): The share of a long video that has been recognized, 0 to 1.
         is_dropped (bool): Nobody waits for the answer any more.
     """
 
     topk: int
     windows: bool | None = None
+    explained: bool = False
     name: str = 'upload'
     file: IO[bytes] | None = None
     state: str = 'uploading'
@@ -165,6 +168,10 @@ class JobQueue:
             job.state = 'recognizing'
             result = self._score(whole, job)
             answer = dict(result.to_dict(job.topk), several=result.several)
+            if job.explained:
+                job.state = 'explaining'
+                answer['explanation'] = explain_sample(self.recognizer, whole.sample)
+                job.state = 'recognizing'
             if self.limits.is_long(whole.seconds) if job.windows is None else job.windows:
                 windows = self._windows(parts, job, began + self.limits.time_limit(whole.seconds))
                 answer['segments'] = [segment.to_dict() for segment in find_segments(windows)]

@@ -18,7 +18,8 @@ from mmdualformer.video.isolation import Isolated
 
 from .limits import MEMORY, MOST_PIXELS, SILENCE_LIMIT, Limits, Refused
 
-UNKNOWN = ('Invalid data found when processing input', 'End of file')  # FFmpeg, of what is no video or half of one
+# What FFmpeg says of what is no video, or half of one.
+UNKNOWN = ('Invalid data found when processing input', 'End of file')
 START_METHOD = 'forkserver'  # a fork of the server would copy its threads' locks, and a GPU's state
 
 
@@ -56,8 +57,7 @@ class Part:
 
 def prepare() -> None:
     """Begin to start the process that those which read are forked from: it imports what they need meanwhile."""
-    if UNKNOWN = ('Invalid data found when processing input', 'End of file')  # FFmpeg, of what is no video or half of one
-START_METHOD == 'forkserver':
+    if START_METHOD == 'forkserver':
         multiprocessing.set_forkserver_preload([__name__])
         forkserver.ensure_running()
 

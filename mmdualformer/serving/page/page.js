@@ -54,6 +54,7 @@ async function learn() {
   try {
     const [health, taken] = await Promise.all(['health', 'limits'].map(async (name) => (await fetch(name)).json()));
     limits = taken;
+    byId('explain').parentElement.hidden = !health.explains;
     byId('model').textContent = `${health.model} · ${health.classes} classes`;
     const length = taken.max_seconds < 120 ? `${taken.max_seconds} s` : `${Math.floor(taken.max_seconds / 60)} min`;
     byId('limits').textContent = `Up to ${Math.floor(taken.max_size / 2 ** 20)} MiB and ${length}. ` +
@@ -212,13 +213,18 @@ function showParts(segments, end) {
 function showExplanation(explanation) {
   byId('explanation').hidden = !explanation;
   if (!explanation) return;
-  byId('explained').textContent = explanation.text;
+  const what = explanation.method === 'attention'
+    ? 'Where the attention of the model lies, for all classes alike'
+    : `What speaks for “${explanation.name}” (Grad-CAM)`;
+  const view = explanation.views > 1 ? ` It is the middle one of ${explanation.views} views.` : '';
+  byId('explained').textContent = `${what}: from blue for the least to red for the most.${view}`;
   byId('film').replaceChildren(...explanation.frames.map((frame) => {
     const figure = document.createElement('figure');
     const image = document.createElement('img');
+    const words = frame.time === null ? `frame ${frame.number}` : clock(frame.time);
     image.src = frame.image;
-    image.alt = `heat map at ${clock(frame.time)}`;
-    figure.append(image, make('figcaption', '', clock(frame.time)));
+    image.alt = `heat map, ${words}`;
+    figure.append(image, make('figcaption', '', words));
     return figure;
   }));
 }
