@@ -85,7 +85,7 @@ class Service:
         try:
             return JSONResponse(await self._answer(request, body))
         except Refused as refused:
-            return _Refusal(refused, body, self.limits.max_size)
+            return _Refusal(refused, body)
         except Disconnected:
             return Response(status_code=499)
 
@@ -155,17 +155,16 @@ async def _unless_gone(work, body: Body) -> dict:
 class _Refusal(JSONResponse):
     """An error, after which the rest of the upload is read: many a sender reads no answer before all is sent."""
 
-    def __init__(self, refused: Refused, body: Body, most: int) -> None:
+    def __init__(self, refused: Refused, body: Body) -> None:
         headers = {} if refused.retry_after is None else {'Retry-After': str(refused.retry_after)}
         super().__init__(dict(error=refused.reason), refused.status, headers)
         self.rest = body
-        self.most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         await send({'type': 'http.response.start', 'status': self.status_code, 'headers': self.raw_headers})
         await send({'type': 'http.response.body', 'body': self.body, 'more_body': True})
-        await self.rest.discard(self.most)
+        await self.rest.discard()
         await send({'type': 'http.response.body', 'body': b''})
 
 

@@ -172,7 +172,7 @@ class JobQueue:
                 job.state = 'explaining'
                 answer['explanation'] = explain_sample(self.recognizer, whole.sample)
                 job.state = 'recognizing'
-            if self.limits.is_long(whole.seconds) if job.windows is None else job.windows:
+            if not whole.is_last:
                 windows = self._windows(parts, job, began + self.limits.time_limit(whole.seconds))
                 answer['segments'] = [segment.to_dict() for segment in find_segments(windows)]
             return answer

@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import torch
 
+from mmdualformer.errors import describe
 from mmdualformer.recognition.reading import ClipReader, length_of
 from mmdualformer.video import VideoError, VideoFile
 from mmdualformer.video.isolation import Isolated
@@ -19,7 +20,7 @@ from mmdualformer.video.isolation import Isolated
 from .limits import MEMORY, MOST_PIXELS, SILENCE_LIMIT, Limits, Refused
 
 # What FFmpeg says of what is no video, or half of one.
-UNKNOWN = ('Invalid data found when processing input', 'End of file')
+UNKNOWN = ('Invalid data found when processing input', 'Invalid argument', 'End of file')
 START_METHOD = 'forkserver'  # a fork of the server would copy its threads' locks, and a GPU's state
 
 
@@ -46,13 +47,13 @@ class Part:
         sample (dict): What :meth:`ClipReader.read` returns.
         start (float): When it begins, in seconds.
         seconds (float): How long the whole video is.
-        is_window (bool): Whether it is a window.
+        is_last (bool): Whether it is known that no part follows.
     """
 
     sample: dict
     start: float
     seconds: float
-    is_window: bool
+    is_last: bool
 
 
 def prepare() -> None:
@@ -72,6 +73,7 @@ class UploadReader:
     def __init__(self, reader: ClipReader) -> None:
         prepare()
         self._isolated = Isolated(_Stepper(reader), SILENCE_LIMIT, START_METHOD)
+        self._is_interrupted = False
 
     def start(self) -> None:
         """Start the process, so that the first upload need not wait for it."""
@@ -85,11 +87,15 @@ class UploadReader:
             Refused: It is none that the server takes, or cannot be read.
         """
         is_done = False
+        if self._is_interrupted:  # the process may not be dead yet
+            self._isolated.close()
+            self._is_interrupted = False
         try:
             part = self._call(upload)
             while part is not None:
+                is_done = part.is_last
                 yield part
-                part = self._call(None)
+                part = None if is_done else self._call(None)
             is_done = True
         except Refused as refused:
             is_done = refused.status != 504
@@ -100,6 +106,7 @@ class UploadReader:
 
     def interrupt(self) -> None:
         """End what is being read, from another thread."""
+        self._is_interrupted = True
         self._isolated.kill()
 
     def close(self) -> None:
@@ -115,9 +122,13 @@ class UploadReader:
             raise Refused(504, 'reading the video took too long') from None
         except MemoryError:
             raise Refused(422, f'the video cannot be read in {MEMORY >> 30} GiB of memory') from None
+        except Refused:
+            raise
         except VideoError as error:
             unknown = ' (is it a whole video?)' if error.reason in UNKNOWN else ''
             raise Refused(422, f'the upload cannot be read as a video{unknown}: {error.reason}') from None
+        except Exception as error:  # as of transforms, which have not met such frames
+            raise Refused(422, f'no clip can be taken of the video: {describe(error, with_file=False)}') from None
 
 
 class _Stepper:
@@ -164,13 +175,14 @@ def _read(reader: ClipReader, upload: Upload) -> Iterator[Part]:
     with VideoFile(upload.path, limits.time_limit(0)) as video:
         seconds = _check(video, limits)
     sample = reader.read(upload.path)
-    yield Part(_with_arrays(sample), 0.0, seconds, False)
-    if not (limits.is_long(seconds) if upload.windows is None else upload.windows):
+    has_windows = limits.is_long(seconds) if upload.windows is None else upload.windows
+    yield Part(_with_arrays(sample), 0.0, seconds, not has_windows)
+    if not has_windows:
         return
     deadline += seconds
     with VideoFile(upload.path, deadline - time.monotonic()) as video:
         for window, start in reader.windows(video):
-            yield Part(_with_arrays(window), start, seconds, True)
+            yield Part(_with_arrays(window), start, seconds, False)
 
 
 def _check(video: VideoFile, limits: Limits) -> float:

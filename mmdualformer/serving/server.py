@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -56,8 +57,20 @@ def serve(
             f'serving {name}, {len(recognizer.classes)} classes, on http://{shown}:{port} (Ctrl-C ends it)', flush=True
         )
 
+    logging.getLogger('python_multipart').setLevel(logging.CRITICAL)  # of wrong forms, whose senders are told
     service = Service(recognizer, limits or Limits(), name, host)
-    config = uvicorn.Config(
+    with listener:
+        Server(configure(service, access_log), tell, service.begin_stop).run([listener])
+
+
+def configure(service: Service, access_log: bool = False) -> uvicorn.Config:
+    """Tell uvicorn what to run, and how.
+
+    Args:
+        service (Service): The application.
+        access_log (bool): Print a line for each request. Defaults to False.
+    """
+    return uvicorn.Config(
         service,
         http=Impatient,
         ws='none',
@@ -72,8 +85,6 @@ def serve(
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=END_LIMIT,
     )
-    with listener:
-        _Server(config, tell, service.begin_stop).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -91,7 +102,15 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """Listens until a signal comes.
+
+    Args:
+        config (uvicorn.Config): What runs.
+        tell (callable): Called when it is ready.
+        begin_stop (callable): Called when it is about to end.
+    """
+
     def __init__(self, config: uvicorn.Config, tell: Callable[[], object], begin_stop: Callable[[], object]) -> None:
         super().__init__(config)
         self.tell, self.begin_stop = tell, begin_stop

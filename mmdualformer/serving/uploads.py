@@ -66,12 +66,12 @@ class Body:
                 raise _too_large(most)
             yield chunk
 
-    async def discard(self, most: int) -> None:
+    async def discard(self) -> None:
         """Read and forget what is left, as far as that has any use."""
         end = time.monotonic() + LINGER
         try:
-            while not self.is_complete and most > 0 and time.monotonic() < end:
-                most -= len(await asyncio.wait_for(self._next(), LINGER_SILENCE))
+            while not self.is_complete and time.monotonic() < end:
+                await asyncio.wait_for(self._next(), LINGER_SILENCE)
         except (asyncio.TimeoutError, Disconnected):
             pass
 

@@ -221,7 +221,7 @@ function showExplanation(explanation) {
   byId('film').replaceChildren(...explanation.frames.map((frame) => {
     const figure = document.createElement('figure');
     const image = document.createElement('img');
-    const words = frame.time === null ? `frame ${frame.number}` : clock(frame.time);
+    const words = frame.time === null ? `frame ${frame.number}` : `${frame.time.toFixed(1)} s`;
     image.src = frame.image;
     image.alt = `heat map, ${words}`;
     figure.append(image, make('figcaption', '', words));
