@@ -18,6 +18,7 @@ from mmdualformer.serving.app import Service
 from mmdualformer.serving.server import Server, configure, listen
 from tests.recognition.conftest import write_checkpoint
 
+LIMIT = 120  # seconds, of a machine that does much else
 BOUNDARY = 'edge'
 
 
@@ -58,7 +59,7 @@ def running(recognizer: Recognizer, **limits) -> Iterator[Running]:
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
     try:
-        assert ready.wait(60)
+        assert ready.wait(LIMIT)
         yield Running(listener.getsockname()[1], service, server)
     finally:
         server.should_exit = True

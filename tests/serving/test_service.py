@@ -21,9 +21,9 @@ from mmdualformer.serving import app as app_module
 from mmdualformer.serving import server as server_module
 from mmdualformer.serving import uploads
 from tests.helpers import REPO, break_off
-from tests.serving.conftest import running
+from tests.serving.conftest import LIMIT, running
 
-LIMIT = 30  # seconds to wait for what must come
+
 RAW = dict(Content_Type='video/mp4')
 TICKET = 'ticket-of-a-test'
 
