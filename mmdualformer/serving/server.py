@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -153,5 +154,5 @@ class Impatient(H11Protocol):
         super().connection_lost(exc)
 
     def _end_silent(self) -> None:
-        if self.cycle is None:
+        if self.conn.their_state is h11.IDLE:
             self.transport.close()

@@ -23,7 +23,6 @@ from mmdualformer.serving import uploads
 from tests.helpers import REPO, break_off
 from tests.serving.conftest import LIMIT, running
 
-
 RAW = dict(Content_Type='video/mp4')
 TICKET = 'ticket-of-a-test'
 
