@@ -98,9 +98,8 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        raise UserError(
-            f'--host {host} --port {port} cannot be used: {describe(error)}; --port 0 takes a free port'
-        ) from None
+        reason = describe(error).partition(' (while')[0]  # Python adds the address
+        raise UserError(f'--host {host} --port {port} cannot be used: {reason}; --port 0 takes a free port') from None
 
 
 class Server(uvicorn.Server):

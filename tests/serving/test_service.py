@@ -3,7 +3,9 @@
 import base64
 import json
 import re
+import shutil
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -25,6 +27,7 @@ from tests.serving.conftest import LIMIT, running
 
 RAW = dict(Content_Type='video/mp4')
 TICKET = 'ticket-of-a-test'
+BROWSER = shutil.which('chromium') or shutil.which('google-chrome')
 
 
 def wait_until(condition) -> None:
@@ -255,6 +258,21 @@ def test_the_page_has_what_its_program_asks_for():
     program = (folder / 'page.js').read_text()
     ids = set(re.findall(r' id="([\w-]+)"', (folder / 'index.html').read_text()))
     assert set(re.findall(r"byId\('([\w-]+)'\)", program)) <= ids
+
+
+@pytest.mark.skipif(BROWSER is None, reason='there is no Chromium')
+def test_the_page_runs_in_a_browser(served, tmp_path):
+    options = (
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--virtual-time-budget=20000',
+        f'--user-data-dir={tmp_path}',
+    )
+    command = [BROWSER, *options, '--dump-dom', f'http://localhost:{served.port}/']
+    page = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT).stdout
+    assert 'micro.pth · 8 classes' in page and 'Up to 1 MiB and 100 s.' in page
+    assert re.search(r'<div class="error" id="error" role="alert" hidden="">', page)
 
 
 def test_uploads_wait_for_their_turn(recognizer, clip_file, held):

@@ -5,11 +5,14 @@ import json
 import re
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
+from mmdualformer.errors import UserError
+from mmdualformer.serving.server import listen
 from tests.helpers import assert_one_line
 from tests.recognition.conftest import write_checkpoint
 from tests.running import LIMIT, Running
@@ -26,7 +29,8 @@ def start(tmp_path):
     started = []
 
     def run(*options):
-        started.append(Running(tmp_path / 'run', 'tools/serve.py', *options, TMPDIR=str(tmp_path)))
+        # no fork, which would have the process that reading processes of other tests are forked from
+        started.append(Running(tmp_path / 'run', 'tools/serve.py', *options, program=sys.executable))
         return started[-1]
 
     yield run
@@ -50,11 +54,13 @@ def test_it_serves_until_it_is_told_to_end(start, checkpoint, clip_file, tmp_pat
     assert tool.output.splitlines() == [line, 'stopped by SIGINT (Ctrl-C)']
 
 
-def test_an_address_that_is_taken_is_one_line(fork_tool, checkpoint):
+def test_an_address_that_is_taken_is_one_line():
     with socket.create_server(('127.0.0.1', 0)) as other:
         port = other.getsockname()[1]
-        result = fork_tool('tools/serve.py', checkpoint, '--port', port, '--device', 'cpu')
-    assert_one_line(result, f'--port {port}', 'in use', '--port 0')
+        with pytest.raises(UserError, match=rf'--port {port} cannot be used: .*in use; --port 0'):
+            listen('127.0.0.1', port)
+    with pytest.raises(UserError, match='--host 192[.]0[.]2[.]1'):
+        listen('192.0.2.1', 0)
 
 
 @pytest.mark.parametrize(
