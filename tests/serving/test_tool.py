@@ -59,7 +59,7 @@ def test_an_address_that_is_taken_is_one_line():
         port = other.getsockname()[1]
         with pytest.raises(UserError, match=rf'--port {port} cannot be used: .*in use; --port 0'):
             listen('127.0.0.1', port)
-    with pytest.raises(UserError, match='--host 192[.]0[.]2[.]1'):
+    with pytest.raises(UserError, match=r'--host 192[.]0[.]2[.]1'):
         listen('192.0.2.1', 0)
 
 
