@@ -10,7 +10,7 @@ import numpy as np
 from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError
 from mmdualformer.video import Video, open_video
-from mmdualformer.visualization import SAMPLED
+from mmdualformer.visualization import NOTED
 
 from . import pipelines
 from .sources import as_video
@@ -115,7 +115,7 @@ class _Opened:
     def __call__(self, data: dict) -> dict:
         for transform in self.pipeline.transforms:
             data = transform(data)
-            self.sampled.update((key, data[key]) for key in SAMPLED if key in data)
+            self.sampled.update((key, data[key]) for key in NOTED if key in data)
             times = data.get('frame_times')
             if times is not None and data.get('avg_fps'):
                 self.seconds = length_of(times, data['avg_fps'])

@@ -3,10 +3,10 @@ from .drawing import contact_sheet, draw_maps, scale_frames, write_overlay, writ
 from .explanation import Explanation, default_method, explain
 from .grad_cam import grad_cam
 from .rollout import RollOut, roll_out, separable_attention
-from .views import SAMPLED, View, read_view, view_of
+from .views import NOTED, View, read_view, view_of
 
 __all__ = [
-    'SAMPLED',
+    'NOTED',
     'Explanation',
     'RollOut',
     'View',

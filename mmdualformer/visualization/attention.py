@@ -27,6 +27,7 @@ def has_attention(model: nn.Module) -> bool:
     return isinstance(model, VideoMobileFormer) or has_roll_out(model)
 
 
+@torch.no_grad()
 def attention_maps(model: nn.Module, clips: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Draw where a backbone's attention looks.
 
@@ -63,6 +64,7 @@ def attention_maps(model: nn.Module, clips: Tensor) -> tuple[Tensor, dict[str, T
     return enlarge(maps.spatial * maps.temporal, size), parts
 
 
+@torch.no_grad()
 def pyramid_attention(model: DualFormer, clips: Tensor) -> dict[int, Tensor]:
     """What the tokens of a stage take from each place of the clip through GP-MSA, on average.
 
@@ -82,7 +84,7 @@ def pyramid_attention(model: DualFormer, clips: Tensor) -> dict[int, Tensor]:
     ]
     layers = [layer for stage in stages for layer in stage]
     modules = [module for layer in layers for module in (layer.q, layer.kv, *layer.scales.values())]
-    with in_eval_mode(model), torch.no_grad(), watch(modules) as outputs:
+    with in_eval_mode(model), watch(modules) as outputs:
         model(clips)
     maps = {}
     for stage, attns in enumerate(stages):
@@ -91,16 +93,14 @@ def pyramid_attention(model: DualFormer, clips: Tensor) -> dict[int, Tensor]:
             taken = _taken_by_average(attn, outputs[attn.q], outputs[attn.kv])  # [B, S]
             sizes = [outputs[scale].shape[1:4] for scale in attn.scales.values()]
             parts = taken.split([size.numel() for size in sizes], dim=1)
-            drawn.append(
-                sum(
-                    enlarge(part.unflatten(1, size) * size.numel(), clips.shape[2:]) for part, size in zip(parts, sizes)
-                )
-            )
+            scales = [part.unflatten(1, size) * size.numel() for part, size in zip(parts, sizes)]
+            drawn.append(torch.stack([enlarge(scale, clips.shape[2:]) for scale in scales]).sum(0))
         if drawn:
             maps[stage] = average(drawn)
     return maps
 
 
+@torch.no_grad()
 def token_attention(model: VideoMobileFormer, clips: Tensor) -> Tensor:
     """What each token takes from each place of the clip through the bridges from features to tokens.
 
@@ -121,7 +121,7 @@ def token_attention(model: VideoMobileFormer, clips: Tensor) -> Tensor:
 
     handles = [module.register_forward_pre_hook(keep) for module in (*blocks, *bridges)]
     try:
-        with in_eval_mode(model), torch.no_grad():
+        with in_eval_mode(model):
             model(clips)
             drawn = []
             for block, bridge in zip(blocks, bridges):
@@ -161,5 +161,5 @@ def _taken_by_tokens(bridge: LocalToGlobal, x: Tensor, tokens: Tensor) -> Tensor
             share[:, i, :, None] * ((features * gate[:, i : i + 1]) @ weight.mT)
             for share, (_, gate, features, weight) in zip(shares, heads)
         )
-        taken.append(sum(parts).norm(dim=-1))
+        taken.append(torch.stack(list(parts)).sum(0).norm(dim=-1))
     return torch.stack(taken, dim=1)

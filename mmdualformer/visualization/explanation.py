@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn as nn
+from mmaction.models.recognizers import BaseRecognizer
 from torch import Tensor
 
 from mmdualformer.errors import UserError
@@ -43,13 +43,13 @@ class Explanation:
     times: np.ndarray | None = None
 
 
-def default_method(model: nn.Module, target: int | None = None) -> Method:
+def default_method(model: BaseRecognizer, target: int | None = None) -> Method:
     """The method that suits: attention, or Grad-CAM where a class is asked for or no attention can be drawn."""
     return 'attention' if target is None and has_attention(model.backbone) else 'grad_cam'
 
 
 def explain(
-    model: nn.Module,
+    model: BaseRecognizer,
     clips: Tensor,
     method: Method | None = None,
     target: int | None = None,
@@ -59,7 +59,7 @@ def explain(
     """Explain what a recognizer makes of one clip.
 
     Args:
-        model (nn.Module): A Recognizer2D or Recognizer3D. It is run in eval mode, and is left as it was.
+        model (BaseRecognizer): A Recognizer2D or Recognizer3D. It is run in eval mode, and is left as it was.
         clips (Tensor): The clip as the model takes it, normalised, ``[1, C, T, H, W]``, or ``[1, T, C, H, W]`` of a
             Recognizer2D; :func:`~mmdualformer.visualization.read_view` has it.
         method (str, optional): ``'attention'`` or ``'grad_cam'``. Defaults to None, see :func:`default_method`.

@@ -3,6 +3,7 @@
 import torch
 import torch.nn as nn
 from mmaction.models import Recognizer2D, Recognizer3D
+from mmaction.models.recognizers import BaseRecognizer
 from torch import Tensor
 
 from mmdualformer.errors import UserError
@@ -15,12 +16,12 @@ from .watching import in_eval_mode
 FEATURE_MAP = 'backbone/feature_map'
 
 
-def default_layer(model: nn.Module) -> str:
+def default_layer(model: BaseRecognizer) -> str:
     """The layer whose map is drawn: ``feature_map`` of our backbones, the whole backbone of others."""
     return FEATURE_MAP if isinstance(model.backbone, VideoBackbone) else 'backbone'
 
 
-def score_clips(model: nn.Module, clips: Tensor) -> Tensor:
+def score_clips(model: BaseRecognizer, clips: Tensor) -> Tensor:
     """Compute the logits of clips ``[B, C, T, H, W]``, for a Recognizer2D ``[B, T, C, H, W]``: ``[B, classes]``.
 
     Raises:
@@ -34,14 +35,14 @@ def score_clips(model: nn.Module, clips: Tensor) -> Tensor:
 
 
 def grad_cam(
-    model: nn.Module, clips: Tensor, layer: str | None = None, target: int | None = None
+    model: BaseRecognizer, clips: Tensor, layer: str | None = None, target: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """Draw the class activation map of one clip.
 
     Gradients are computed from the layer on, so that what is before it needs no more memory than in a test.
 
     Args:
-        model (nn.Module): A Recognizer2D or Recognizer3D. It is run in eval mode, and is left as it was.
+        model (BaseRecognizer): A Recognizer2D or Recognizer3D. It is run in eval mode, and is left as it was.
         clips (Tensor): One clip as the model takes it, ``[1, C, T, H, W]``, or ``[1, T, C, H, W]`` of a Recognizer2D.
         layer (str, optional): Path of a layer in the model, with slashes, such as ``'backbone/layer4'``, that puts out
             ``[1, C, T, H, W]``, or ``[T, C, H, W]`` in a Recognizer2D. Defaults to None, see :func:`default_layer`.
@@ -85,7 +86,7 @@ def grad_cam(
     return stretch(enlarge(maps, frames.shape[2:]))[0], logits.detach()
 
 
-def _find(model: nn.Module, layer: str) -> nn.Module:
+def _find(model: BaseRecognizer, layer: str) -> nn.Module:
     """Find a layer by its path with slashes."""
     try:
         module = model.get_submodule(layer.replace('/', '.'))
@@ -99,9 +100,9 @@ def _find(model: nn.Module, layer: str) -> nn.Module:
     return module
 
 
-def _hint(model: nn.Module) -> str:
+def _hint(model: BaseRecognizer) -> str:
     return f'; its map is at {FEATURE_MAP!r}' if isinstance(model.backbone, VideoBackbone) else ''
 
 
-def _name(model: nn.Module) -> str:
+def _name(model: BaseRecognizer) -> str:
     return type(model.backbone).__name__

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -20,4 +21,4 @@ def stretch(maps: Tensor) -> Tensor:
 
 def average(maps: Sequence[Tensor]) -> Tensor:
     """Average maps ``[B, T, H, W]`` that each have the same weight, whatever their scale."""
-    return sum(part / part.mean((1, 2, 3), keepdim=True).clamp_min(1e-20) for part in maps) / len(maps)
+    return torch.stack([part / part.mean((1, 2, 3), keepdim=True).clamp_min(1e-20) for part in maps]).mean(0)

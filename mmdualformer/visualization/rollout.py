@@ -56,7 +56,7 @@ def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor,
             f'the roll-out is that of separable attention; the {type(model).__name__} must be a '
             "VidTr with attention='separable' and no pool_layers"
         )
-    attns = [layer.attn for layer in model.layers]
+    attns = [layer.attn for layer in model.layers if isinstance(layer.attn, SeparableAttention)]
     with in_eval_mode(model), torch.no_grad(), watch([model.patch_embed, *(attn.qkv for attn in attns)]) as outputs:
         model(clips)
 

@@ -4,10 +4,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch.nn as nn
 from mmaction.models import Recognizer2D
+from mmaction.models.recognizers import BaseRecognizer
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from torch import Tensor
@@ -16,7 +17,7 @@ from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError, printable
 from mmdualformer.video import VideoError
 
-SAMPLED = ('frame_inds', 'num_clips', 'frame_times', 'avg_fps')  # what transforms say of the frames
+NOTED = ('frame_inds', 'num_clips', 'frame_times', 'avg_fps', 'crop_bbox')  # what transforms say of the frames
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class View:
     damage: list[str]
 
 
-def read_view(model: nn.Module, video: str) -> View:
+def read_view(model: BaseRecognizer, video: str) -> View:
     """Read the middle view of a video: of its clips the one in the middle, of their crops the one in the centre.
 
     Args:
-        model (nn.Module): A recognizer with its ``cfg``, which has the test pipeline.
+        model (BaseRecognizer): A recognizer with its ``cfg``, which has the test pipeline.
         video (str): A video file, or a folder of numbered images.
 
     Raises:
@@ -54,26 +55,26 @@ def read_view(model: nn.Module, video: str) -> View:
         raise UserError(f'video {video!r} does not exist (looked in {Path.cwd()})')
     init_default_scope(model.cfg.get('default_scope', 'mmaction'))
     damage: list[str] = []
-    data = dict(filename=video, label=-1, start_index=0, modality='RGB')
+    data: dict[str, Any] = dict(filename=video, label=-1, start_index=0, modality='RGB')
     data.update(deadline=time.monotonic() + READING_LIMIT, damage=damage)
     seen: dict = {}
     try:
         for step in Compose(model.cfg.test_pipeline).transforms:
             data = step(data)
-            seen.update((key, data[key]) for key in SAMPLED if key in data)
+            seen.update((key, data[key]) for key in NOTED if key in data)
     except (VideoError, TimeoutError) as error:
         raise UserError(f'video {video!r} cannot be read: {printable(getattr(error, "reason", error))}') from None
 
     return view_of(model, data, seen, damage)
 
 
-def view_of(model: nn.Module, data: Mapping, seen: Mapping, damage: Sequence[str] = ()) -> View:
+def view_of(model: BaseRecognizer, data: Mapping, seen: Mapping, damage: Sequence[str] = ()) -> View:
     """Take the middle view of what the test pipeline has made of a video.
 
     Args:
-        model (nn.Module): The recognizer.
+        model (BaseRecognizer): The recognizer.
         data (mapping): ``inputs``, all clips, and ``data_samples``.
-        seen (mapping): What of :data:`SAMPLED` the transforms have said of the frames.
+        seen (mapping): What of :data:`NOTED` the transforms have said of the frames.
         damage (sequence): What was found to be damaged. Defaults to nothing.
 
     Raises:
@@ -87,7 +88,7 @@ def view_of(model: nn.Module, data: Mapping, seen: Mapping, damage: Sequence[str
         numbers = numbers.reshape(-1, inputs.shape[2])[seen.get('num_clips', 1) // 2]
     clips = 1 if is_2d else seen.get('num_clips', 1)
     count = len(inputs)
-    chosen = inputs[count // clips // 2 * clips + clips // 2]
+    chosen = inputs[_find_centre(seen.get('crop_bbox'), count // clips) * clips + clips // 2]
     frames = chosen.movedim(1 if is_2d else 0, -1).contiguous().numpy()
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
         raise UserError(f'the test pipeline makes {tuple(frames.shape)} of {frames.dtype}, no RGB frames to draw on')
@@ -100,3 +101,13 @@ def view_of(model: nn.Module, data: Mapping, seen: Mapping, damage: Sequence[str
     elif seen.get('avg_fps'):
         times = numbers / seen['avg_fps']
     return View(frames, prepared if is_2d else prepared[:, 0], numbers, times, count, list(damage))
+
+
+def _find_centre(boxes: np.ndarray | None, crops: int) -> int:
+    """Which of several crops is that of the centre, given the boxes of each one's frames; ThreeCrop has it last."""
+    if boxes is None or np.size(boxes) % (4 * crops):
+        return crops // 2
+    corners = np.reshape(boxes, (crops, -1, 2, 2))[:, 0]  # of each crop's first frame
+    centres = corners.mean(axis=1)
+    middle = (centres.min(axis=0) + centres.max(axis=0)) / 2
+    return int(np.linalg.norm(centres - middle, axis=1).argmin())
