@@ -97,7 +97,8 @@ class Service:
         if ticket and (not TICKET.fullmatch(ticket) or ticket in self._tickets):
             raise Refused(400, 'X-Ticket must be 8 to 64 letters and digits that no other upload has')
         self._queue.admit(job)
-        self._tickets[ticket] = job
+        if ticket:
+            self._tickets[ticket] = job
         try:
             job.file, job.name = await save(body, request.headers, self.limits.max_size)
             return await _unless_gone(self._queue.recognize(job), body)
@@ -106,7 +107,7 @@ class Service:
             self._tickets.pop(ticket, None)
 
     async def _progress(self, request: Request) -> Response:
-        job = self._tickets.get(request.query_params.get('ticket') or ' ')
+        job = self._tickets.get(request.query_params.get('ticket', ''))
         if job is None:
             return JSONResponse(dict(error='there is no such upload here'), 404)
         return JSONResponse(dict(state=job.state, before=self._queue.place(job), done=round(job.done, 3)))
