@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-pytest.importorskip('starlette')
-
 from mmdualformer import Recognizer
 from mmdualformer.serving import Limits, prepare
 from mmdualformer.serving.app import Service
