@@ -44,7 +44,7 @@ def main() -> None:
     try:
         from mmdualformer.serving import Limits, prepare, serve
     except ModuleNotFoundError as error:
-        raise UserError(f'there is no {error.name}: pip install -c constraints.txt "mmdualformer[serve]"') from None
+        raise UserError(f'serving needs the package {error.name}: pip install "mmdualformer[serve]"') from None
     prepare()
     path = Path(args.config if args.checkpoint == 'none' else args.checkpoint)
     is_exported = path.suffix in EXPORTED
