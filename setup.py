@@ -48,6 +48,7 @@ EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
 TENSORBOARD_REQUIREMENTS = ['tensorboard']
 TUNE_REQUIREMENTS = ['optuna>=4']
 SERVE_REQUIREMENTS = ['starlette>=1', 'uvicorn', 'python-multipart']
+TABLES_REQUIREMENTS = ['pyarrow']
 DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 
@@ -142,6 +143,7 @@ setup(
         'serve': SERVE_REQUIREMENTS,
         'tensorboard': TENSORBOARD_REQUIREMENTS,
         'tune': TUNE_REQUIREMENTS,
+        'tables': TABLES_REQUIREMENTS,
         'test': [
             'pytest',
             'pytest-xdist',
@@ -152,6 +154,7 @@ setup(
             *SERVE_REQUIREMENTS,
             *TENSORBOARD_REQUIREMENTS,
             *TUNE_REQUIREMENTS,
+            *TABLES_REQUIREMENTS,
         ],
     },
     cmdclass={'build_py': BuildWithMim},

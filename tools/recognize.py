@@ -1,29 +1,33 @@
 """Print what a trained recognizer sees in video files."""
 
 import argparse
+import logging
 import math
+import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 import mmdualformer  # noqa: F401  (mends the installed stack, and says first if there is no mmcv)
 
 # isort: split
-from mmaction.apis import inference_recognizer
-from mmengine.dataset import Compose
-from mmengine.registry import init_default_scope
-from torch import Tensor
+from mmdualformer import cli, processes, signals
+from mmdualformer.engine.progress_line import Progress, ProgressLine
+from mmdualformer.engine.time_left import TimeLeft, duration
+from mmdualformer.recognition import Recognizer
+from mmdualformer.recognition.bulk import list_videos, recognize_files
+from mmdualformer.recognition.output import Count, ResultFile, describe_writer
+from mmdualformer.recognition.ranks import agree, meet, own_device
+from mmdualformer.recognition.recognizer import DTYPES, EXPORTED
+from mmdualformer.recognition.writing import FORMATS, Format, Row, make_format, name_format
 
-from mmdualformer import cli
-from mmdualformer.checks import read_labels
-from mmdualformer.datasets.decoding import READING_LIMIT
-from mmdualformer.errors import printable
-from mmdualformer.finite import is_finite
-from mmdualformer.video import VideoError
-
-LIKELY = 0.5  # a label of several is taken for true from this probability on
+BATCH_ON_GPU = 8
+MOST_WORKERS = 16
+WARM_UP = 3.0  # seconds until the rate says something
+RECENT = 1000  # videos whose mean time is taken for that of the next ones
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,67 +42,120 @@ def parse_args() -> argparse.Namespace:
         default=5,
         help='classes to print; where videos have several labels, all of at least 50 %% too',
     )
+    parser.add_argument('--format', choices=FORMATS, help='of the output (default: what the ending of --out says)')
+    parser.add_argument('--out', type=Path, help='file to write, which must not be there yet (default: stdout)')
+    parser.add_argument('--resume', action='store_true', help='go on with the file that an earlier run has begun')
     cli.add_device_argument(parser)
-    return parser.parse_args()
+    parser.add_argument('--dtype', choices=tuple(DTYPES), default='float32', help='what products are computed in')
+    parser.add_argument(
+        '--batch-size', type=cli.at_least(1), help=f'videos scored together (default: {BATCH_ON_GPU} on a GPU, else 1)'
+    )
+    neighbours = int(os.environ.get('LOCAL_WORLD_SIZE', 1))  # processes on this machine, of torchrun
+    cores = len(os.sched_getaffinity(0)) // neighbours
+    cli.add_workers_argument(parser, default=min(max(cores, 1), MOST_WORKERS))
+    cli.add_launcher_argument(parser)
+    args = parser.parse_args()
+    args.format = name_format(args.format, args.out)
+    if args.out is None and (args.resume or args.launcher != 'none'):
+        parser.error(f'{"--resume" if args.resume else "several processes"} need --out FILE')
+    if args.launcher != 'none':
+        args.device = own_device(args.device)
+    if args.batch_size is None:
+        args.batch_size = 1 if args.device == 'cpu' else BATCH_ON_GPU
+    return args
 
 
-def read(pipeline: Compose, damage: list[str], data: dict) -> dict:
-    """Make a model's input from a video, and put into ``damage`` what is found to be damaged."""
-    return pipeline(dict(data, deadline=time.monotonic() + READING_LIMIT, damage=damage))
+def load(args: argparse.Namespace) -> Recognizer:
+    """Load what recognizes the videos."""
+    is_exported = Path(args.checkpoint).suffix in EXPORTED
+    model = args.checkpoint if is_exported else cli.load_model(args)
+    return Recognizer(model, args.config if is_exported else None, labels=args.labels, dtype=args.dtype)
 
 
-def describe_scores(scores: Tensor, topk: int, names: Sequence[str] | None, several: bool) -> Iterator[str]:
-    """Describe the classes of the highest scores in a line each.
+def complain(row: Row) -> None:
+    """Say what is wrong with a video."""
+    if row.complaint:
+        print(f'{"error" if row.error else "warning"}: {row.complaint}', file=sys.stderr)
 
-    Args:
-        scores (Tensor): Probabilities ``[classes]``.
-        topk (int): Classes to name.
-        names (sequence, optional): Names of the classes.
-        several (bool): A video has several labels: those of at least 50 % are marked, and all named.
-    """
-    count = max(topk, int((scores >= LIKELY).sum())) if several else topk
-    for score, label in zip(*(part.tolist() for part in scores.topk(min(count, len(scores))))):
-        mark = '*' if several and score >= LIKELY else ' '
-        yield f'{mark} {score:7.2%}  {printable(names[label]) if names and label < len(names) else label}'
+
+def recognize_to_stdout(recognizer: Recognizer, output: Format, args: argparse.Namespace) -> int:
+    """Print a result after the other, and return how many videos have no answer."""
+    without_answer = 0
+    sys.stdout.write(output.head)
+    rows = recognize_files(recognizer, list_videos(args.videos), args.topk, args.workers, args.batch_size)
+    with closing(rows):
+        for row in rows:
+            complain(row)
+            sys.stdout.write(output.text(row))
+            sys.stdout.flush()
+            without_answer += bool(row.error)
+    return without_answer
+
+
+def recognize_to_file(recognizer: Recognizer, output: Format, args: argparse.Namespace, rank: int, count: int) -> None:
+    """Write the results, of several processes each its share."""
+    file = ResultFile(args.out, output)
+    what = partial(describe_writer, recognizer, args.checkpoint, args.format, args.topk, args.dtype)
+    plan = agree(lambda: file.plan(list_videos(args.videos), what(), args.resume, count))
+    if output.is_read:
+        signals.explain(f'; --resume goes on with {args.out}')
+    began, written = time.monotonic(), Count()
+    share = plan.share(rank, count)
+    if share.videos:
+        rows = recognize_files(recognizer, share, args.topk, args.workers, args.batch_size)
+        with closing(rows), file.open(plan, rank) as lines, progress_of(len(share.videos), rank, count) as show:
+            for row in rows:
+                complain(row)
+                lines.add(row)
+                written += Count(1, bool(row.error))
+                show(written.rows)
+    total = file.finish(plan, rank, written)
+    if total is None:  # another process is not done, and says what there is
+        return
+    said = f'{args.out} has {total.rows:,} videos'
+    if total.errors:
+        said += f', {total.errors:,} of them without an answer'
+    if args.launcher != 'none' and total.errors:  # the launcher says why this process fails
+        processes.report(said, is_for_all=True)
+    else:
+        rate = written.rows / (time.monotonic() - began)
+        print(f'{said} ({rate:.1f} a second)' if count == 1 and written.rows else said, file=sys.stderr)
+    if total.errors:
+        sys.exit(1)
+
+
+@contextmanager
+def progress_of(videos: int, rank: int, count: int) -> Iterator:
+    """Show how many videos of the first process are done, how many a second, and how long it still takes."""
+    if rank > 0:
+        yield lambda done: None
+        return
+    line, time_left, began = ProgressLine(stderr=True), TimeLeft(window=RECENT), time.monotonic()
+    title = 'recognize' if count == 1 else f'process 1 of {count}'
+
+    def show(done: int) -> None:
+        time_left.end_step()
+        step, left = time_left.step, time_left.seconds(videos - done, 0, 0, 0)
+        if step is not None and left is not None and time.monotonic() - began > WARM_UP:
+            parts = ((f'{1 / max(step, 1e-6):.1f} a second', 3), (f'{duration(left)} left', 4))
+            line.update(Progress(title, done, videos, parts, 'video'))
+
+    line.start(logging.getLogger('mmdualformer'))
+    try:
+        yield show
+    finally:
+        line.stop()
 
 
 def main() -> None:
     args = parse_args()
-    model = cli.load_model(args)
-    names = model.dataset_meta.get('classes')
-    if args.labels:
-        names = read_labels(args.labels, model.cls_head.num_classes, 'the model has')
-
-    head = model.cls_head
-    if head.average_clips is None or not head.multi_class:
-        head.average_clips = 'prob'  # also of a head whose scores are logits in a test
-
-    init_default_scope(model.cfg.get('default_scope', 'mmaction'))
-    pipeline = Compose(model.cfg.test_pipeline)
-    without_answer = 0
-    for video in args.videos:
-        damage = []
-        if not Path(video).exists():
-            print(f'error: video {video!r} does not exist (looked in {Path.cwd()})', file=sys.stderr)
-            without_answer += 1
-            continue
-        try:
-            scores = inference_recognizer(model, video, partial(read, pipeline, damage)).pred_score
-        except (VideoError, TimeoutError) as error:
-            print(
-                f'error: video {video!r} cannot be read: {printable(getattr(error, "reason", error))}', file=sys.stderr
-            )
-            without_answer += 1
-            continue
-        if not is_finite(scores):
-            print(f'error: the scores of video {video!r} are NaN or infinite', file=sys.stderr)
-            without_answer += 1
-            continue
-        for what in damage:
-            print(f'warning: video {video!r} is damaged, and read as far as it can be: {what}', file=sys.stderr)
-        print(video)
-        print(*describe_scores(scores, args.topk, names, head.multi_class), sep='\n')
-    if without_answer:
+    rank, count = meet(args.launcher)
+    recognizer = load(args)
+    output = make_format(args.format, args.topk, recognizer.scorer.several)
+    # An input that is no file, such as a camera or a stream, branches off here.
+    if args.out is not None:
+        recognize_to_file(recognizer, output, args, rank, count)
+    elif recognize_to_stdout(recognizer, output, args):
         sys.exit(1)
 
 

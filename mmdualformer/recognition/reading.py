@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError
 from mmdualformer.video import Video, open_video
@@ -59,7 +57,7 @@ class ClipReader:
         else:
             frames = video if isinstance(video, Video) else as_video(video, fps)
             sample = self._of_open(dict(data, video=frames, filename=frames.path))
-            said = dict(source=frames.path, seconds=length_of(frames.frame_times, frames.average_fps), damage='')
+            said = dict(source=frames.path, seconds=frames.duration, damage='')
         return dict(sample, video=said)
 
     def windows(
@@ -116,19 +114,9 @@ class _Opened:
         for transform in self.pipeline.transforms:
             data = transform(data)
             self.sampled.update((key, data[key]) for key in NOTED if key in data)
-            times = data.get('frame_times')
-            if times is not None and data.get('avg_fps'):
-                self.seconds = length_of(times, data['avg_fps'])
-            elif 'total_frames' in data:
+            reader = data.get('video_reader')
+            if isinstance(reader, Video):
+                self.seconds = reader.duration
+            elif 'total_frames' in data and not self.seconds:  # one of MMAction2's
                 self.seconds = data['total_frames'] / data.get('avg_fps', pipelines.RATE)
         return data
-
-
-def length_of(times: np.ndarray, rate: float) -> float:
-    """How long a video is in seconds, whose last frame is shown as long as the mean.
-
-    Args:
-        times (np.ndarray): When each frame is shown ``[N]``, in seconds after the first one.
-        rate (float): Frames a second.
-    """
-    return float(times[-1] + 1 / rate)

@@ -1,6 +1,7 @@
 """A trained recognizer, for programs."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checks import read_labels
 from mmdualformer.configs import read_inference_config
 from mmdualformer.errors import UserError, describe
+from mmdualformer.features import Extractor, Features
 from mmdualformer.video import VideoError
 
 from . import pipelines
 from .reading import ClipReader
 from .results import Failure, Recognition
 from .scorers import ExportedScorer, Scorer, TorchScorer
-from .sources import find_videos, is_frames
+from .sources import as_video, find_videos, is_frames
 
 EXPORTED = ('.onnx', '.xml')
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
@@ -213,6 +215,79 @@ class Recognizer:
         """
         for sample, start in self.reader.windows(source, window, step, fps):
             yield self.score(sample, start)
+
+    def features(
+        self,
+        video: Any,
+        level: str = 'clip',
+        stage: int | None = None,
+        *,
+        window: float | None = None,
+        step: float | None = None,
+        fps: float | None = None,
+    ) -> Features:
+        """Take the features that the model makes of a video while it scores the clips of its test.
+
+        Args:
+            video: As for :meth:`recognize`; of level ``'window'`` as for :meth:`watch`, with an end.
+            level (str): ``'clip'`` for a vector, ``'window'`` for a vector of each window of :meth:`watch`, ``'token'``
+                for a map over time and place. Defaults to ``'clip'``.
+            stage (int, optional): Stage of the backbone, or layer, from 1: a vector is then the mean of its map.
+                Defaults to None, what the classifier's last linear layer takes, and of tokens the last map.
+            window, step (float, optional): See :meth:`watch`.
+            fps (float, optional): Frames a second of frames in memory. Defaults to None, 30.
+
+        Returns:
+            Features: float32, averaged over views as the head averages scores; tokens of several views are kept apart.
+
+        Raises:
+            UserError: An argument cannot be used, the model has no such features, or they are NaN or infinite.
+            VideoError: The video cannot be read.
+            TimeoutError: It takes too long.
+        """
+        extractor = self.extractor(level, stage)
+        if level == 'window':
+            video = as_video(video, fps or pipelines.RATE) if is_frames(video) else video
+            parts = [self.extract(extractor, *part) for part in self.reader.windows(video, window, step, fps)]
+            if not parts:
+                raise UserError('the video has no frame')
+            return replace(
+                parts[0],
+                array=np.stack([part.array for part in parts]),
+                times=np.stack([part.times for part in parts]),
+            )
+        if window is not None or step is not None:
+            raise UserError(f"window and step are for level='window', not {level!r}")
+        return self.extract(extractor, self.read(video, fps or pipelines.RATE))
+
+    def extractor(self, level: str = 'clip', stage: int | None = None) -> Extractor:
+        """What takes the features of :meth:`features`.
+
+        Raises:
+            UserError: The model has no such features.
+        """
+        if not isinstance(self.scorer, TorchScorer):
+            raise UserError('an exported model has no features; give the checkpoint that it was exported from')
+        return Extractor(self.scorer.model, level, stage)
+
+    def extract(self, extractor: Extractor, sample: Mapping, start: float = 0.0) -> Features:
+        """Take the features of what :meth:`read` has read, or of a window.
+
+        Args:
+            extractor (Extractor): What :meth:`extractor` gives.
+            sample (mapping): The clips.
+            start (float): Where they begin in the video, in seconds. Defaults to 0.
+
+        Raises:
+            UserError: They are NaN or infinite.
+        """
+        clips = {key: sample[key] for key in ('inputs', 'data_samples')}
+        array, tokens = extractor(lambda: self.scorer([clips]))
+        said = sample['video']
+        if not np.isfinite(array).all() or (tokens is not None and not np.isfinite(tokens).all()):
+            raise UserError(f'the features of video {said["source"]!r} are NaN or infinite')
+        times = np.array([start, start + said['seconds']])
+        return Features(said['source'], extractor.level, extractor.stage, array, times, tokens, said['damage'])
 
 
 def _as_several(source: Any) -> list:

@@ -13,7 +13,7 @@ import psutil
 import torch
 
 from mmdualformer.errors import describe
-from mmdualformer.recognition.reading import ClipReader, length_of
+from mmdualformer.recognition.reading import ClipReader
 from mmdualformer.video import VideoError, VideoFile
 from mmdualformer.video.isolation import Isolated
 
@@ -191,7 +191,7 @@ def _check(video: VideoFile, limits: Limits) -> float:
     Raises:
         Refused: It is too long or too large.
     """
-    seconds = length_of(video.frame_times, video.average_fps)
+    seconds = video.duration
     if seconds > limits.max_seconds:
         raise Refused(422, f'the video is {seconds:.0f} s long; this server takes up to {limits.max_seconds:g} s')
     width, height = video.size

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from mmdualformer.engine import ProgressHook, QuietRunner
 from mmdualformer.engine.progress_line import Progress, ProgressLine
+from mmdualformer.engine.quiet_runner import SHOWN
 from tests.engine.test_time_left import Clock
 
 
@@ -147,6 +148,17 @@ def run(tmp_path, monkeypatch):
 
 def plain(width=80) -> Console:
     return Console(file=io.StringIO(), width=width, highlight=False)
+
+
+def test_a_quiet_runner_shows_what_is_meant_for_people(run, capsys, tmp_path):
+    logger = run(plain(), 'quiet').logger
+    logger.info('for the file')
+    logger.info('for people', extra=SHOWN)
+    logger.warning('a fault')
+    shown = ''.join(capsys.readouterr())
+    assert 'for people' in shown and 'a fault' in shown and 'for the file' not in shown
+    (log,) = (tmp_path / 'quiet').glob('*/*.log')
+    assert 'for the file' in log.read_text()
 
 
 def test_a_log_gets_a_line_now_and_then(run, capsys, tmp_path):

@@ -99,6 +99,39 @@ def test_models_of_mmaction2_need_a_config(fork_tool, clip_file, tmp_path):
     assert len(frames_of(tmp_path / 'cam.mp4')[0]) == 18
 
 
+def test_models_of_frames_are_explained_too(fork_tool, clip_file, tmp_path):
+    pipeline = [
+        dict(type='VideoInit'),
+        dict(type='SampleFrames', clip_len=1, frame_interval=1, num_clips=4, test_mode=True),
+        dict(type='VideoDecode'),
+        dict(type='Resize', scale=(48, 32), keep_ratio=False),
+        dict(type='ThreeCrop', crop_size=32),
+        dict(type='FormatShape', input_format='NCHW'),
+        dict(type='PackActionInputs'),
+    ]
+    model = dict(
+        type='Recognizer2D',
+        backbone=dict(type='ResNet', depth=18, norm_eval=False),
+        cls_head=dict(type='TSNHead', num_classes=4, in_channels=512, average_clips='prob'),
+        data_preprocessor=dict(type='ActionDataPreprocessor', mean=[128.0] * 3, std=[50.0] * 3, format_shape='NCHW'),
+    )
+    cfg = dict(
+        model=model,
+        test_pipeline=pipeline,
+        test_dataloader=dict(dataset=dict(type='RobustVideoDataset', pipeline=pipeline)),
+        default_scope='mmaction',
+        custom_imports=dict(imports=['mmdualformer']),
+    )
+    Config(cfg).dump(tmp_path / 'tsn.py')
+    result = fork_tool(TOOL, 'tsn.py', 'none', clip_file, '--out', 'cam.npz', '--target-layer', 'backbone/layer1')
+    assert result.returncode == 0, result.stderr
+    assert '4 frames' in result.stdout and 'the middle one of 3 views' in result.stdout
+    with np.load(tmp_path / 'cam.npz') as file:
+        assert file['maps'].shape == (4, 32, 32) and len(file['frame_numbers']) == 4
+    result = fork_tool(TOOL, 'tsn.py', 'none', clip_file, '--out', 'cam.png')
+    assert result.returncode == 0, result.stderr
+
+
 def test_the_middle_view_is_explained(fork_tool, clip_file, tmp_path):
     """Of three clips the second, and of three crops the one in the centre."""
     options = ('test_pipeline.1.clip_len=4', 'test_pipeline.1.num_clips=3')

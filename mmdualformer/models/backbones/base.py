@@ -104,6 +104,27 @@ class VideoBackbone(BaseModule):
                 if isinstance(part, nn.Module):
                     part.eval()
 
+    def stage_ends(self) -> list[nn.Module]:
+        """The modules whose outputs leave the stages that are built, one for each, in their order."""
+        return list(getattr(self, self.stage_name))
+
+    @abstractmethod
+    def stage_map(self, stage: int, output: Any, size: Sequence[int]) -> Tensor:
+        """Make the feature map of a stage from what leaves it. That of the arch's last stage is normalised.
+
+        Args:
+            stage (int): The stage, from 0.
+            output: What its module of :meth:`stage_ends` puts out.
+            size (sequence): ``(T, H, W)`` of the clips that entered the backbone.
+
+        Returns:
+            Tensor: ``[B, C, T', H', W']``, without tokens that stand for no place.
+        """
+
+    def stage_tokens(self, output: Any) -> Tensor | None:
+        """The global tokens ``[B, M, D]`` in what leaves a stage; None of a family that has none."""
+        return None
+
     @abstractmethod
     def frozen_parts(self) -> Iterable[nn.Module | nn.Parameter]:
         """The modules and parameters of the stem and of stages 0 to ``frozen_stages``."""

@@ -370,6 +370,10 @@ class MobileBackbone(VideoBackbone, Generic[State]):
                 outs.append(self.output(i, state))
         return outs[0] if len(outs) == 1 else tuple(outs)
 
+    def stage_ends(self) -> list[nn.Module]:
+        """The last block of each stage."""
+        return [blocks[-1] for blocks in self.stages]  # type: ignore[index]
+
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """The stem and stages 0 to ``frozen_stages``."""
         return [self.stem, *list(self.stages)[: self.frozen_stages + 1]]
@@ -492,8 +496,15 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
 
     def output(self, stage: int, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """The map, and the tokens, averaged over groups of frames."""
-        x, tokens = state
-        return self.pass_map(stage, x), tokens.mean(1)
+        return self.pass_map(stage, self.stage_map(stage, state)), self.stage_tokens(state)
+
+    def stage_map(self, stage: int, output: tuple[Tensor, Tensor], size: Sequence[int] = ()) -> Tensor:
+        """The map that leaves a stage."""
+        return output[0]
+
+    def stage_tokens(self, output: tuple[Tensor, Tensor]) -> Tensor:
+        """The tokens that leave a stage, averaged over groups of frames."""
+        return output[1].mean(1)
 
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """The stem, the tokens and stages 0 to ``frozen_stages``."""
@@ -561,5 +572,9 @@ class Mobile3D(MobileBackbone[Tensor]):
 
     def output(self, stage: int, state: Tensor) -> Tensor:
         """The map, of the last stage after X3D's last convolution."""
+        return self.pass_map(stage, self.stage_map(stage, state))
+
+    def stage_map(self, stage: int, output: Tensor, size: Sequence[int] = ()) -> Tensor:
+        """The map that leaves a stage, the last one after X3D's last convolution."""
         is_last = self.is_whole and stage == len(self.stages) - 1
-        return self.pass_map(stage, F.relu(self.expand(state)) if is_last else state)
+        return F.relu(self.expand(output)) if is_last else output

@@ -393,6 +393,24 @@ class VidTr(VideoBackbone):
             batch (int): Clips B.
             size (sequence): Patches ``(H, W)`` of a frame. How many frames are left after pooling shows in L.
         """
+        classes, grid = self._part(x, size)
+        patches = rearrange(grid.reshape(batch, -1, *size, grid.shape[-1]), 'B T H W C -> B C T H W')
+        patches = rearrange(self.feature_map(patches), 'B C T H W -> B (T H W) C')
+        grid = patches.reshape(grid.shape)
+        for axis in reversed(range(1, grid.ndim - 1)):
+            grid = torch.cat([classes.pop(), grid], dim=axis)
+        return grid.flatten(1, -2)
+
+    def stage_map(self, stage: int, output: Tensor, size: Sequence[int]) -> Tensor:
+        """View the patches of the tokens ``[B, L, C]`` that leave a layer as a map ``[B, C, T, H, W]``."""
+        output = self.norm(output) if stage == len(self.layers) - 1 else output
+        frames, *patches = count_steps(size, self.patch_embed.kernel_size)
+        _, grid = self._part(output, patches)
+        batch = len(output) // frames if self.within_frames else len(output)  # there are the frames of all clips
+        return rearrange(grid.reshape(batch, -1, *patches, grid.shape[-1]), 'B T H W C -> B C T H W')
+
+    def _part(self, x: Tensor, size: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        """Part tokens ``[B, L, C]``, ``(H, W)`` patches a frame, into the class tokens of each axis and the others."""
         lengths = dict(zip('THW', (-1, *size)))
         others = [1 + prod(lengths[name] for name in axis) for axis in self.grid_embed.axes[1:]]
         grid = x.unflatten(1, (-1, *others))
@@ -400,12 +418,7 @@ class VidTr(VideoBackbone):
         for axis in range(1, grid.ndim - 1):
             tokens, grid = grid.split([1, grid.shape[axis] - 1], dim=axis)
             classes.append(tokens)
-        patches = rearrange(grid.reshape(batch, -1, *size, grid.shape[-1]), 'B T H W C -> B C T H W')
-        patches = rearrange(self.feature_map(patches), 'B C T H W -> B (T H W) C')
-        grid = patches.reshape(grid.shape)
-        for axis in reversed(range(1, grid.ndim - 1)):
-            grid = torch.cat([classes.pop(), grid], dim=axis)
-        return grid.flatten(1, -2)
+        return classes, grid
 
     def frozen_parts(self) -> list[nn.Module]:
         """The embeddings and layers 0 to ``frozen_stages``, with the last one also the final norm."""
