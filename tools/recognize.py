@@ -21,7 +21,7 @@ from mmdualformer.recognition import Recognizer
 from mmdualformer.recognition.bulk import list_videos, recognize_files
 from mmdualformer.recognition.output import Count, Plan, ResultFile, describe_writer
 from mmdualformer.recognition.ranks import agree, meet, own_device
-from mmdualformer.recognition.recognizer import DTYPES, EXPORTED
+from mmdualformer.recognition.recognizer import DTYPES
 from mmdualformer.recognition.writing import FORMATS, Format, Row, make_format, name_format
 
 BATCH_ON_GPU = 8
@@ -63,13 +63,6 @@ def parse_args() -> argparse.Namespace:
     if args.batch_size is None:
         args.batch_size = 1 if args.device == 'cpu' else BATCH_ON_GPU
     return args
-
-
-def load(args: argparse.Namespace) -> Recognizer:
-    """Load what recognizes the videos."""
-    is_exported = Path(args.checkpoint).suffix in EXPORTED
-    model = args.checkpoint if is_exported else cli.load_model(args)
-    return Recognizer(model, args.config if is_exported else None, labels=args.labels, dtype=args.dtype)
 
 
 def complain(row: Row) -> None:
@@ -160,7 +153,7 @@ def progress_of(videos: int, rank: int, count: int) -> Iterator:
 def main() -> None:
     args = parse_args()
     rank, count = meet(args.launcher)
-    recognizer = load(args)
+    recognizer = cli.open_recognizer(args)
     output = make_format(args.format, args.topk, recognizer.scorer.several)
     # An input that is no file, such as a camera or a stream, branches off here.
     if args.out is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError
 from mmdualformer.video import Video, open_video
+from mmdualformer.visualization import NOTED
 
 from . import pipelines
 from .sources import as_video
@@ -38,7 +39,7 @@ class ClipReader:
 
         Returns:
             dict: ``inputs``, clips ``[clips, 3, T, H, W]`` in uint8, ``data_samples``, and ``video``, a dict of its
-            ``source``, ``seconds`` and ``damage``.
+            ``source``, ``seconds`` and ``damage``, and of a file of ``sampled``, what ``view_of`` needs to explain it.
 
         Raises:
             UserError: It is no video.
@@ -52,7 +53,7 @@ class ClipReader:
                 raise UserError(f'video {str(video)!r} does not exist (looked in {Path.cwd()})')
             opened = _Opened(self._of_files)
             sample = opened(dict(data, filename=str(video), deadline=time.monotonic() + READING_LIMIT, damage=damage))
-            said = dict(source=str(video), seconds=opened.seconds, damage='; '.join(damage))
+            said = dict(source=str(video), seconds=opened.seconds, damage='; '.join(damage), sampled=opened.sampled)
         else:
             frames = video if isinstance(video, Video) else as_video(video, fps)
             sample = self._of_open(dict(data, video=frames, filename=frames.path))
@@ -102,15 +103,17 @@ class ClipReader:
 
 
 class _Opened:
-    """Runs a pipeline on a file, and keeps how long the video is."""
+    """Runs a pipeline on a file, and keeps how long the video is and which frames were taken of it."""
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
         self.seconds = 0.0
+        self.sampled: dict[str, Any] = {}
 
     def __call__(self, data: dict) -> dict:
         for transform in self.pipeline.transforms:
             data = transform(data)
+            self.sampled.update((key, data[key]) for key in NOTED if key in data)
             reader = data.get('video_reader')
             if isinstance(reader, Video):
                 self.seconds = reader.duration
