@@ -17,10 +17,11 @@ from mmdualformer.errors import UserError, describe
 from mmdualformer.video import Video, VideoError, open_video
 
 from . import pipelines
+from .live import Ahead, Stream, is_stream
 from .results import Failure, Recognition
 from .scorers import ExportedScorer, Scorer, TorchScorer
 from .sources import as_video, find_videos, is_frames
-from .windows import slide
+from .windows import Window, slide
 
 EXPORTED = ('.onnx', '.xml')
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
@@ -211,8 +212,10 @@ class Recognizer:
         in memory than a window has. :func:`~mmdualformer.recognition.find_segments` makes segments of the windows.
 
         Args:
-            source (str, Path, Video or iterable): A file, an open video, or pairs of a time in seconds and an RGB frame
-                ``[H, W, 3]`` in uint8, without an end if need be.
+            source (str, Path, Video, Stream or iterable): A file; a stream, see
+                :class:`~mmdualformer.recognition.Stream`; an open video; or pairs of a time in seconds and an RGB
+                frame ``[H, W, 3]`` in uint8, without an end if need be. Of a stream that comes as fast as it is filmed
+                windows are left out where scoring is slower.
             window (float, optional): Seconds. Defaults to None, the time that a clip of the test spans, or that the
                 videos had which the model was trained on.
             step (float, optional): Seconds from one window to the next. Defaults to None, half a window.
@@ -226,21 +229,36 @@ class Recognizer:
             VideoError: The video cannot be read.
         """
         if isinstance(source, str | Path):
-            with open_video(str(source)) as video:
-                yield from self.watch(video, window, step, fps)
+            if is_stream(str(source)):
+                yield from self.watch(Stream(str(source)), window, step, fps)
+                return
+            with open_video(str(source)) as opened:
+                yield from self.watch(opened, window, step, fps)
             return
         name, rate = 'frames', fps or pipelines.RATE
+        video: Video | None = None
         if isinstance(source, Video):
-            name, rate = source.path, fps or source.average_fps
+            name, rate, video = source.path, fps or source.average_fps, source
             source = zip(source.frame_times.tolist(), source.iterate_frames())
+        elif isinstance(source, Stream):
+            name, rate = source.name, fps or source.rate
         shrink, steps = pipelines.for_windows(self.scorer.test_pipeline)
         prepare = pipelines.compose(steps)
         if window is None:
             window = pipelines.window_seconds(self.scorer.test_pipeline, self.scorer.clip_seconds, rate)
-        for part in slide(source, window, step or window / 2, rate, shrink):
-            sample = pipelines.sample_of(prepare, part.frames)
-            said = dict(source=name, seconds=part.end - part.start, damage='')
-            yield self.score(dict(sample, video=said), part.start)
+        windows: Iterable[Window] = slide(source, window, step or window / 2, rate, shrink)
+        if isinstance(source, Stream):
+            windows = Ahead(windows, newest=source.is_live)
+        try:
+            for part in windows:
+                if isinstance(source, Stream):
+                    source.note(part)
+                sample = pipelines.sample_of(prepare, part.frames)
+                said = dict(source=name, seconds=part.end - part.start, damage=video.damage if video else '')
+                yield self.score(dict(sample, video=said), part.start)
+        finally:
+            if isinstance(windows, Ahead):
+                windows.close()
 
 
 class _Opened:
