@@ -1,6 +1,6 @@
 """What a recognizer says of a video."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,8 @@ class Recognition:
 
     def lines(self, count: int = 5) -> Iterator[str]:
         """Yield a line of text for each of :meth:`top`; of several labels, ``*`` marks those of at least 50 %."""
-        for name, score in self.top(count):
-            mark = '*' if self.several and score >= LIKELY else ' '
-            yield f'{mark} {score:7.2%}  {printable(name)}'
+        names, scores = zip(*self.top(count))
+        yield from describe_scores(names, scores, self.several)
 
     def to_dict(self, count: int = 5) -> dict[str, Any]:
         """Plain values, for JSON and tables: ``source``, ``start``, ``end``, ``names``, ``scores`` and ``damage``."""
@@ -110,3 +109,16 @@ class Failure:
 
     def __str__(self) -> str:
         return f'{printable(self.source)}\n  {printable(self.reason)}'
+
+
+def describe_scores(names: Iterable[str], scores: Iterable[float], several: bool) -> Iterator[str]:
+    """Yield a line of text for each class.
+
+    Args:
+        names (iterable): Names of classes.
+        scores (iterable): Their probabilities.
+        several (bool): Whether a video may have several labels: ``*`` marks those of at least 50 %.
+    """
+    for name, score in zip(names, scores):
+        mark = '*' if several and score >= LIKELY else ' '
+        yield f'{mark} {score:7.2%}  {printable(name)}'

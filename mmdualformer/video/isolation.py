@@ -49,14 +49,16 @@ def map_isolated(
     items = iter(items)
     idle: list[_Child] = []
     busy: dict[_Child, Item] = {}
+
+    def begin() -> None:
+        for item in islice(items, workers - len(busy)):
+            child = idle.pop() if idle else _Child(function)
+            busy[child] = item
+            child.begin(item)
+
     try:
-        while True:
-            for item in islice(items, workers - len(busy)):
-                child = idle.pop() if idle else _Child(function)
-                busy[child] = item
-                child.begin(item)
-            if not busy:
-                return
+        begin()
+        while busy:
             wait([child.connection for child in busy], min(TICK, time_limit))
             for child in list(busy):
                 outcome = child.outcome(time_limit)
@@ -64,6 +66,7 @@ def map_isolated(
                     item = busy.pop(child)
                     if not child.connection.closed:
                         idle.append(child)
+                    begin()  # before what is done with this outcome, which may take a while
                     yield item, *outcome
     finally:
         for child in (*idle, *busy):
