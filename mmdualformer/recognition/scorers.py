@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
-from torch import Tensor, nn
+from torch import Tensor
 
 if TYPE_CHECKING:
     from mmdualformer.export import ExportedModel
@@ -50,7 +50,7 @@ class TorchScorer(Scorer):
         dtype (torch.dtype): What its products are computed in. Defaults to ``torch.float32``.
     """
 
-    def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, model: Any, dtype: torch.dtype = torch.float32) -> None:
         self.model = model.eval()
         self.dtype = dtype
         head = model.cls_head

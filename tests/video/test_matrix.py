@@ -1,5 +1,6 @@
 """The exact reader against FFmpeg's decoding in sequence, on files of every kind: no frame may be another one."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -69,6 +70,9 @@ def check_frames(path: Path, expected: Shown) -> None:
         wrong['singly'] = [index for number in singles for index in differing(video, [number], expected)]
         for order, indices in orders(total).items():
             wrong[order] = differing(video, indices, expected)
+        in_turn = list(video.iterate_frames())
+        assert len(in_turn) == total
+        wrong['in turn'] = [i for i, image in enumerate(in_turn) if not np.array_equal(image, expected.images[i])]
     for order, indices in orders(total).items():
         with open_video(path) as video:
             wrong[f'{order}, opened again'] = differing(video, indices, expected)
@@ -131,6 +135,10 @@ def check_damaged(path: Path, expected: Shown) -> None:
             video.get_frames([0])
         return
     wrong = {}
+    with suppress(VideoError), open_video(path) as video:
+        for given, _ in enumerate(video.iterate_frames(), 1):  # ends, with all frames that are told
+            assert given <= len(video)
+        assert given == len(video)
     asked = orders(total) | {f'{index} alone': [index] for index in range(0, total, 3)}
     for order, indices in asked.items():
         try:
