@@ -19,6 +19,7 @@ import numpy as np
 from av.format import Flags
 from av.stream import Discard
 
+from mmdualformer import signals
 from mmdualformer.errors import UserError, describe
 from mmdualformer.video import VideoError
 from mmdualformer.video.pixels import Converter
@@ -39,6 +40,7 @@ NETWORK_DEMUXERS = (*DEMUXERS, 'hls', 'mpjpeg', 'rtsp', 'rtp', 'sdp')
 LIMITS = (15.0, 30.0)  # seconds until a stream opens, and until more of it comes; live HLS comes in parts of 10 s
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each try to open a stream again that broke off
 JUMP = 10.0  # seconds; the program ffmpeg too takes a larger jump of the times of a stream for none
+TICK = 0.2  # seconds between two looks at signals
 UNDECODABLE = 500  # packets in a row of which no frame comes, and errors do
 
 
@@ -89,12 +91,12 @@ def find_opening(source: str) -> Opening:
     if address:
         scheme = address[1].lower()
         if scheme not in PROTOCOLS:
-            raise UserError(f'stream {_without_password(source)!r} must be one of {", ".join(PROTOCOLS)}')
+            raise UserError(f'stream {without_password(source)!r} must be one of {", ".join(PROTOCOLS)}')
         options = {'protocol_whitelist': PROTOCOLS[scheme], 'format_whitelist': ','.join(NETWORK_DEMUXERS)}
         if scheme.startswith('rtsp'):
             options['rtsp_flags'] = 'prefer_tcp'  # which loses no packets
         is_live = True if scheme.startswith('rtsp') else None
-        return Opening(_without_password(source), source, None, options, is_live, is_network=True)
+        return Opening(without_password(source), source, None, options, is_live, is_network=True)
     if source == PIPE:
         if sys.stdin is None or sys.stdin.isatty():
             raise UserError("'-' is a video that is piped in, as in `cat clip.ts | ...`; nothing is")
@@ -118,6 +120,7 @@ class Stream:
     Args:
         source (str): See :func:`is_stream`.
         say (callable): Is given a line about what goes wrong and is gone on from. Defaults to nothing.
+        tap (callable, optional): Is given each frame and its time too, in the thread that reads.
 
     Attributes:
         name (str): What messages and results call it, without a password.
@@ -131,8 +134,14 @@ class Stream:
         VideoError: It cannot be opened.
     """
 
-    def __init__(self, source: str, say: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self,
+        source: str,
+        say: Callable[[str], None] = lambda line: None,
+        tap: Callable[[float, np.ndarray], None] | None = None,
+    ) -> None:
         self._say = say
+        self._tap = tap
         self._opening = find_opening(source)
         self.name = self._opening.name
         self.frames = self.dropped = 0
@@ -155,6 +164,13 @@ class Stream:
         Raises:
             VideoError: It breaks off, or cannot be decoded.
         """
+        for moment, image in self._read_on():
+            if self._tap is not None:
+                self._tap(moment, image)
+            yield moment, image
+
+    def _read_on(self) -> Iterator[tuple[float, np.ndarray]]:
+        """Yield the frames, also those after the stream has broken off."""
         tries = 0
         while True:
             try:
@@ -270,6 +286,8 @@ class Stream:
 class Ahead(Generic[Item]):
     """An iterator that a thread of its own is ahead of, so that signals are heard while C code waits for a stream.
 
+    It ends where a signal has come that :mod:`mmdualformer.signals` defers.
+
     Args:
         items (iterable): Where items come from.
         newest (bool): Where they come faster than they are taken, leave out older ones. Otherwise the thread waits.
@@ -289,7 +307,9 @@ class Ahead(Generic[Item]):
 
     def __next__(self) -> Item:
         with self._changed:
-            self._changed.wait_for(lambda: self._ready or self._is_over)
+            while not self._changed.wait_for(lambda: self._ready or self._is_over, TICK):
+                if signals.received():
+                    raise StopIteration
             if self._ready:
                 self._changed.notify_all()
                 return self._ready.popleft()
@@ -348,7 +368,8 @@ def _open_descriptor(name: str, file: int) -> Opening:
     return Opening(name, 'fd:', None, options, file=file)
 
 
-def _without_password(address: str) -> str:
+def without_password(address: str) -> str:
+    """A source as it is shown: an address without a user and a password."""
     return re.sub(r'(://)[^/?#]*@', r'\1', address)
 
 

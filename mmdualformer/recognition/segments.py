@@ -90,13 +90,13 @@ def find_segments(
         if least is None:
             least = (moment.window.end - moment.window.start) / 2
         classes = moment.window.classes
-        yield from _close(runs, moment.start - max(least, EPSILON), classes, least)
+        yield from _close(runs, moment.start - max(least, 2 * EPSILON), classes, least)
         for label in np.flatnonzero(_shown(moment, threshold)).tolist():
             run = runs.setdefault(label, _Run(moment.start, moment.end))
             run.end = moment.end
             run.area += float(moment.probabilities[label]) * (moment.end - moment.start)
             run.seconds += moment.end - moment.start
-        yield from _close(runs, moment.end - max(least, EPSILON), classes, least)
+        yield from _close(runs, moment.end - max(least, 2 * EPSILON), classes, least)
     yield from _close(runs, math.inf, classes, least or 0.0)
 
 

@@ -49,6 +49,7 @@ class Clock:
         self.now = -1 / rate
         self._frame = 1 / rate
         self._shift: float | None = None
+        self._earlier = 0.0  # the shift before times last went back
 
     def __call__(self, time: float | None) -> float:
         """Seconds after the first frame of a frame that is the next one."""
@@ -56,8 +57,12 @@ class Clock:
         if time is None or not math.isfinite(time):
             self.now = following
             return following
-        if self._shift is None or self.now - (time - self._shift) > RESTART:
-            self._shift = time - following
+        if self._shift is None:
+            self._shift = self._earlier = time
+        elif self.now - (time - self._shift) > RESTART:
+            self._shift, self._earlier = time - following, self._shift
+        elif time - self._shift - self.now > RESTART and abs(time - self._earlier - self.now) <= RESTART:
+            self._shift = self._earlier  # they only seemed to begin again
         ahead = time - self._shift
         self.now = ahead if ahead > self.now else following
         return self.now
