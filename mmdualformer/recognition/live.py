@@ -100,7 +100,7 @@ def find_opening(source: str) -> Opening:
     if source == PIPE:
         if sys.stdin is None or sys.stdin.isatty():
             raise UserError("'-' is a video that is piped in, as in `cat clip.ts | ...`; nothing is")
-        return _open_descriptor('stdin', os.dup(0))
+        return _open_descriptor(source, os.dup(0))
     device = f'/dev/video{int(source)}' if source.isdecimal() and not Path(source).exists() else source
     if Path(device).is_fifo():
         return _open_descriptor(source, os.open(source, os.O_RDONLY))
@@ -151,8 +151,9 @@ class Stream:
         try:
             in_background(self._open)
         except (av.FFmpegError, OSError, ValueError) as error:
+            error = self._error(error)
             self.close()
-            raise self._error(error) from error
+            raise error from None
         self._clock = Clock(self.rate)
         self._moment = self._shift = 0.0  # the last frame's time, and what the stream says then more than that
         self._raw: float | None = None  # the last frame's time, as the stream says it
@@ -219,7 +220,10 @@ class Stream:
             self._opening.file = None
 
     def _error(self, error: BaseException) -> VideoError:
-        return VideoError(f'stream {self.name!r} cannot be read: {_reason(error)}', _reason(error))
+        reason = _reason(error)
+        if self._opening.url == 'fd:' and isinstance(error, av.InvalidDataError):
+            reason += '; of mp4 files, those can be piped whose index comes first'
+        return VideoError(f'stream {self.name!r} cannot be read: {reason}', reason)
 
     def _open(self) -> None:
         how = self._opening

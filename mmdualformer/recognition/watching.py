@@ -4,7 +4,7 @@ import io
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from mmdualformer import signals
-from mmdualformer.errors import UserError, describe, printable
+from mmdualformer.errors import describe, printable
 from mmdualformer.video import Video, VideoError, open_video
 from mmdualformer.video.files import check_regular
 from mmdualformer.video.source import OPTIONS
@@ -227,7 +227,7 @@ def _text(result: Recognition | Segment, topk: int) -> str:
 
 def watch_all(
     recognizer: Recognizer, listing: Listing, watching: Watching, rows: Rows, say: Callable[[str], None]
-) -> Iterator[tuple[str, bool]]:
+) -> Generator[tuple[str, bool], None, None]:
     """Watch videos, or a stream; one that cannot be read ends nothing. A signal ends it, and nothing known is lost.
 
     Yields:
