@@ -18,13 +18,14 @@ PACKAGE = Path(__file__).resolve().parent
 IN_CHECKOUT = (PACKAGE.parent / 'tools' / 'quickstart.sh').is_file()
 ROOT = PACKAGE.parent if IN_CHECKOUT else PACKAGE / '.mim'
 
-SEVERAL_PROCESSES = ('train', 'test', 'sweep-views', 'write-token-labels')
+SEVERAL_PROCESSES = ('train', 'test', 'recognize', 'sweep-views', 'write-token-labels')
 COMMAND = 'from mmdualformer_command import main; main()'  # which -m would import the package for
 QUICKSTART = 'Train a small DualFormer on made-up clips, test it and recognise one clip.'
 USAGE = """usage: mmdualformer NAME [arguments]      run a tool
        mmdualformer NAME --help           show its arguments
        mmdualformer train CONFIG --gpus 8 [arguments]
        mmdualformer test CONFIG CHECKPOINT --gpus 8 [arguments]
+       mmdualformer recognize CHECKPOINT FOLDER --out FILE --gpus 8 [arguments]
 """
 GPUS_HELP = """--gpus N starts N processes, one for each GPU; without a GPU they run on the CPU. For several machines,
 start it on each of them with NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment.

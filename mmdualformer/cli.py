@@ -202,6 +202,11 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that MMAction2's train and test tools have in common."""
     parser.add_argument('--work-dir', help='where logs, checkpoints and metrics go (default: work_dirs/CONFIG_NAME)')
     add_options_argument(parser)
+    add_launcher_argument(parser)
+
+
+def add_launcher_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--launcher``, of several processes."""
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 

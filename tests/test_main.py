@@ -106,7 +106,7 @@ def test_a_tools_error_is_its_own(command):
         (('prepair',), ("no tool 'prepair'", 'did you mean prepare')),
         (('qqqq',), ("no tool 'qqqq'", '--help')),
         (('train', 'configs/dualformer_t_k400.py', '--gpus', '0'), ('--gpus 0 must be at least 1',)),
-        (('recognize', 'best.pth', '--gpus', '2', 'a.mp4'), ('recognize takes no --gpus', 'train, test')),
+        (('report', 'a.pkl', '--gpus', '2'), ('report takes no --gpus', 'train, test')),
         (('ensemble', 'a.pkl', '--gpus=2'), ('ensemble takes no --gpus',)),
         (('train', 'c.py', '--gpus', 'two'), ('--gpus: invalid int value',)),
     ],

@@ -1,28 +1,39 @@
 """Print what a trained recognizer sees in video files."""
 
 import argparse
+import logging
 import math
 import os
 import sys
-from contextlib import closing, nullcontext
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import mmdualformer  # noqa: F401  (mends the installed stack, and says first if there is no mmcv)
 
 # isort: split
-from mmdualformer import cli, signals
+from mmdualformer import cli, processes, signals
+from mmdualformer.engine.progress_line import Progress, ProgressLine
+from mmdualformer.engine.time_left import TimeLeft, duration
 from mmdualformer.errors import UserError, printable
 from mmdualformer.recognition import Recognizer
 from mmdualformer.recognition.bulk import Listing, list_videos, recognize_files
 from mmdualformer.recognition.live import is_stream, without_password
+from mmdualformer.recognition.output import Count, ResultFile, describe_writer
+from mmdualformer.recognition.ranks import agree, meet, own_device
 from mmdualformer.recognition.recognizer import DTYPES, EXPORTED
 from mmdualformer.recognition.results import LIKELY
 from mmdualformer.recognition.segments import clock
 from mmdualformer.recognition.watching import FORMATS as WATCHED_FORMATS
 from mmdualformer.recognition.watching import LONG, Rows, Watching, long_seconds, watch_all
-from mmdualformer.recognition.writing import FORMATS, Format, make_format, name_format
+from mmdualformer.recognition.writing import FORMATS, Format, Row, make_format, name_format
 
 BATCH_ON_GPU = 8
+WINDOW_OPTIONS = ('window', 'step', 'windows', 'overlay', 'stills')  # which make windows of any video
+MOST_WORKERS = 16
+RECENT = 1000  # videos whose mean time is taken for that of the next ones
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,18 +49,24 @@ def parse_args() -> argparse.Namespace:
         help='classes to print; where videos have several labels, all of at least 50 %% too',
     )
     parser.add_argument('--format', choices=FORMATS, help='of the output (default: what the ending of --out says)')
-    parser.add_argument('--out', type=Path, help='file to write (default: stdout)')
+    parser.add_argument('--out', type=Path, help='file to write, which must not be there yet (default: stdout)')
+    parser.add_argument('--resume', action='store_true', help='go on with the file that an earlier run has begun')
     cli.add_device_argument(parser)
     parser.add_argument('--dtype', choices=tuple(DTYPES), default='float32', help='what products are computed in')
     parser.add_argument(
-        '--batch-size',
-        type=cli.at_least(1),
-        help=f'videos to score together (default: {BATCH_ON_GPU} on a GPU, else 1)',
+        '--batch-size', type=cli.at_least(1), help=f'videos scored together (default: {BATCH_ON_GPU} on a GPU, else 1)'
     )
-    cli.add_workers_argument(parser, default=2)
+    neighbours = int(os.environ.get('LOCAL_WORLD_SIZE', 1))  # processes on this machine, of torchrun
+    cores = len(os.sched_getaffinity(0)) // neighbours
+    cli.add_workers_argument(parser, default=min(max(cores, 1), MOST_WORKERS))
+    cli.add_launcher_argument(parser)
     add_window_arguments(parser)
     args = parser.parse_args()
     args.format = name_format(args.format, args.out)
+    if args.out is None and (args.resume or args.launcher != 'none'):
+        parser.error(f'{"--resume" if args.resume else "several processes"} need --out FILE')
+    if args.launcher != 'none':
+        args.device = own_device(args.device)
     if args.batch_size is None:
         args.batch_size = 1 if args.device == 'cpu' else BATCH_ON_GPU
     return args
@@ -91,19 +108,76 @@ def load(args: argparse.Namespace) -> Recognizer:
     return Recognizer(model, args.config if is_exported else None, labels=args.labels, dtype=args.dtype)
 
 
+def complain(row: Row) -> None:
+    """Say what is wrong with a video."""
+    if row.complaint:
+        print(f'{"error" if row.error else "warning"}: {row.complaint}', file=sys.stderr)
+
+
 def recognize_to_stdout(recognizer: Recognizer, output: Format, args: argparse.Namespace) -> int:
     """Print a result after the other, and return how many videos have no answer."""
     without_answer = 0
-    listing = list_videos(args.videos)
     sys.stdout.write(output.head)
-    with closing(recognize_files(recognizer, listing, args.topk, args.workers, args.batch_size)) as rows:
+    rows = recognize_files(recognizer, list_videos(args.videos), args.topk, args.workers, args.batch_size)
+    with closing(rows):
         for row in rows:
-            if row.complaint:
-                print(f'{"error" if row.error else "warning"}: {row.complaint}', file=sys.stderr)
+            complain(row)
             sys.stdout.write(output.text(row))
             sys.stdout.flush()
             without_answer += bool(row.error)
     return without_answer
+
+
+def recognize_to_file(recognizer: Recognizer, output: Format, args: argparse.Namespace, rank: int, count: int) -> None:
+    """Write the results, of several processes each its share."""
+    file = ResultFile(args.out, output)
+    what = partial(describe_writer, recognizer, args.checkpoint, args.format, args.topk, args.dtype)
+    plan = agree(lambda: file.plan(list_videos(args.videos), what(), args.resume, count))
+    if output.is_read:
+        signals.explain(f'; --resume goes on with {args.out}')
+    began, written = time.monotonic(), Count()
+    share = plan.share(rank, count)
+    rows = recognize_files(recognizer, share, args.topk, args.workers, args.batch_size)
+    with closing(rows), file.open(plan, rank) as lines, progress_of(len(share.videos), rank, count) as show:
+        for row in rows:
+            complain(row)
+            lines.add(row)
+            written += Count(1, bool(row.error))
+            show(written.rows)
+    total = plan.done + written if plan.is_direct else file.join(plan)
+    if total is None:  # another process is not done, and joins what there is
+        return
+    took = time.monotonic() - began
+    without = f'; {total.errors:,} of them have no answer' if total.errors else ''
+    said = f'{args.out} has {total.rows:,} videos{without}'
+    if not total.errors:
+        print(f'{said} ({written.rows / took:.1f} a second)' if count == 1 and written.rows else said, file=sys.stderr)
+        return
+    processes.report(said, is_for_all=True)
+    sys.exit(1)
+
+
+@contextmanager
+def progress_of(videos: int, rank: int, count: int) -> Iterator:
+    """Show how many videos of the first process are done, how many a second, and how long it still takes."""
+    if rank > 0 or not videos:
+        yield lambda done: None
+        return
+    line, time_left = ProgressLine(stderr=True), TimeLeft(window=RECENT)
+    title = 'recognize' if count == 1 else f'process 1 of {count}'
+
+    def show(done: int) -> None:
+        time_left.end_step()
+        step, left = time_left.step, time_left.seconds(videos - done, 0, 0, 0)
+        if step is not None and left is not None:
+            parts = ((f'{1 / max(step, 1e-6):.1f} a second', 3), (f'{duration(left)} left', 4))
+            line.update(Progress(title, done, videos, parts, 'video'))
+
+    line.start(logging.getLogger('mmdualformer'))
+    try:
+        yield show
+    finally:
+        line.stop()
 
 
 def find_watched(args: argparse.Namespace) -> Listing | None:
@@ -115,37 +189,47 @@ def find_watched(args: argparse.Namespace) -> Listing | None:
     streams = [source for source in args.videos if is_stream(source)]
     if streams and len(args.videos) > 1:
         raise UserError(f'stream {without_password(streams[0])!r} must be the only input, as it may have no end')
-    given = [f'--{name}' for name in ('window', 'step', 'windows', 'overlay', 'stills') if getattr(args, name)]
-    if args.whole and (streams or given):
-        raise UserError(f'--whole does not go with {given[0] if given else "a stream"}')
-    listing = Listing(streams) if streams else list_videos(args.videos)
-    single = listing.videos[0] if len(listing.videos) == 1 else None
-    if args.overlay:
-        if single is None:
-            raise UserError(f'--overlay {str(args.overlay)!r} is of one video, and {len(listing.videos)} are given')
-        if args.overlay.suffix.lower() != '.mp4':
-            raise UserError(f'--overlay {str(args.overlay)!r} must end in .mp4')
-        if args.overlay.exists() and args.overlay.samefile(single if not streams else os.devnull):
-            raise UserError(f'--overlay {str(args.overlay)!r} is the video itself')
-    if streams or given:
+    given = [f'--{name}' for name in WINDOW_OPTIONS if getattr(args, name) not in (None, False)]
+    why = given[0] if given else 'a stream'
+    if given or streams:
+        for name, other in (('whole', False), ('resume', False), ('launcher', 'none')):
+            if getattr(args, name) != other:
+                raise UserError(f'--{name} does not go with {why}')
+        if args.format not in WATCHED_FORMATS:
+            raise UserError(f'--format {args.format} does not go with {why}; take {", ".join(WATCHED_FORMATS)}')
+        listing = Listing(streams) if streams else list_videos(args.videos)
+        if args.overlay is not None:
+            check_overlay(args.overlay, listing)
         return listing
-    long = long_seconds(single) if single is not None and not args.whole else None
-    if long is not None:
+    is_plain = args.format in WATCHED_FORMATS and not args.whole and not args.resume and args.launcher == 'none'
+    if is_plain and len(args.videos) == 1 and (long := long_seconds(args.videos[0])) is not None:
         print(
-            f'{printable(single)} is {clock(long)} long, so it is scored in windows; --whole scores it as one',
+            f'{printable(args.videos[0])} is {clock(long)} long, so it is scored in windows; --whole scores it as one',
             file=sys.stderr,
         )
-        return listing
+        return Listing(args.videos)
     for name in ('threshold', 'least'):
         if getattr(args, name) is not None:
             raise UserError(f'--{name} is of segments; give --window too')
     return None
 
 
+def check_overlay(overlay: Path, listing: Listing) -> None:
+    """Check that a file can be the overlay of what is watched.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if len(listing.videos) != 1:
+        raise UserError(f'--overlay {str(overlay)!r} is of one video, and {len(listing.videos)} are given')
+    if overlay.suffix.lower() != '.mp4':
+        raise UserError(f'--overlay {str(overlay)!r} must end in .mp4')
+    if overlay.exists() and Path(listing.videos[0]).exists() and overlay.samefile(listing.videos[0]):
+        raise UserError(f'--overlay {str(overlay)!r} is the video itself')
+
+
 def watch(recognizer: Recognizer, listing: Listing, args: argparse.Namespace) -> int:
     """Write what is shown from when to when, and return how many videos have no answer."""
-    if args.format not in WATCHED_FORMATS:
-        raise UserError(f'--format {args.format} has no segments; take one of {", ".join(WATCHED_FORMATS)}')
     threshold = LIKELY if args.threshold is None else args.threshold
     how = Watching(args.window, args.step, threshold, args.least, args.overlay, args.stills)
     rows = Rows(args.format, args.windows, args.topk)
@@ -153,8 +237,10 @@ def watch(recognizer: Recognizer, listing: Listing, args: argparse.Namespace) ->
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
+    if args.out is not None and args.out.exists():
+        raise UserError(f'--out {str(args.out)!r} is there already; choose another name')
     without_answer = 0
-    with open(args.out, 'w', encoding='utf-8', newline='') if args.out else nullcontext(sys.stdout) as out:
+    with open(args.out, 'x', encoding='utf-8', newline='') if args.out else nullcontext(sys.stdout) as out:
         with closing(watch_all(recognizer, listing, how, rows, say)) as texts:
             for text, is_failure in texts:
                 out.write(text)
@@ -169,12 +255,14 @@ def watch(recognizer: Recognizer, listing: Listing, args: argparse.Namespace) ->
 def main() -> None:
     args = parse_args()
     listing = find_watched(args)
+    rank, count = meet(args.launcher)
     recognizer = load(args)
     if listing is not None:
         sys.exit(1 if watch(recognizer, listing, args) else 0)
     output = make_format(args.format, args.topk, recognizer.scorer.several)
-    without_answer = recognize_to_stdout(recognizer, output, args)
-    if without_answer:
+    if args.out is not None:
+        recognize_to_file(recognizer, output, args, rank, count)
+    elif recognize_to_stdout(recognizer, output, args):
         sys.exit(1)
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from .diagnosis import iterate_samples
 from .progress_line import Progress, ProgressLine
-from .time_left import TimeLeft
+from .time_left import TimeLeft, duration
 
 BEST = 'progress_best'  # in the message hub, and so in checkpoints
 RECENT_STEPS = 20  # whose mean loss is shown
@@ -201,7 +201,7 @@ class ProgressHook(Hook):
             parts.append(f'train {_percent(self._epoch_accuracy.value)}')
         left = self._seconds_left(runner, runner.iter, epochs, is_validated=True)
         if runner.iter >= runner.max_iters:
-            ending = [f'took {_duration(self.clock() - self._began)}']
+            ending = [f'took {duration(self.clock() - self._began)}']
         else:
             ending = [text for text, _ in _left(left)]
         self._line.keep('  '.join([*parts, *results, *ending]))
@@ -280,10 +280,4 @@ def _percent(share: float) -> str:
 
 def _left(seconds: float | None) -> tuple[tuple[str, int], ...]:
     """The part of a line that says how long it still takes, unless that is not known."""
-    return () if seconds is None else ((f'{_duration(seconds)} left', 4),)
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
+    return () if seconds is None else ((f'{duration(seconds)} left', 4),)

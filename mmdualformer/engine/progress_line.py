@@ -31,12 +31,14 @@ class Progress:
         steps (int): All its steps.
         parts (tuple): Texts that follow, in order, each with how much it matters; in a narrow terminal the ones that
             matter least are left out first.
+        unit (str): What a step is called where there is no bar. Defaults to ``'step'``.
     """
 
     title: str
     done: int
     steps: int
     parts: tuple[tuple[str, int], ...] = ()
+    unit: str = 'step'
 
     @property
     def count(self) -> str:
@@ -45,7 +47,7 @@ class Progress:
 
     def __str__(self) -> str:
         """The whole line without a bar."""
-        return (' ' * GAP).join([f'{self.title}, step {self.count}', *(text for text, _ in self.parts)])
+        return (' ' * GAP).join([f'{self.title}, {self.unit} {self.count}', *(text for text, _ in self.parts)])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """The line with a bar, as wide as the terminal."""
@@ -89,14 +91,19 @@ class ProgressLine:
         interval (float): Seconds between two lines where there is no terminal. Defaults to 30.
         clock (callable): Gives seconds. Defaults to ``time.monotonic``.
         console (Console, optional): Of rich. Defaults to None, which is stdout.
+        stderr (bool): Whether it is stderr instead. Defaults to False.
     """
 
     def __init__(
-        self, interval: float = 30.0, clock: Callable[[], float] = time.monotonic, console: Console | None = None
+        self,
+        interval: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+        console: Console | None = None,
+        stderr: bool = False,
     ) -> None:
         self.interval = interval
         self._clock = clock
-        self._console = console or _Console(soft_wrap=True)  # of what is printed above the line too
+        self._console = console or _Console(soft_wrap=True, stderr=stderr)  # of what is printed above the line too
         is_terminal = self._console.is_interactive and self._console.file.isatty() and not self._console.is_jupyter
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if is_terminal else None
         self._shown_at: float | None = None

@@ -96,3 +96,10 @@ class TimeLeft:
             return None
         passed = self._clock() - self._validation_began
         return passed / self._validation_steps * (steps - self._validation_steps)
+
+
+def duration(seconds: float) -> str:
+    """A time such as ``2:05`` or ``1:02:05``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'

@@ -1,7 +1,7 @@
 """Many videos, read in processes that may crash or hang, and scored several at a time."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +36,11 @@ class Listing:
     videos: list[str] = field(default_factory=list)
     errors: dict[int, str] = field(default_factory=dict)
 
+    def take(self, places: Sequence[int]) -> 'Listing':
+        """Some of the videos."""
+        errors = {new: self.errors[old] for new, old in enumerate(places) if old in self.errors}
+        return Listing([self.videos[place] for place in places], errors)
+
 
 def list_videos(sources: Iterable[str]) -> Listing:
     """List the videos of files, folders, patterns and lists; one of these that has none does not stop the others.
@@ -55,7 +60,7 @@ def list_videos(sources: Iterable[str]) -> Listing:
 
 def recognize_files(
     recognizer: Recognizer, listing: Listing, topk: int, workers: int, batch_size: int
-) -> Iterator[Row]:
+) -> Generator[Row, None, None]:
     """Recognize videos, each as it is recognized alone; one that cannot be read, or ends its process, ends nothing.
 
     Args:

@@ -137,8 +137,7 @@ class JsonLines(Format):
         with open(path, 'rb') as file:
             for number, line in enumerate(file, 1):
                 try:
-                    values = json.loads(line)
-                    row = Row(**{**values, 'names': tuple(values['names']), 'scores': tuple(values['scores'])})
+                    row = self.parse(line)
                 except (ValueError, TypeError, KeyError):
                     if not file.read(1):
                         return  # the last line, and torn
@@ -147,6 +146,15 @@ class JsonLines(Format):
                     return
                 end += len(line)
                 yield row, end
+
+    @staticmethod
+    def parse(line: bytes) -> Row:
+        """Read a line.
+
+        Raises:
+            ValueError, TypeError, KeyError: It is no row.
+        """
+        return _as_row(json.loads(line))
 
 
 class Csv(Format):
@@ -246,8 +254,7 @@ class Parquet(Format):
             table = self._parquet.ParquetFile(path)
             for batch in table.iter_batches(ROW_GROUP):
                 for values in batch.to_pylist():
-                    row = Row(**{**values, 'names': tuple(values['names']), 'scores': tuple(values['scores'])})
-                    yield row, path.stat().st_size
+                    yield _as_row(values), path.stat().st_size
         except (self._arrow.ArrowException, TypeError, KeyError) as error:
             raise UserError(f'{str(path)!r} is no table of results: {error}') from None
 
@@ -312,6 +319,10 @@ def csv_line(values: Iterable[Any]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator='\n').writerow([_encodable(str(value)) for value in values])
     return line.getvalue()
+
+
+def _as_row(values: dict[str, Any]) -> Row:
+    return Row(**{**values, 'names': tuple(values['names']), 'scores': tuple(values['scores'])})
 
 
 def _encodable(text: str) -> str:
