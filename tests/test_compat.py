@@ -21,7 +21,7 @@ from mmengine.runner import checkpoint as checkpoint_io
 from mmdualformer import compat
 from mmdualformer.errors import UserError
 from mmdualformer.weights import check_read, read_file
-from tests.helpers import Malicious
+from tests.helpers import REPO, Malicious
 
 
 def python(code: str, **env) -> subprocess.CompletedProcess:
@@ -38,22 +38,48 @@ def test_mmaction_models_import_after_us_and_without_warnings():
         'except ImportError as error: print(error)'
     )
     assert result.returncode == 0, result.stderr
-    assert 'DRN localizer is missing' in result.stdout
+    assert 'missing from mmaction2' in result.stdout
     assert result.stderr == ''
 
 
-def test_the_stub_steps_aside_for_the_real_localizer(tmp_path, monkeypatch):
-    """An mmaction that has the module is left alone."""
+@pytest.mark.parametrize('torchvision', [True, False])
+def test_the_stub_steps_aside_for_the_real_localizer(torchvision, tmp_path, monkeypatch):
+    """An mmaction that has the module is left alone, unless the module cannot be imported for want of torchvision."""
     (tmp_path / 'models' / 'localizers' / 'drn').mkdir(parents=True)
     monkeypatch.setattr(
         importlib.util,
         'find_spec',
-        lambda name: types.SimpleNamespace(submodule_search_locations=[str(tmp_path)]),
+        lambda name: (
+            types.SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+            if name != 'torchvision' or torchvision
+            else None
+        ),
     )
     for name in [name for name in sys.modules if name.startswith('mmaction.models.localizers.drn')]:
         monkeypatch.delitem(sys.modules, name)
     compat.mmaction2.stub_drn()
-    assert 'mmaction.models.localizers.drn' not in sys.modules
+    assert ('mmaction.models.localizers.drn' in sys.modules) is not torchvision
+
+
+@pytest.mark.parametrize('content', ['', 'raise ImportError("no torchvision")'])
+def test_a_transformers_that_the_multimodal_part_cannot_use(tmp_path, content):
+    """As one without timm or torchvision, or newer than MMAction2."""
+    for name, text in {
+        'transformers/__init__.py': content,
+        'transformers-5.0.0.dist-info/METADATA': 'Metadata-Version: 2.1\nName: transformers\nVersion: 5.0.0\n',
+    }.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    result = python(
+        'import mmdualformer\n'
+        'from mmaction.registry import MODELS\n'
+        'print(MODELS.get("Recognizer3D").__name__)\n'
+        'try: MODELS.build(dict(type="VindLUVQA"))\n'
+        'except ImportError as error: print(error)',
+        PYTHONPATH=f'{tmp_path}:{REPO}',
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith('Recognizer3D\n') and 'requires extra multi-modal dependencies' in result.stdout
 
 
 def test_applying_again_changes_nothing():

@@ -33,6 +33,7 @@ def apply() -> None:
     """Mend what is broken. Calling it again changes nothing."""
     engine.silence_false_alarms()
     mmaction2.stub_drn()
+    mmaction2.do_without_multimodal()
     pickled.load_checkpoints_weights_only()
     if digit_version(mmengine.__version__) <= digit_version('0.10.7'):
         engine.find_our_configs()

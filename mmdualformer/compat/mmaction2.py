@@ -1,5 +1,6 @@
 """Faults of MMAction2, and what it does not find of ours."""
 
+import importlib
 import importlib.util
 import sys
 import types
@@ -24,22 +25,41 @@ OUR_NAMES = {'VideoInit': 'DecordInit', 'VideoDecode': 'DecordDecode'}  # what M
 def stub_drn() -> None:
     """mmaction2 1.2.0: the wheel lacks ``mmaction.models.localizers.drn``, so ``import mmaction.models`` fails.
 
-    A stub takes the place of the missing localizer; building one says what is missing.
+    It also fails with the source, which has that localizer, where there is no torchvision. A stub takes its place, and
+    building one says what is missing.
     """
     name = 'mmaction.models.localizers.drn'
-    if name in sys.modules or any((folder / 'models/localizers/drn').exists() for folder in _folders('mmaction')):
+    is_there = any((folder / 'models/localizers/drn').exists() for folder in _folders('mmaction'))
+    if name in sys.modules or (is_there and importlib.util.find_spec('torchvision') is not None):
         return
+    lacking = 'torchvision is missing' if is_there else "it is missing from mmaction2 1.2.0's wheel"
 
     class DRN(nn.Module):
         def __init__(self, *args, **kwargs) -> None:
-            raise ImportError(
-                "the DRN localizer is missing from mmaction2 1.2.0's wheel; install mmaction2 from its source to use it"
-            )
+            raise ImportError(f'the DRN localizer needs mmaction2 from its source, and torchvision: {lacking}')
 
     stub, inner = types.ModuleType(name), types.ModuleType(f'{name}.drn')
     stub.__path__ = []  # marks it as a package
     vars(stub)['drn'], vars(inner)['DRN'] = inner, DRN
     sys.modules.update({name: stub, inner.__name__: inner})
+
+
+def do_without_multimodal() -> None:
+    """mmaction2 1.2.0: where transformers is installed, ``mmaction.models`` imports a part that it is not enough for.
+
+    That part also needs timm, and a transformers of its time. Where it cannot be imported, it is left out, as where
+    there is no transformers: building one of its models says what to install.
+    """
+    from mmaction.utils import dependency
+
+    if not dependency.WITH_MULTIMODAL:
+        return
+    try:
+        importlib.import_module('mmaction.models')
+    except Exception:  # of whatever these packages do
+        if not any(name.startswith('mmaction.models.') for name in sys.modules):
+            raise  # it has not come so far
+        dependency.WITH_MULTIMODAL = False
 
 
 def shift_hue_beyond_uint8() -> None:

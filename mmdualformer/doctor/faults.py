@@ -23,6 +23,7 @@ from .packages import SAME_FILES, install_all, version_of
 from .running import FAULT, OK, Check, Result, first_line, run
 
 LIMIT = 90  # seconds
+IMPORTING = ('stub_drn', 'do_without_multimodal')  # mends without which mmaction.models cannot be imported
 FALSE_ALARMS = 'MultiScaleDeformableAttention|pkg_resources is deprecated'
 
 
@@ -63,10 +64,10 @@ def _try_all(mended: bool) -> Iterator[Result]:
             yield Result(name, OK, '' if try_it(shown) else 'it is as it was')
         except Exception as error:
             yield Result(name, OK, f'{type(error).__name__}: {first_line(error)}')
-        if name == 'stub_drn' and not mended:
-            from mmdualformer.compat.mmaction2 import stub_drn
+        if name in IMPORTING and not mended:
+            from mmdualformer.compat import mmaction2
 
-            stub_drn()  # what follows needs mmaction.models
+            getattr(mmaction2, name)()  # what follows needs mmaction.models
 
 
 def _false_alarms(shown: list[str]) -> bool:
@@ -80,6 +81,12 @@ def _drn(_: list[str]) -> bool:
     from mmaction.models.localizers import DRN
 
     return bool(DRN)
+
+
+def _multimodal(_: list[str]) -> bool:
+    import mmaction.models
+
+    return bool(mmaction.models)
 
 
 def _checkpoints(_: list[str]) -> bool:
@@ -357,6 +364,7 @@ def _workers(_: list[str]) -> bool:
 # the name of the mend, mostly in mmdualformer/compat/, the fault in a few words, and what works without the fault
 FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('stub_drn', "mmaction2 1.2.0's wheel lacks a localizer, and mmaction.models needs it", _drn),
+    ('do_without_multimodal', 'mmaction2 needs timm where there is a transformers', _multimodal),
     ('silence_false_alarms', 'mmcv-lite and setuptools warn at every start', _false_alarms),
     ('load_checkpoints_weights_only', "torch refuses mmengine's own checkpoints", _checkpoints),
     ('find_our_configs', 'mmengine finds configs of its own packages only', _our_configs),
