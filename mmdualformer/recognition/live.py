@@ -151,9 +151,8 @@ class Stream:
         try:
             in_background(self._open)
         except (av.FFmpegError, OSError, ValueError) as error:
-            error = self._error(error)
             self.close()
-            raise error from None
+            raise self._error(error) from error
         self._clock = Clock(self.rate)
         self._moment = self._shift = 0.0  # the last frame's time, and what the stream says then more than that
         self._raw: float | None = None  # the last frame's time, as the stream says it
@@ -186,13 +185,14 @@ class Stream:
                     raise VideoError(f'stream {self.name!r} cannot be read: it has no frames', 'it has no frames')
                 return
             except (av.FFmpegError, OSError) as error:
+                failure = self._error(error)
                 self.close()
                 if not (self._opening.is_network and self.is_live) or tries >= len(PAUSES):
-                    raise self._error(error) from error
+                    raise failure from error
                 pause = PAUSES[tries]
                 tries += 1
                 self._say(
-                    f'warning: stream {self.name!r} broke off: {_reason(error)}; trying again in {pause:g} s '
+                    f'warning: stream {self.name!r} broke off: {failure.reason}; trying again in {pause:g} s '
                     f'({tries} of {len(PAUSES)})'
                 )
                 time.sleep(pause)
@@ -221,7 +221,7 @@ class Stream:
 
     def _error(self, error: BaseException) -> VideoError:
         reason = _reason(error)
-        if self._opening.url == 'fd:' and isinstance(error, av.InvalidDataError):
+        if self._opening.url == 'fd:' and self._container is not None and 'mp4' in self._container.format.name:
             reason += '; of mp4 files, those can be piped whose index comes first'
         return VideoError(f'stream {self.name!r} cannot be read: {reason}', reason)
 

@@ -58,7 +58,7 @@ class Clock:
             self.now = following
             return following
         if self._shift is None:
-            self._shift = self._earlier = time
+            self._shift = self._earlier = time - following
         elif self.now - (time - self._shift) > RESTART:
             self._shift, self._earlier = time - following, self._shift
         elif time - self._shift - self.now > RESTART and abs(time - self._earlier - self.now) <= RESTART:
@@ -100,6 +100,7 @@ def slide(
         raise UserError(f'window={length:g} s must be positive, and step={step:g} s positive and at most as long')
     if not 0 < rate < math.inf:
         raise UserError(f'fps={rate:g} must be positive')
+    length, step = float(length), float(step)
     apart = length / MOST
     kept: deque[tuple[float, int, np.ndarray]] = deque()
     clock = Clock(rate)
