@@ -32,6 +32,7 @@ from mmdualformer.models.layers import (
     PointwiseConv3d,
     frame_means,
     run_checkpointed,
+    spare,
 )
 
 from .base import VideoBackbone
@@ -161,8 +162,8 @@ class MobileBlock(nn.Module):
 
     def forward(self, x: Tensor, token: Tensor | None = None) -> Tensor:
         """Map ``[B, in_dim, T, H, W]`` to ``[B, dim, T', H', W']``; ``token`` is that of :class:`DynamicReLU`."""
-        y = self.act1(self.expand(x), token)
-        y = self.depthwise(y)
+        y = self.act1(spare(self.expand(x), self.expand, self.act1), token)
+        y = spare(self.depthwise(y), self.depthwise, self.act2)
         y = self.act2(y, token, self.excitation(y) if self.excitation else None)
         return self.final_act(self.project(y) + self.shortcut(x))
 

@@ -5,6 +5,7 @@ from .dynamic_relu import DynamicReLU, frame_means
 from .mlp import Mlp
 from .sizes import count_steps, map_size
 from .token_conv import TokenConv3d
+from .tracing import spare
 from .windows import merge_windows, partition_windows
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     'multi_head_attention',
     'partition_windows',
     'run_checkpointed',
+    'spare',
 ]

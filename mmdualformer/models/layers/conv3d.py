@@ -8,13 +8,12 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from mmdualformer.models.arguments import Size
 
 from .conv3d_kernels import convolve
 from .sizes import map_size
-from .tracing import is_plain
+from .tracing import is_plain, is_watched
 
 
 class PointwiseConv3d(nn.Conv3d):
@@ -102,7 +101,9 @@ class FactorizedConv3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, in_channels, T, H, W]`` to ``[B, out_channels, T', H', W']``."""
-        return self.temporal(self.spatial(x)) if is_plain(x) else self.convolve(x, self.weight)
+        if is_plain(x) or is_watched(self.spatial, self.temporal):
+            return self.temporal(self.spatial(x))
+        return self.convolve(x, self.weight)
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """As :meth:`forward` on a CPU, with this weight and bias in place of its own."""
@@ -113,8 +114,8 @@ class FactorizedConv3d(nn.Module):
 class ConvNorm3d(nn.Module):
     """One of these convolutions and the batch normalisation after it.
 
-    In inference on a CPU they are one convolution, folded anew in each pass, which costs next to nothing. Hooks of the
-    two are not called then.
+    In inference on a CPU they are one convolution, folded anew in each pass, which costs next to nothing, unless one of
+    the two has hooks or parametrizations, which are then called.
 
     Args:
         conv (nn.Module): The convolution.
@@ -128,10 +129,10 @@ class ConvNorm3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, in_channels, T, H, W]`` to ``[B, out_channels, T', H', W']``."""
         norm = self.norm
-        if norm.training or torch.is_grad_enabled() or is_plain(x):
+        if norm.training or torch.is_grad_enabled() or is_plain(x) or is_watched(self.conv, norm):
             return norm(self.conv(x))
         assert norm.running_mean is not None and norm.running_var is not None
-        weight, bias = fuse_conv_bn_weights(
-            self.conv.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-        )
-        return self.conv.convolve(x, weight, bias)
+        # as torch.nn.utils.fuse_conv_bn_weights, whose parameters torch.compile cannot trace
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        weight = self.conv.weight * scale[:, None, None, None, None]
+        return self.conv.convolve(x, weight, norm.bias - norm.running_mean * scale)

@@ -24,8 +24,7 @@ class DynamicReLU(nn.Module):
     """max(a1 * x, a2 * x) for each channel, the slopes computed from a token (Dynamic ReLU, arXiv:2003.10027).
 
     At the frame level the slopes of a frame are computed from its average features too (Video Mobile-Former,
-    "Extension of Transformer from 2D to 3D"). In inference on a CPU it works in place: a hook on the convolution before
-    it sees activated features there.
+    "Extension of Transformer from 2D to 3D"). In inference on a CPU it works in place.
 
     Args:
         channels (int): Channels of the features.

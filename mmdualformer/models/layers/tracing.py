@@ -1,7 +1,10 @@
 """Which form of a computation to choose: plain PyTorch modules, or what is faster on a CPU."""
 
 import torch
+import torch.nn as nn
 from torch import Tensor
+from torch.nn.modules import module as torch_module
+from torch.nn.utils.parametrize import is_parametrized
 
 
 def is_plain(x: Tensor) -> bool:
@@ -12,3 +15,27 @@ def is_plain(x: Tensor) -> bool:
 def runs_eagerly(x: Tensor) -> bool:
     """Whether this computation on a CPU is neither traced, compiled nor exported, so that views and loops are cheap."""
     return not is_plain(x) and not torch.compiler.is_compiling()
+
+
+def is_watched(*modules: nn.Module) -> bool:
+    """Whether something is called when one of these modules, or of those in them, is: a hook, or a parametrization.
+
+    Hooks look at what modules take and give, as those of ``captum``, or make their weights, as those of
+    ``torch.nn.utils.prune``.
+    """
+    if torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks:
+        return True
+    return any(
+        part._forward_hooks
+        or part._forward_pre_hooks
+        or part._backward_hooks
+        or part._backward_pre_hooks
+        or is_parametrized(part)
+        for module in modules
+        for part in module.modules()
+    )
+
+
+def spare(x: Tensor, *modules: nn.Module) -> Tensor:
+    """Features that the next layer may overwrite: a copy where one of the modules that saw them is watched."""
+    return x.clone() if is_watched(*modules) and not torch.is_grad_enabled() else x

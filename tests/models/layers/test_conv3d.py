@@ -80,15 +80,15 @@ def test_factorized_equals_its_two_convolutions(channels, groups, kernel, stride
     'conv',
     [PointwiseConv3d(8, 8), DepthwiseConv3d(8, (3, 3, 3), (1, 2, 2)), FactorizedConv3d(8, 8, (3, 3, 3), (2, 1, 1))],
 )
-def test_norm_is_folded_in_inference_only(conv):
+def test_norm_is_folded_in_inference_only(conv, monkeypatch):
     module = ConvNorm3d(conv).double()
     for _ in range(3):
         module(3 * clip(2, 8, 5, 6, 6) + 1)  # running statistics that matter
     nn.init.uniform_(module.norm.weight)
     nn.init.uniform_(module.norm.bias)
     module.eval()
-    calls = []
-    module.norm.register_forward_hook(lambda *_: calls.append(1))
+    calls, normalize = [], module.norm.forward
+    monkeypatch.setattr(module.norm, 'forward', lambda x: calls.append(1) or normalize(x))  # a hook would change it
     x = clip(2, 8, 5, 6, 6)
     plain = module(x)
     assert len(calls) == 1
