@@ -47,6 +47,7 @@ MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
 EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
 TENSORBOARD_REQUIREMENTS = ['tensorboard']
 TUNE_REQUIREMENTS = ['optuna>=4']
+TABLES_REQUIREMENTS = ['pyarrow']
 DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 
@@ -139,6 +140,7 @@ setup(
         'export': EXPORT_REQUIREMENTS,
         'tensorboard': TENSORBOARD_REQUIREMENTS,
         'tune': TUNE_REQUIREMENTS,
+        'tables': TABLES_REQUIREMENTS,
         'test': [
             'pytest',
             'pytest-xdist',
@@ -148,6 +150,7 @@ setup(
             *EXPORT_REQUIREMENTS,
             *TENSORBOARD_REQUIREMENTS,
             *TUNE_REQUIREMENTS,
+            *TABLES_REQUIREMENTS,
         ],
     },
     cmdclass={'build_py': BuildWithMim},

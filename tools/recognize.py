@@ -33,6 +33,7 @@ from mmdualformer.recognition.writing import FORMATS, Format, Row, make_format, 
 BATCH_ON_GPU = 8
 WINDOW_OPTIONS = ('window', 'step', 'windows', 'overlay', 'stills')  # which make windows of any video
 MOST_WORKERS = 16
+WARM_UP = 3.0  # seconds until the rate says something
 RECENT = 1000  # videos whose mean time is taken for that of the next ones
 
 
@@ -137,39 +138,42 @@ def recognize_to_file(recognizer: Recognizer, output: Format, args: argparse.Nam
         signals.explain(f'; --resume goes on with {args.out}')
     began, written = time.monotonic(), Count()
     share = plan.share(rank, count)
-    rows = recognize_files(recognizer, share, args.topk, args.workers, args.batch_size)
-    with closing(rows), file.open(plan, rank) as lines, progress_of(len(share.videos), rank, count) as show:
-        for row in rows:
-            complain(row)
-            lines.add(row)
-            written += Count(1, bool(row.error))
-            show(written.rows)
-    total = plan.done + written if plan.is_direct else file.join(plan)
-    if total is None:  # another process is not done, and joins what there is
+    if share.videos:
+        rows = recognize_files(recognizer, share, args.topk, args.workers, args.batch_size)
+        with closing(rows), file.open(plan, rank) as lines, progress_of(len(share.videos), rank, count) as show:
+            for row in rows:
+                complain(row)
+                lines.add(row)
+                written += Count(1, bool(row.error))
+                show(written.rows)
+    total = file.finish(plan, rank, written)
+    if total is None:  # another process is not done, and says what there is
         return
-    took = time.monotonic() - began
-    without = f'; {total.errors:,} of them have no answer' if total.errors else ''
-    said = f'{args.out} has {total.rows:,} videos{without}'
-    if not total.errors:
-        print(f'{said} ({written.rows / took:.1f} a second)' if count == 1 and written.rows else said, file=sys.stderr)
-        return
-    processes.report(said, is_for_all=True)
-    sys.exit(1)
+    said = f'{args.out} has {total.rows:,} videos'
+    if total.errors:
+        said += f', {total.errors:,} of them without an answer'
+    if args.launcher != 'none' and total.errors:  # the launcher says why this process fails
+        processes.report(said, is_for_all=True)
+    else:
+        rate = written.rows / (time.monotonic() - began)
+        print(f'{said} ({rate:.1f} a second)' if count == 1 and written.rows else said, file=sys.stderr)
+    if total.errors:
+        sys.exit(1)
 
 
 @contextmanager
 def progress_of(videos: int, rank: int, count: int) -> Iterator:
     """Show how many videos of the first process are done, how many a second, and how long it still takes."""
-    if rank > 0 or not videos:
+    if rank > 0:
         yield lambda done: None
         return
-    line, time_left = ProgressLine(stderr=True), TimeLeft(window=RECENT)
+    line, time_left, began = ProgressLine(stderr=True), TimeLeft(window=RECENT), time.monotonic()
     title = 'recognize' if count == 1 else f'process 1 of {count}'
 
     def show(done: int) -> None:
         time_left.end_step()
         step, left = time_left.step, time_left.seconds(videos - done, 0, 0, 0)
-        if step is not None and left is not None:
+        if step is not None and left is not None and time.monotonic() - began > WARM_UP:
             parts = ((f'{1 / max(step, 1e-6):.1f} a second', 3), (f'{duration(left)} left', 4))
             line.update(Progress(title, done, videos, parts, 'video'))
 

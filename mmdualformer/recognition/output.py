@@ -137,23 +137,32 @@ class ResultFile:
             return Rows(self.path, self.output)
         return Rows(self.path.with_name(f'{self.path.name}.part-{rank}'), PART_LINES)
 
-    def join(self, plan: Plan) -> Count | None:
-        """Join the parts in the order of the videos, if all have been written, and remove them.
+    def finish(self, plan: Plan, rank: int, written: Count) -> Count | None:
+        """Say that a process has written its share; the last one joins the parts, in the order of the videos.
+
+        Args:
+            plan (Plan): What there was to do.
+            rank (int): The number of the process.
+            written (Count): What it has written.
 
         Returns:
-            Count or None: All rows of the file; None if other processes have not ended, or one has joined them before.
+            Count or None: All rows of the file; None if others have not ended, or say it.
         """
+        if plan.is_direct:
+            return plan.done + written
+        if not written.rows and (plan.places or rank > 0):
+            return None
         with FileLock(f'{self.path}.lock'):
             parts = self._parts()
-            if not parts:
-                return None
-            lines, count = self._order(plan.listing.videos, parts)
-            if lines is None:
-                return None
-            with write_atomically(self.path) as partial:
-                self.output.write(partial, self._rows(parts, lines))
-            for part in parts:
-                part.unlink()
+            count = None if written.rows else plan.done  # where there are no parts any more
+            if parts:
+                lines, count = self._order(plan.listing.videos, parts)
+                if lines is None:
+                    return None
+                with write_atomically(self.path) as partial:
+                    self.output.write(partial, self._rows(parts, lines))
+                for part in parts:
+                    part.unlink()
             Path(f'{self.path}.lock').unlink(missing_ok=True)  # who waits for it finds no parts
         return count
 
