@@ -26,7 +26,7 @@ LEAST_SIZE = 256  # pixels of a frame's shorter side; smaller ones are enlarged,
 TICKS = 90_000  # a second; of MPEG, a multiple of all usual rates
 ENCODERS = ('libx264', 'libopenh264', 'h264_videotoolbox', 'mpeg4')  # the first that FFmpeg has here
 LINE = 24  # lines of text that a frame's shorter side has room for
-SHADE, BAR, INK, DIM = (0, 0, 0, 150), (46, 134, 222, 200), (255, 255, 255, 255), (200, 200, 200, 255)
+SHADE, BAR, INK, DIM = (0, 0, 0, 170), (46, 134, 222, 200), (255, 255, 255, 255), (200, 200, 200, 255)
 
 
 @dataclass(frozen=True)
