@@ -37,7 +37,7 @@ LAUNCHERS = {
     'slurm_train.sh': ('train.py', ['PARTITION', 'JOB', 'CONFIG']),
     'slurm_test.sh': ('test.py', ['PARTITION', 'JOB', 'CONFIG', 'CHECKPOINT']),
 }
-PROGRAMS = ('cd', 'cp', 'git', 'mkdir', 'pre-commit', 'ruff', 'source', 'test')  # others' own, not looked at
+PROGRAMS = ('cd', 'cp', 'git', 'mkdir', 'pre-commit', 'ruff', 'source', 'srun', 'test')  # others' own, not looked at
 
 
 def name_of(page: Path) -> str:

@@ -10,13 +10,12 @@ import torch
 from mmdualformer.recognition import Recognizer, bulk
 from mmdualformer.recognition.bulk import Listing, list_videos, recognize_files
 from mmdualformer.recognition.writing import Row
-from tests.helpers import REPO, break_off, write_video
+from tests.helpers import break_off, write_video
 
 
 @pytest.fixture(scope='module')
-def recognizer():
-    torch.manual_seed(0)
-    return Recognizer('none', REPO / 'configs/vmf_micro_motion.py', device='cpu')
+def recognizer(checkpoints):
+    return Recognizer(checkpoints['vmf'], device='cpu')
 
 
 @pytest.fixture(scope='module')
