@@ -244,12 +244,17 @@ def watch(recognizer: Recognizer, listing: Listing, args: argparse.Namespace) ->
     if args.out is not None and args.out.exists():
         raise UserError(f'--out {str(args.out)!r} is there already; choose another name')
     without_answer = 0
-    with open(args.out, 'x', encoding='utf-8', newline='') if args.out else nullcontext(sys.stdout) as out:
-        with closing(watch_all(recognizer, listing, how, rows, say)) as texts:
-            for text, is_failure in texts:
-                out.write(text)
-                out.flush()
-                without_answer += is_failure
+    try:
+        with open(args.out, 'x', encoding='utf-8', newline='') if args.out else nullcontext(sys.stdout) as out:
+            with closing(watch_all(recognizer, listing, how, rows, say)) as texts:
+                for text, is_failure in texts:
+                    out.write(text)
+                    out.flush()
+                    without_answer += is_failure
+    except UserError:
+        if args.out is not None and args.out.read_text() == rows.head:  # nothing is lost
+            args.out.unlink()
+        raise
     if signals.received():
         signals.say_first()
         signals.end(128 + signals.received())

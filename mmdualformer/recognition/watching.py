@@ -241,10 +241,12 @@ def watch_all(
             say(f'error: {listing.errors[place]}')
             yield rows.row(name, Failure(name, listing.errors[place])), True
             continue
-        damage = ''
-        yield rows.begin(name), False
+        damage, began = '', False
         try:
             for result in watcher.watch(source):
+                if not began:
+                    began = True
+                    yield rows.begin(name), False
                 if isinstance(result, Recognition) and result.damage and not damage:
                     damage = result.damage
                     say(f'warning: video {name!r} is damaged, and read as far as it can be: {printable(damage)}')
