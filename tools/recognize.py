@@ -1,4 +1,4 @@
-"""Print what a trained recognizer sees in video files."""
+"""Say what a trained recognizer sees in videos: files, folders, webcams, network streams and pipes."""
 
 import argparse
 import logging
