@@ -87,6 +87,17 @@ def test_a_video_is_there_when_it_is_closed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['o.mp4']
 
 
+def test_odd_sizes_are_not_scaled(tmp_path):
+    stripes = np.zeros((101, 75, 3), np.uint8)
+    stripes[:, ::2] = 255
+    video = OverlayVideo(tmp_path / 'o.mp4', rate=10)
+    video.write(0.0, stripes)
+    video.close()
+    with av.open(str(tmp_path / 'o.mp4')) as container:
+        decoded = next(container.decode(video=0)).to_ndarray(format='rgb24')
+    assert decoded[:, 1::2].mean() < 60 and decoded[:, :75:2].mean() > 195
+
+
 def test_a_video_that_is_not_kept_leaves_nothing(tmp_path):
     video = OverlayVideo(tmp_path / 'o.mp4', rate=10)
     video.write(0.0, GRAY)

@@ -14,7 +14,8 @@ import pytest
 from mmdualformer import signals
 from mmdualformer.recognition.bulk import Listing
 from mmdualformer.recognition.results import Failure
-from mmdualformer.recognition.watching import LONG, Rows, Watching, long_seconds, watch_all
+from mmdualformer.recognition.segments import find_segments
+from mmdualformer.recognition.watching import LONG, Rows, Watching, _Captions, long_seconds, watch_all
 from tests.helpers import assert_one_line, break_off, turn, write_video
 from tests.recognition.lights import feeding, make_recognizer, write_lights
 from tests.running import LIMIT, Running
@@ -137,6 +138,16 @@ def test_an_overlay_of_a_file_shows_what_its_rows_say(tmp_path):
     dark, light = panels[10], panels[30]
     assert abs(panels[19] - dark).mean() < 5 < abs(light - dark).mean()
     assert not list(tmp_path.glob('*.part'))
+
+
+def test_a_caption_says_what_is_known_of_its_moment(tmp_path):
+    path = write_lights(tmp_path / 'a.mp4', 8, (4, 8))
+    windows = list(make_recognizer().watch(path, window=2, step=1))
+    captions = _Captions(windows, list(find_segments(windows)))
+    seen = [captions.at(seconds) for seconds in (0.0, 3.5, 4.5, 7.9)]
+    assert [caption.names[0] for caption in seen] == ['dark', 'dark', 'light', 'light']
+    assert [caption.shown.split()[0] for caption in seen] == ['dark', 'dark', 'light', 'light']
+    assert seen[1].scores[0] == pytest.approx(0.75, abs=0.02)
 
 
 def test_an_overlay_is_upright(tmp_path):
