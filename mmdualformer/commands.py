@@ -40,6 +40,14 @@ def program_name() -> str:
     return f'mmdualformer {_dashed(Path(name).stem)}' if _is_command() else name
 
 
+def command_line() -> str:
+    """The command that started this process, which does the same again, for bash."""
+    arguments = sys.argv[1:]
+    if _is_command() and arguments[:2] == ['--launcher', 'pytorch'] and 'LOCAL_WORLD_SIZE' in os.environ:
+        arguments = ['--gpus', os.environ['LOCAL_WORLD_SIZE'], *arguments[2:]]  # which has started several
+    return shlex.join([*program_name().split(), *arguments])
+
+
 def translate(command: str) -> str:
     """Turn a command for the root of a checkout into one that works where this process was started.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mmdualformer import commands
-from mmdualformer.commands import tool_command, translate
+from mmdualformer.commands import command_line, tool_command, translate
 from tests.helpers import REPO
 
 
@@ -37,6 +37,14 @@ def test_a_hint_of_an_installed_package_names_the_command(monkeypatch):
 def test_a_hint_of_a_tool_that_is_none_is_refused():
     with pytest.raises(ValueError, match='no tool'):
         tool_command('recognise')
+
+
+def test_the_command_of_several_processes_starts_several(monkeypatch):
+    monkeypatch.setattr('sys.argv', ['/a/tools/test.py', '--launcher', 'pytorch', 'c.py', 'my best.pth'])
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    assert command_line() == "test.py --launcher pytorch c.py 'my best.pth'"  # which somebody else has started
+    monkeypatch.setenv('MMDUALFORMER_COMMAND', 'test')
+    assert command_line() == "mmdualformer test --gpus 2 c.py 'my best.pth'"
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,12 @@ import mmdualformer  # noqa: F401  (registers the models and mends the installed
 from mmdualformer import cli, finetuning, signals
 from mmdualformer.checkpoints.starts import Start, find_start
 from mmdualformer.checks import check_file
-from mmdualformer.commands import ROOT, tool_command
+from mmdualformer.commands import tool_command
 from mmdualformer.configs import merge_options, read_config
-from mmdualformer.errors import UserError
 from mmdualformer.finetuning import PROCESSES, FinetuningDir, PreparedData, Run, fold_dir
 from mmdualformer.resuming import was_started_again
 from mmdualformer.work_dirs import WorkDirLock
 
-DEFAULT_MODEL = 'vmf_micro'
 MOST_EPOCHS = 30  # unless --epochs says more: recipes for large data sets have hundreds
 
 
@@ -28,7 +26,10 @@ def parse_args() -> tuple[argparse.Namespace, set[str]]:
     parser = cli.ArgumentParser(description=__doc__)
     finetuning.add_data_arguments(parser)
     parser.add_argument(
-        '--model', help=f'a model, or a config file (default: that of --checkpoint; without it, {DEFAULT_MODEL})'
+        '--model',
+        action='append',
+        help='a model, or a config file; with --try it may be given several times, to compare them (default: that of '
+        f'--checkpoint; without it, {finetuning.DEFAULT_MODEL}, or with --try the small models that have weights)',
     )
     parser.add_argument(
         '--checkpoint',
@@ -63,18 +64,6 @@ def parse_args() -> tuple[argparse.Namespace, set[str]]:
     return parser.parse_args(), cli.given_arguments(parser)
 
 
-def find_config(model: str) -> str:
-    """Find the config of a model."""
-    if model.endswith('.py'):
-        return model
-    configs = ROOT / 'configs'
-    known = {path.stem.removesuffix('_k400'): path for path in configs.glob('*_k400.py')}
-    known |= {path.stem: path for path in (configs / 'own_videos').glob('*.py')}
-    if model not in known:
-        raise UserError(f'--model {model!r} is unknown; choose from {", ".join(sorted(known))}, or give a config file')
-    return str(known[model])
-
-
 def default_work_dir(folder: Path) -> Path:
     """Name a work dir after the videos."""
     folder = folder.resolve()
@@ -94,15 +83,16 @@ def choose_model(args: argparse.Namespace) -> tuple[Config, Start | None]:
     if args.checkpoint:
         check_file('--checkpoint', args.checkpoint)
         start = find_start(args.checkpoint)
-    args.model = args.model or (finetuning.choose_model(start) if start else DEFAULT_MODEL)
+    args.model = args.model or (finetuning.choose_model(start) if start else finetuning.DEFAULT_MODEL)
     print(f'checking the model {args.model}')
-    config = read_config(find_config(args.model))
+    config = read_config(finetuning.find_config(args.model))
     finetuning.check_config(config, args.model)
     for line in finetuning.adopt_settings(config, args.model, start, is_named) if start else ():
         print(line)
     merge_options(config, args.cfg_options, args.model)
-    start = start or finetuning.find_packaged_start(config, args.model)
-    finetuning.check_finetuning(config, args.model, start)
+    with finetuning.explain_options(args.cfg_options):
+        start = start or finetuning.find_packaged_start(config, args.model)
+        finetuning.check_finetuning(config, args.model, start)
     return config, start
 
 
@@ -114,17 +104,21 @@ def begin(args: argparse.Namespace, work: FinetuningDir, resume: str) -> None:
         finetuning.check_tries(args)
     if args.tensorboard:
         finetuning.check_tensorboard()
-    several = finetuning.list_models(DEFAULT_MODEL) if is_try and not (args.model or args.checkpoint) else []
-    models = [argparse.Namespace(**{**vars(args), 'model': model}) for model in several] or [args]
+    finetuning.check_models(args.model or [], vars(args)['try'])
+    names = args.model or (finetuning.list_models() if is_try and not args.checkpoint else [None])
+    models = [argparse.Namespace(**{**vars(args), 'model': name}) for name in names]
     chosen = [choose_model(own) for own in models]
+    args.model = [own.model for own in models]
     if is_try:  # or there is nothing to draw
         finetuning.make_space({own.model: config for own, (config, _) in zip(models, chosen)}, args.cfg_options)
     lock = WorkDirLock(args.work_dir)
     work.check_unused(resume)  # again: another fit may have begun one meanwhile
     starts = [start for _, start in chosen if start]
     prepared = finetuning.prepare_data(args, starts[0].classes if starts else ())
-    if not starts:
-        print('warning: training starts from random weights, which takes far more videos; give --checkpoint')
+    for own, (_, start) in zip(models, chosen):
+        if not start:
+            hint = '' if len(models) > 1 else '; give --checkpoint'  # which is of one model
+            print(f'warning: {own.model} starts from random weights, which takes far more videos{hint}')
     runs = []
     for own, (config, start) in zip(models, chosen):
         for data in prepared:
@@ -151,6 +145,7 @@ def write_run(
         args.workers,
         args.damaged,
         data.multi_label,
+        data.clip_seconds,
     )
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     cfg.default_hooks.checkpoint.save_best = 'auto' if args.best else None
@@ -159,13 +154,16 @@ def write_run(
     if args.tensorboard:
         finetuning.add_tensorboard(cfg)
     merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
-    if start:
-        print(finetuning.write_start(start, cfg, data.classes, written.start))
-    args.batch_size = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
-    if not args.batch_size:
-        print('finding the batch that fits the memory')
-        limit = min(data.train, cfg.auto_scale_lr.base_batch_size) // PROCESSES  # few videos need many steps
-        args.batch_size = finetuning.find_batch_size(cfg, limit)
+    with finetuning.explain_options(args.cfg_options):
+        if start:
+            print(finetuning.write_start(start, cfg, data.classes, written.start))
+        args.batch_size = args.batch_size or args.cfg_options.get('train_dataloader.batch_size')
+        if not args.batch_size:
+            print('finding the batch that fits the memory')
+            limit = min(data.train, cfg.auto_scale_lr.base_batch_size) // PROCESSES  # few videos need many steps
+            args.batch_size = finetuning.find_batch_size(cfg, limit)
+        elif args.cfg_options:
+            finetuning.find_batch_size(cfg, 1)  # tells whether a step can be made at all
     finetuning.set_batch(cfg, args.batch_size, data.train, PROCESSES)
     merge_options(cfg, args.cfg_options, args.model)  # and over what fits the batch
     cfg.work_dir = str(work_dir.absolute())  # as all paths in it: it may go on from another folder

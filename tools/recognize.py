@@ -1,6 +1,7 @@
 """Say what a trained recognizer sees in videos: files, folders, webcams, network streams and pipes."""
 
 import argparse
+import io
 import logging
 import math
 import os
@@ -8,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
-from functools import partial
 from pathlib import Path
 
 import mmdualformer  # noqa: F401  (mends the installed stack, and says first if there is no mmcv)
@@ -21,7 +21,7 @@ from mmdualformer.errors import UserError, printable
 from mmdualformer.recognition import Recognizer
 from mmdualformer.recognition.bulk import Listing, list_videos, recognize_files
 from mmdualformer.recognition.live import is_stream, without_password
-from mmdualformer.recognition.output import Count, ResultFile, describe_writer
+from mmdualformer.recognition.output import Count, Plan, ResultFile, describe_writer
 from mmdualformer.recognition.ranks import agree, meet, own_device
 from mmdualformer.recognition.recognizer import DTYPES, EXPORTED
 from mmdualformer.recognition.results import LIKELY
@@ -118,6 +118,11 @@ def complain(row: Row) -> None:
 def recognize_to_stdout(recognizer: Recognizer, output: Format, args: argparse.Namespace) -> int:
     """Print a result after the other, and return how many videos have no answer."""
     without_answer = 0
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what other programs read is the same in every locale
+        if args.format == 'text':
+            sys.stdout.reconfigure(errors='backslashreplace')
+        else:
+            sys.stdout.reconfigure(encoding='utf-8')
     sys.stdout.write(output.head)
     rows = recognize_files(recognizer, list_videos(args.videos), args.topk, args.workers, args.batch_size)
     with closing(rows):
@@ -132,8 +137,13 @@ def recognize_to_stdout(recognizer: Recognizer, output: Format, args: argparse.N
 def recognize_to_file(recognizer: Recognizer, output: Format, args: argparse.Namespace, rank: int, count: int) -> None:
     """Write the results, of several processes each its share."""
     file = ResultFile(args.out, output)
-    what = partial(describe_writer, recognizer, args.checkpoint, args.format, args.topk, args.dtype)
-    plan = agree(lambda: file.plan(list_videos(args.videos), what(), args.resume, count))
+
+    def decide() -> Plan:
+        file.check(args.resume)
+        writer = describe_writer(recognizer, args.checkpoint, args.format, args.topk, args.dtype)
+        return file.plan(list_videos(args.videos), writer, args.resume, count)
+
+    plan = agree(decide)
     if output.is_read:
         signals.explain(f'; --resume goes on with {args.out}')
     began, written = time.monotonic(), Count()

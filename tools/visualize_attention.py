@@ -9,16 +9,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.dataset import Compose, pseudo_collate
-from torch import nn
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.checkpoints import load_recognizer
-from mmdualformer.checks import check_file
 from mmdualformer.configs import read_config
-from mmdualformer.errors import UserError
-from mmdualformer.visualization import draw_maps, grad_cam, roll_out
+from mmdualformer.visualization import draw_maps, grad_cam, read_view, roll_out, write_picture
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,24 +35,13 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_view(model: nn.Module, video: str) -> tuple[np.ndarray, dict]:
-    """The middle view of a video: its frames ``[T, H, W, 3]``, and what the model takes."""
-    sample = Compose(model.cfg.test_pipeline)(dict(filename=video, label=-1, start_index=0, modality='RGB'))
-    view = len(sample['inputs']) // 2
-    sample['inputs'] = sample['inputs'][view : view + 1]
-    frames = np.ascontiguousarray(sample['inputs'][0].permute(1, 2, 3, 0).numpy())
-    return frames, pseudo_collate([sample])
-
-
 def main() -> None:
     args = parse_args()
     (video,) = args.videos
-    check_file('video', video)
     model = cli.load_model(args)
-    frames, data = read_view(model, video)
-    clips = model.data_preprocessor(data)['inputs'][:, 0]
-    maps = roll_out(model.backbone, clips, args.layers)
-    frames = frames[:: model.backbone.patch_embed.kernel_size[0]]  # the first of each patch
+    view = read_view(model, video)
+    maps = roll_out(model.backbone, view.clips, args.layers)
+    frames = view.frames[:: model.backbone.patch_embed.kernel_size[0]]  # the first of each patch
     rows = [frames]
     for of_layer in maps:
         rows += [draw_maps(frames, part[0].cpu().numpy()) for part in (of_layer.spatial, of_layer.temporal)]
@@ -67,16 +52,14 @@ def main() -> None:
     if args.beside:
         config, checkpoint = args.beside
         other = load_recognizer(checkpoint, args.device, read_config(config))
-        frames_of_other, data = read_view(other, video)
-        heat = draw_maps(frames_of_other, grad_cam(other, data, args.target_layer))
+        view = read_view(other, video)
+        heat = draw_maps(view.frames, grad_cam(other, view.clips, args.target_layer)[0].cpu().numpy())
         chosen = np.linspace(0, len(heat) - 1, len(frames)).round().astype(int)
         rows.append(np.stack([cv2.resize(heat[i], frames.shape[2:0:-1]) for i in chosen]))
         said += f', and the Grad-CAM of {config}'
 
     picture = np.concatenate([np.concatenate(row, axis=1) for row in rows])
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(args.out), picture[..., ::-1]):
-        raise UserError(f'{str(args.out)!r} cannot be written')
+    write_picture(args.out, picture)
     print(said)
 
 

@@ -9,6 +9,8 @@ from mmaction.registry import METRICS
 from mmdualformer.commands import tool_command
 from mmdualformer.errors import UserError
 
+ROUNDING = 0.01  # of a sum of probabilities, also in half precision
+
 
 def _load_storage(data: bytes) -> object:
     return torch.load(io.BytesIO(data), weights_only=True)
@@ -117,18 +119,24 @@ def average_scores(predictions: Sequence[Sequence[dict]], weights: Sequence[floa
 
 
 def _check_same_scale(predictions: Sequence[Sequence[dict]]) -> None:
-    """Check that models of several labels all gave probabilities, or all logits, as dumps of older versions have."""
-    if not _has_several_labels(predictions[0]):
-        return
-    are_shares = [
-        not any(((sample['pred_score'] < 0) | (sample['pred_score'] > 1)).any() for sample in samples)  # NaN is neither
-        for samples in predictions
-    ]
+    """Check that all models gave probabilities, or all logits, as ``average_clips`` of a head or an older dump has."""
+    several = _has_several_labels(predictions[0])
+    are_shares = [all(_may_be_shares(sample, several) for sample in samples) for samples in predictions]
     if any(are_shares) and not all(are_shares):
+        option = '' if several else ' --cfg-options model.cls_head.average_clips=prob'
         raise UserError(
             f'predictions {are_shares.index(False) + 1} of {len(predictions)} are logits and others are probabilities; '
-            f'save them again with {tool_command("test")} --dump'
+            f'save them again with {tool_command("test")} --dump{option}'
         )
+
+
+def _may_be_shares(sample: dict, several: bool) -> bool:
+    """Whether scores can be probabilities, of classes that exclude each other unless there are several labels."""
+    scores = sample['pred_score'].double()
+    if 'unreadable' in sample or scores.isnan().any():  # which says nothing
+        return True
+    is_sum = several or abs(float(scores.sum()) - 1) < ROUNDING
+    return is_sum and not ((scores < 0) | (scores > 1)).any()
 
 
 def _has_several_labels(samples: Sequence[dict]) -> bool:

@@ -5,10 +5,8 @@ import importlib.util
 import sys
 import types
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import torch
@@ -16,6 +14,8 @@ import torch.nn as nn
 from mmaction.registry import TRANSFORMS
 from mmengine.structures import LabelData
 from PIL import Image
+
+from mmdualformer.encoding import write_h264
 
 from .mending import once
 
@@ -192,14 +192,7 @@ def write_videos_without_moviepy() -> None:
             self.fps = fps
 
         def write_videofile(self, filename: str, **_kwargs) -> None:
-            height, width = (side // 2 * 2 for side in self.frames[0].shape[:2])  # H.264 wants even sides
-            with av.open(filename, 'w') as container:
-                stream = container.add_stream('libx264', rate=Fraction(self.fps).limit_denominator(1001))
-                stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
-                for frame in self.frames:
-                    pixels = np.ascontiguousarray(frame[:height, :width])
-                    container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
-                container.mux(stream.encode())
+            write_h264(filename, self.frames, self.fps)
 
         def write_gif(self, filename: str, **_kwargs) -> None:
             first, *others = map(Image.fromarray, self.frames)

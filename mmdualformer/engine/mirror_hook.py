@@ -16,6 +16,7 @@ from mmdualformer.datasets.switchable_flip import SwitchableFlip
 from mmdualformer.datasets.wrappers import iterate_datasets
 
 from .mirrored import MirroredClip, Verdict, describe_pairs, judge
+from .quiet_runner import SHOWN
 
 KEY = 'mirrored_clips'  # in a checkpoint's meta
 
@@ -119,7 +120,7 @@ class MirrorHook(Hook):
         else:
             words = 'not mirrored, as it is not clear whether the classes change; if they do not, give --flip'
         figures = f'; {verdict.figures}' if verdict else ''
-        runner.logger.info(f'clips are {words} (epoch {runner.epoch}{figures})')
+        runner.logger.info(f'clips are {words} (epoch {runner.epoch}{figures})', extra=SHOWN)
         self._switch(runner)
 
     def _deadline(self, runner: Runner) -> int:

@@ -114,7 +114,8 @@ def _find_confused(seen: np.ndarray) -> set[int]:
 
 
 def describe_pairs(pairs: Sequence[tuple[int, int]], classes: Sequence[str], most: int = 4) -> str:
-    """Say which mirrored clips look like which class."""
-    words = [f'`{classes[label]}` look like `{classes[other]}`' for label, other in pairs[:most]]
+    """Say which mirrored clips look like which class, and first of those that look like each other."""
+    first = sorted(pairs, key=lambda pair: pair[::-1] not in pairs)
+    words = [f'`{classes[label]}` look like `{classes[other]}`' for label, other in first[:most]]
     rest = [f'{len(pairs) - most} more classes like others'] if len(pairs) > most else []
     return 'mirrored clips of ' + ', of '.join(words + rest)

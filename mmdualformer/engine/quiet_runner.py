@@ -1,15 +1,20 @@
 """A runner that keeps its log to itself."""
 
 import logging
+from collections.abc import Mapping
 
 from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+SHOWN: Mapping[str, object] = dict(is_shown=True)  # ``extra`` of what is logged for information, and shown all the same
+
 
 @RUNNERS.register_module()
 class QuietRunner(Runner):
     """MMEngine's ``Runner``, whose log is complete in its file, and of which the console shows warnings and errors.
+
+    It also shows what is logged with ``extra=SHOWN``.
 
     A config chooses it with ``runner_type='QuietRunner'``. The arguments are those of ``Runner``.
     """
@@ -19,11 +24,12 @@ class QuietRunner(Runner):
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
-                handler.setLevel(max(handler.level, logging.WARNING))
                 handler.addFilter(_is_for_the_user)
         return logger
 
 
 def _is_for_the_user(record: logging.LogRecord) -> bool:
-    """MMEngine 0.10.7 calls functions of its own that it deprecates, and warns of that in every run."""
+    if record.levelno < logging.WARNING and not getattr(record, 'is_shown', False):
+        return False
+    # MMEngine 0.10.7 calls functions of its own that it deprecates, and warns of that in every run
     return 'will be deprecated in future' not in record.getMessage()

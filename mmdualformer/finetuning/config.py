@@ -1,6 +1,8 @@
 """A config to fine-tune a model of ours on a user's own videos, on the machine at hand."""
 
 import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -8,10 +10,10 @@ from mmengine.config import Config
 from mmdualformer.checkpoints.starts import Start
 from mmdualformer.datasets.annotations import read_names
 from mmdualformer.datasets.wrappers import iterate_configs
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, describe
 
 from .labels import set_labels
-from .start import check_start
+from .start_settings import check_start
 
 BASE = 'auto_scale_lr.base_batch_size'
 NEEDED = (  # of a config, beside what the batch decides
@@ -66,6 +68,29 @@ def check_finetuning(cfg: Config, name: str, start: Start | None) -> None:
         check_start(cfg, name, start)
 
 
+@contextmanager
+def explain_options(options: Mapping[str, object]) -> Iterator[None]:
+    """Around what builds and tries a model with ``--cfg-options``, which each may fit, and not fit together.
+
+    Args:
+        options (mapping): Their keys and values. Where there are none, an error is no matter of the user.
+
+    Raises:
+        UserError: Something fails.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # whatever a model does with arguments that it does not expect
+        if not options:
+            raise
+        given = ' '.join(f'{key}={value}' for key, value in options.items())
+        raise UserError(
+            f'--cfg-options {given} make a model or data that cannot be used: {type(error).__name__}: {describe(error)}'
+        ) from None
+
+
 def _find(cfg: Config, key: str) -> object:
     value: object = cfg
     for name in key.split('.'):
@@ -81,6 +106,7 @@ def finetuning_config(
     num_workers: int,
     damaged: str = 'use',
     multi_label: bool = False,
+    clip_seconds: float | None = None,
 ) -> Config:
     """Turn the config of a data set into one for a user's own videos, complete but for what the batch decides.
 
@@ -92,6 +118,8 @@ def finetuning_config(
         num_workers (int): Processes that read videos, for each training process.
         damaged (str): What is done with damaged videos, see ``RobustVideoDataset``. Defaults to ``'use'``.
         multi_label (bool): Whether a video may have several labels. Defaults to False.
+        clip_seconds (float, optional): Typical duration of the training clips, which checkpoints carry in their
+            ``dataset_meta``, so that longer videos can be looked at in windows as long. Defaults to None.
 
     Returns:
         Config: Data, a head for their classes, and epochs are in place.
@@ -111,6 +139,8 @@ def finetuning_config(
             test_mode=name != 'train',
             **several,
         )
+        if name == 'train' and clip_seconds is not None:
+            loader.dataset.metainfo = dict(clip_seconds=clip_seconds)
         loader.num_workers = num_workers
         loader.persistent_workers = num_workers > 0
     cfg.train_cfg.max_epochs = epochs
@@ -123,7 +153,9 @@ def finetuning_config(
 def set_batch(cfg: Config, batch: int, videos: int, processes: int) -> None:
     """Set the batch, and a schedule for it: a tenth of the iterations to warm up, then cosine to 0.
 
-    The learning rate is scaled from the batch of the config's recipe to this one when training starts.
+    The learning rate is scaled from the batch of the config's recipe to this one when training starts. A last batch of
+    an epoch with less than a quarter of the clips is left out, which are others in each epoch: a step by one or two
+    clips is as large as any, and batch normalization has no statistics of them.
 
     Args:
         cfg (Config): What :func:`finetuning_config` gives; changed in place.
@@ -133,7 +165,9 @@ def set_batch(cfg: Config, batch: int, videos: int, processes: int) -> None:
     """
     cfg.train_dataloader.batch_size = batch
     cfg.auto_scale_lr.enable = True
-    iterations = cfg.train_cfg.max_epochs * -(-videos // (batch * processes))
+    steps, left = divmod(-(-videos // processes), batch)
+    cfg.train_dataloader.drop_last = steps > 0 and 0 < left < batch / 4
+    iterations = cfg.train_cfg.max_epochs * (steps if cfg.train_dataloader.drop_last else steps + bool(left))
     warm_up = max(iterations // 10, 1)
     schedule = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=warm_up)]
     if iterations > warm_up:

@@ -1,20 +1,20 @@
 """The data of a fine-tuning: found, cleaned, split, and written as lists."""
 
 import argparse
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from mmdualformer import cli
-from mmdualformer.commands import program_name
+from mmdualformer.commands import command_line
 from mmdualformer.datasets import own_videos
 from mmdualformer.datasets.own_videos import OwnVideos, Video
 from mmdualformer.errors import UserError, name_some
 from mmdualformer.video.files import describe_left_out
 
-from .start import compare_classes, order_classes
+from .known_classes import compare_classes, order_classes
 from .work_dir import fold_dir
 
 VAL_SHARE = 0.2
@@ -32,14 +32,14 @@ class PreparedData:
         classes (list): Names, in the order of their labels.
         train (int): Videos to train on.
         multi_label (bool): Whether a video may have several labels.
-        fold (int, optional): Which fold is tested, from 1; None without folds.
+        clip_seconds (float): Median duration of the videos to train on, rounded to hundredths.
     """
 
     work_dir: Path
     classes: list[str]
     train: int
     multi_label: bool
-    fold: int | None = None
+    clip_seconds: float
 
     @property
     def lists(self) -> Path:
@@ -128,6 +128,7 @@ class _Preparation:
         self.warnings: list[str] = []
         self.left_out: list[dict[str, str]] = []
         self.pairs: list[tuple[Path, Path]] = []  # near-duplicates
+        self.durations: dict[Path, float] = {}  # seconds
 
     def prepare(self) -> list[PreparedData]:
         found = self._clean(self._find())
@@ -135,6 +136,10 @@ class _Preparation:
             return self._prepare_folds(found)
         videos = self._split(found)
         parts = {name: [video for video in videos if video.split == name] for name in VERBS}
+        if not parts['train']:
+            is_copied = any(left['reason'].startswith('a copy of ') for left in self.left_out)
+            copies = ', but copies of those to validate or to test on' if is_copied else ''
+            raise UserError(f'{str(self.args.folder)!r} has no videos to train on{copies}')
         self._say_counts(found, parts)
         self._warn_of_sides(found, videos)
         return [self._write(found, parts, self.args.work_dir)]
@@ -181,6 +186,7 @@ class _Preparation:
         kept = {video.path for video in found.videos}
         prints = {path: small for path, small in readable.fingerprints.items() if path in kept}
         self.pairs = own_videos.find_near_duplicates(prints)
+        self.durations = readable.durations
         return found
 
     def _split(self, found: OwnVideos) -> list[Video]:
@@ -242,11 +248,12 @@ class _Preparation:
         self, found: OwnVideos, parts: dict[str, list[Video]], work_dir: Path, fold: int | None = None
     ) -> PreparedData:
         args, test = self.args, parts['test'] or parts['val']
-        prepared = PreparedData(work_dir, found.classes, len(parts['train']), found.multi_label, fold)
+        clip_seconds = round(float(np.median([self.durations[video.path] for video in parts['train']])), 2)
+        prepared = PreparedData(work_dir, found.classes, len(parts['train']), found.multi_label, clip_seconds)
         own_videos.write_training_lists(prepared.lists, found.classes, parts['train'], parts['val'], test)
         groups = {video.group for videos in parts.values() for video in videos if video.group}
         content = dict(
-            command=shlex.join([*program_name().split(), *sys.argv[1:]]),
+            command=command_line(),
             source=str(args.folder),
             classes=found.classes,
             counts={
@@ -256,6 +263,7 @@ class _Preparation:
             seed=args.seed,
             group_by=args.group_by,
             groups=len(groups),
+            clip_seconds=clip_seconds,
             folds=args.folds,
             fold=fold,
             left_out=self.left_out,

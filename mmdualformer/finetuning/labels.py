@@ -1,5 +1,7 @@
 """One label a video, or several: what of a config follows from it."""
 
+from typing import Any
+
 from mmengine.config import Config
 
 
@@ -15,10 +17,18 @@ def set_labels(cfg: Config, num_classes: int, multi_label: bool) -> None:
     """
     head = cfg.model.cls_head
     head.num_classes = num_classes
-    if multi_label == bool(head.get('multi_class')):
-        return
-    head.multi_class = multi_label
-    head.loss_cls = dict(type='BCELossWithLogits' if multi_label else 'CrossEntropyLoss')
-    head.average_clips = 'score' if multi_label else 'prob'
-    metric = dict(type='RobustAccMetric', **(dict(metric_list='mean_average_precision') if multi_label else {}))
-    cfg.val_evaluator, cfg.test_evaluator = metric, dict(metric)
+    if multi_label != bool(head.get('multi_class')):
+        head.multi_class = multi_label
+        head.loss_cls = dict(type='BCELossWithLogits' if multi_label else 'CrossEntropyLoss')
+        head.average_clips = 'score' if multi_label else 'prob'
+    for name in ('val_evaluator', 'test_evaluator'):  # a head may be of a checkpoint, and they are of the config
+        if multi_label != _measures_several(cfg.get(name)):
+            cfg[name] = dict(
+                type='RobustAccMetric', **(dict(metric_list='mean_average_precision') if multi_label else {})
+            )
+
+
+def _measures_several(evaluator: Any) -> bool:
+    """Whether the metric of a config is of several labels."""
+    metrics = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+    return any('mean_average_precision' in str(metric.get('metric_list')) for metric in metrics if metric)

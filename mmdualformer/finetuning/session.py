@@ -13,7 +13,8 @@ from mmdualformer.configs import read_config
 from mmdualformer.work_dirs import WorkDirLock
 
 from .folds import print_folds, summarize_folds
-from .tries import Tries, check_optuna, show_tries
+from .tries import Tries, check_optuna
+from .try_table import show_tries
 from .work_dir import FinetuningDir, Run
 
 PROCESSES = max(torch.cuda.device_count(), 1)

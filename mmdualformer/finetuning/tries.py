@@ -2,73 +2,28 @@
 
 import copy
 import importlib.util
-import inspect
-import json
 import os
 from argparse import Namespace
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from mmaction.registry import MODELS
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
-from mmdualformer.checkpoints.motion import find_motion_weights
-from mmdualformer.commands import ROOT
 from mmdualformer.configs import read_config
 from mmdualformer.datasets.own_videos import write_data_json
 from mmdualformer.errors import UserError
-from mmdualformer.files import write_atomically
 from mmdualformer.report.figures import find_metric
 from mmdualformer.report.runs import read_curves, read_lists
 
+from .try_settings import SETTINGS, draw_settings, make_space
 from .work_dir import Run
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
 STUDY = 'study.log'
-RESULTS = 'tries.json'
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A number of a config that is tried.
-
-    Attributes:
-        name (str): What a table calls it.
-        key (str): Where it is in a config.
-        low (float): The least that is drawn.
-        high (float): The most.
-        is_factor (bool): They are times the config's own value, and drawn on a log scale.
-    """
-
-    name: str
-    key: str
-    low: float
-    high: float
-    is_factor: bool = False
-
-    @property
-    def drawn(self) -> str:
-        """What the study calls what it draws."""
-        name = self.name.replace(' ', '_')
-        return f'{name}_factor' if self.is_factor else name
-
-
-SETTINGS = (
-    Setting('lr', 'optim_wrapper.optimizer.lr', 1 / 3, 3, is_factor=True),
-    Setting('weight decay', 'optim_wrapper.optimizer.weight_decay', 1 / 5, 5, is_factor=True),
-    Setting('label smoothing', 'model.cls_head.label_smooth_eps', 0, 0.2),
-    Setting('dropout', 'model.cls_head.dropout_ratio', 0, 0.6),
-)
 
 
 @dataclass(frozen=True)
@@ -120,96 +75,6 @@ def check_optuna() -> None:
         raise UserError('--try needs the package optuna: pip install "mmdualformer[tune]"')
 
 
-def list_models(default: str) -> list[str]:
-    """List the small models to compare, the default first: those with pretrained weights, if there are any.
-
-    Args:
-        default (str): Name of the default model.
-    """
-    names = sorted(
-        (path.stem for path in (ROOT / 'configs' / 'own_videos').glob('*.py')), key=lambda name: name != default
-    )
-    return [name for name in names if find_motion_weights(name)] or names
-
-
-def read_settings(cfg: Config) -> dict[str, float]:
-    """Read from a config the values of those of :data:`SETTINGS` that it has, by their names."""
-    init_default_scope(cfg.default_scope)
-    optimizer, head = cfg.optim_wrapper.optimizer, cfg.model.cls_head
-    values = {
-        'lr': optimizer.get('lr'),
-        'weight decay': optimizer.get('weight_decay'),
-        'label smoothing': _head_argument(head, 'label_smooth_eps'),
-        'dropout': _head_argument(head, 'dropout_ratio'),
-    }
-    return {name: float(value) for name, value in values.items() if value is not None}
-
-
-def _head_argument(head: Config, name: str) -> float | None:
-    """An argument of a head as its config has it or by default; None where it takes none of that name."""
-    if name in head:
-        return head[name]
-    for kind in MODELS.get(head.type).__mro__:  # what a class does not name it gives to the one that it derives from
-        parameters = inspect.signature(kind).parameters
-        if name in parameters:
-            return parameters[name].default
-    return None
-
-
-def make_space(
-    models: Mapping[str, Config], fixed: Collection[str] = ()
-) -> tuple[dict[str, 'BaseDistribution'], dict[str, str | float]]:
-    """Make the space that settings are drawn from.
-
-    Args:
-        models (mapping): Name -> the config that a model is trained by; the first is the default.
-        fixed (collection): Keys of settings that the user has given, which stay as they are. Defaults to none.
-
-    Returns:
-        tuple: The distributions, and what stands for the default settings, both by the names that the study has.
-
-    Raises:
-        UserError: Nothing is left to draw.
-    """
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
-    space: dict[str, BaseDistribution] = {}
-    default: dict[str, str | float] = {}
-    if len(models) > 1:
-        space['model'], default['model'] = CategoricalDistribution(list(models)), next(iter(models))
-    values = [read_settings(cfg) for cfg in models.values()]
-    for setting in SETTINGS:
-        if any(setting.key == key or setting.key.startswith(f'{key}.') for key in fixed):
-            continue
-        own = [value[setting.name] for value in values if setting.name in value]
-        if len(own) < len(models) or (setting.is_factor and 0 in own):
-            continue  # a model does without it
-        high = setting.high if setting.is_factor else max(setting.high, *own)
-        space[setting.drawn] = FloatDistribution(setting.low, high, log=setting.is_factor)
-        default[setting.drawn] = 1.0 if setting.is_factor else own[0]
-    if not space:
-        raise UserError('--try has nothing to compare: --cfg-options gives each of the settings that it would draw')
-    return space, default
-
-
-def draw_settings(cfg: Config, drawn: Mapping[str, str | float]) -> dict[str, float]:
-    """Give the settings that a config has with what was drawn.
-
-    Args:
-        cfg (Config): The config of the model that was drawn.
-        drawn (mapping): Values by the names of :func:`make_space`.
-
-    Returns:
-        dict: Values by the names of :data:`SETTINGS`, also of those that were not drawn.
-    """
-    values = read_settings(cfg)
-    for setting in SETTINGS:
-        if setting.drawn in drawn:
-            value = float(drawn[setting.drawn])
-            values[setting.name] = value * values[setting.name] if setting.is_factor else value
-    return values
-
-
 class Tries:
     """The trainings of a work dir, which are drawn, trained and ranked; they go on where they were stopped.
 
@@ -233,7 +98,7 @@ class Tries:
         self.path = path
         self.count, self._seed = arguments['try'], arguments['seed']
         self._models = {run.path.name: read_config(str(run.config)) for run in models}
-        self._space, self._default = make_space(self._models, arguments['cfg_options'])
+        self._space, self._defaults = make_space(self._models, arguments['cfg_options'])
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         _mend(path / STUDY)
         storage = JournalStorage(JournalFileBackend(str(path / STUDY)))
@@ -263,8 +128,12 @@ class Tries:
                 print(f'try {trial.number + 1} failed: {why}')
             else:
                 self._study.tell(trial.number, score)
-        if all(one.score is None for one in self.rank()):
+        ranked = self.rank()
+        if ranked[0].score is None:
             raise UserError(f'all {self.count} tries failed; their logs are in {self.path}/try_1 and so on')
+        data = {**read_lists([self.path]), 'tries': self.count}  # of which there may be more than at first
+        for one in ranked:
+            write_data_json(one.run.path / 'lists', data)  # where a report looks for it
 
     def rank(self) -> list[Try]:
         """Rank those that have come to their end, the best first, of equals the earlier one; those that failed last."""
@@ -327,8 +196,8 @@ class Tries:
         from optuna.trial import TrialState
 
         done = len(self._drawn())
-        if not done and not self._study.get_trials(states=[TrialState.WAITING]):
-            self._study.enqueue_trial(self._default)
+        if done < len(self._defaults) and not self._study.get_trials(states=[TrialState.WAITING]):
+            self._study.enqueue_trial(self._defaults[done])  # each model by itself first
         # a seed for each, so that what is drawn after a stop is what would have been drawn without it
         self._study.sampler = TPESampler(seed=int(np.random.SeedSequence([self._seed, done]).generate_state(1)[0]))
         number = self._study.ask(self._space).number
@@ -340,8 +209,6 @@ class Tries:
             {setting.key: settings[setting.name] for setting in SETTINGS if setting.drawn in trial.params}
         )
         cfg.work_dir = str(this.path.absolute())
-        # where a report looks for it
-        write_data_json(this.path / 'lists', {**read_lists([self.path]), 'tries': self.count})
         this.write_config(cfg)
         return trial
 
@@ -352,52 +219,3 @@ def _mend(log: Path) -> None:
     if log.is_file():
         content = log.read_bytes()
         os.truncate(log, content.rfind(b'\n') + 1)
-
-
-def show_tries(path: Path, tries: Sequence[Try]) -> None:
-    """Write what :meth:`Tries.rank` gives as ``tries.json``, print it, and say what the best number is worth.
-
-    Args:
-        path (Path): The work dir.
-        tries (sequence): The ranked tries.
-    """
-    _write(path / RESULTS, tries)
-    _print(tries)
-    if read_lists([path]).get('test_is_validation'):
-        print(
-            'the number of the best has chosen it, so it is too high, and so is its test on the same videos; for one '
-            'that chose nothing keep videos to test on, as by --test-share 0.2'
-        )
-
-
-def _write(path: Path, tries: Sequence[Try]) -> None:
-    rows = [
-        {
-            'try': one.number,
-            'model': one.model,
-            **one.settings,
-            'metric': one.metric,
-            'value': one.score,
-            'minutes': round(one.minutes, 2),
-            'status': 'failed' if one.score is None else 'trained',
-            'exit_status': one.status,
-            'work_dir': one.run.path.name,
-        }
-        for one in tries
-    ]
-    with write_atomically(path) as partial:
-        partial.write_text(json.dumps(rows, indent=1) + '\n', encoding='utf-8')
-
-
-def _print(tries: Sequence[Try]) -> None:
-    names = [setting.name for setting in SETTINGS if any(setting.name in one.settings for one in tries)]
-    metric = next((one.metric for one in tries if one.metric), 'result')
-    # fits a terminal of 80 columns, also with the longest name of a model
-    table = Table(box=box.SIMPLE, collapse_padding=True, pad_edge=False)
-    for name in ('try', 'model', *names, metric, 'minutes'):
-        table.add_column(name, no_wrap=' ' not in name)
-    for one in tries:
-        values = [f'{one.settings[name]:.2g}' if name in one.settings else '' for name in names]
-        result = 'failed' if one.score is None else f'{one.score:.4f}'
-        table.add_row(str(one.number), one.model, *values, result, f'{one.minutes:.1f}')
-    Console().print(table)

@@ -4,12 +4,15 @@ import json
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
 from mmdualformer.errors import UserError
 from mmdualformer.files import write_atomically
 from mmdualformer.resuming import find_newest
+
+from .models import find_config
 
 CONFIG = 'config.py'
 RECORD = 'fit.json'
@@ -156,7 +159,7 @@ class FinetuningDir(_Recorded):
                 )
 
     def check_resumable(self, arguments: dict, given: Collection[str]) -> None:
-        """Check that there is a run, and that its settings are not to be changed.
+        """Check that there is a run, and that its settings are not to be changed; of tries there may be more.
 
         Args:
             arguments (dict): See :meth:`begin`.
@@ -172,12 +175,21 @@ class FinetuningDir(_Recorded):
             )
         begun, now = self.arguments, _plain(arguments)
         for name in given:
-            if name in begun and begun[name] != now[name]:
+            if name == 'try' and begun.get(name) and now[name] >= begun[name]:
+                self._note(arguments={**begun, name: now[name]})  # more of them
+            elif name in begun and _meaning(name, begun[name]) != _meaning(name, now[name]):
                 option = name if name == 'folder' else f'--{name.replace("_", "-")}'
                 raise UserError(
                     f'{option} {now[name]!r} is not what the run in {str(self.path)!r} was begun with, '
                     f'{begun[name]!r}; leave it out to go on, or choose another --work-dir'
                 )
+
+
+def _meaning(name: str, value: Any) -> object:
+    """What an argument stands for, where that may be written in several ways."""
+    if name == 'model' and value:
+        return [str(Path(find_config(model)).resolve()) for model in ([value] if isinstance(value, str) else value)]
+    return str(Path(value).resolve()) if name == 'checkpoint' and isinstance(value, str) else value
 
 
 def _plain(arguments: dict) -> dict:

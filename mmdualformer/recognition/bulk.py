@@ -77,12 +77,10 @@ def recognize_files(
     rows = {place: Row.of(Failure(videos[place], error), topk) for place, error in listing.errors.items()}
     following = 0
     batch: dict[int, dict] = {}
-    places = (place for place in range(len(videos)) if place not in listing.errors)
-    items = ((place, videos[place]) for place in places)
-    with closing(map_isolated(_Reader(recognizer), items, workers, READING_LIMIT + PATIENCE)) as outcomes:
-        for (place, video), sample, error in outcomes:
-            if sample is None:
-                rows[place] = Row.of(Failure(video, _reason(error)), topk)
+    with closing(read_files(recognizer, listing, workers)) as samples:
+        for place, sample in samples:
+            if isinstance(sample, Failure):
+                rows[place] = Row.of(sample, topk)
             else:
                 batch[place] = sample
             if len(batch) >= batch_size:
@@ -94,6 +92,29 @@ def recognize_files(
     rows.update(_score(recognizer, batch, topk))
     for place in range(following, len(videos)):
         yield rows[place]
+
+
+def read_files(
+    recognizer: Recognizer, listing: Listing, workers: int
+) -> Generator[tuple[int, dict[str, Any] | Failure], None, None]:
+    """Read videos in child processes; one that cannot be read, or ends its process, ends nothing.
+
+    Args:
+        recognizer (Recognizer): What reads them.
+        listing (Listing): The videos, and inputs that name none, which are left out.
+        workers (int): Processes that read.
+
+    Yields:
+        tuple: Place in ``listing.videos``, and what ``Recognizer.read`` gives, or why it gives nothing; those that are
+        done first come first.
+    """
+    items = [(place, video) for place, video in enumerate(listing.videos) if place not in listing.errors]
+    with closing(map_isolated(_Reader(recognizer), items, workers, READING_LIMIT + PATIENCE)) as outcomes:
+        for (place, video), sample, error in outcomes:
+            if sample is None:
+                yield place, Failure(video, _reason(error))
+            else:
+                yield place, dict(sample, inputs=torch.from_numpy(sample['inputs']))
 
 
 class _Reader:
@@ -123,7 +144,7 @@ def _score(recognizer: Recognizer, batch: dict[int, dict], topk: int) -> dict[in
     """Score videos together; where that fails, in halves, and so in the end alone."""
     if not batch:
         return {}
-    samples = [dict(sample, inputs=torch.from_numpy(sample['inputs'])) for sample in batch.values()]
+    samples = list(batch.values())
     results: Sequence[Recognition | Failure]
     try:
         results = recognizer.score_all(samples)

@@ -85,27 +85,41 @@ class ResultFile:
         self.output = output
         self.run = path.with_name(f'{path.name}.run.json')
 
+    def check(self, resume: bool) -> list[Path]:
+        """Look at which files there are, before anything takes long.
+
+        Args:
+            resume (bool): Whether to go on with what is there; otherwise nothing may be there.
+
+        Returns:
+            list: The file and its parts, as far as they are there.
+
+        Raises:
+            UserError: There are results of another run, or none that can be gone on with.
+        """
+        if resume and not self.output.is_read:
+            raise UserError('--resume needs --format jsonl, csv or parquet; text cannot be read back')
+        there = [path for path in (self.path, *self._parts()) if path.exists()]
+        if there and not resume:
+            raise UserError(
+                f'--out {str(self.path)!r}: there is {str(there[0])!r} of another run; --resume goes on with it, or '
+                'choose another name'
+            )
+        return there
+
     def plan(self, listing: Listing, writer: dict[str, Any], resume: bool, processes: int) -> Plan:
         """Look at what is there, and decide what is left. One process does, before any of them writes.
 
         Args:
             listing (Listing): The videos.
             writer (dict): What writes; see :func:`describe_writer`.
-            resume (bool): Whether to go on with what is there; otherwise nothing may be there.
+            resume (bool): See :meth:`check`.
             processes (int): How many write.
 
         Raises:
             UserError: There are results of another run, or this one cannot go on with them.
         """
-        if resume and not self.output.is_read:
-            raise UserError('--resume needs --format jsonl, csv or parquet; text cannot be read back')
-        parts = self._parts()
-        there = [path for path in (self.path, *parts) if path.exists()]
-        if there and not resume:
-            raise UserError(
-                f'--out {str(self.path)!r}: there is {str(there[0])!r} of another run; --resume goes on with it, or '
-                'choose another name'
-            )
+        there = self.check(resume)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if there:
             self._check_writer(writer)
@@ -129,7 +143,9 @@ class ResultFile:
                 counts[key] -= 1
             else:
                 places.append(place)
-        return Plan(listing, places, done, is_direct=self.output.grows and processes == 1 and not parts)
+        return Plan(
+            listing, places, done, is_direct=self.output.grows and processes == 1 and there in ([], [self.path])
+        )
 
     def open(self, plan: Plan, rank: int) -> 'Rows':
         """Open what a process writes into."""

@@ -1,7 +1,7 @@
 """A trained recognizer, for programs."""
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,15 @@ from torch import nn
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checks import read_labels
 from mmdualformer.configs import read_inference_config
-from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError, describe
-from mmdualformer.video import Video, VideoError, open_video
+from mmdualformer.features import Extractor, Features
+from mmdualformer.video import VideoError
 
 from . import pipelines
-from .live import Ahead, Stream, is_stream
+from .reading import ClipReader
 from .results import Failure, Recognition
 from .scorers import ExportedScorer, Scorer, TorchScorer
 from .sources import as_video, find_videos, is_frames
-from .windows import Window, slide
 
 EXPORTED = ('.onnx', '.xml')
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
@@ -42,6 +41,7 @@ class Recognizer:
 
     Attributes:
         scorer (Scorer): What scores its clips.
+        reader (ClipReader): What takes the clips of a video, also in another process.
         classes (tuple): Names of the classes; their numbers where there are no names.
 
     Raises:
@@ -71,8 +71,7 @@ class Recognizer:
         count = self.scorer.num_classes
         names = tuple(read_labels(Path(labels), count, 'the model has') if labels else self.scorer.classes)
         self.classes = names + tuple(map(str, range(len(names), count)))
-        self._of_files = pipelines.compose(self.scorer.test_pipeline)
-        self._of_open = pipelines.compose(pipelines.for_open_videos(self.scorer.test_pipeline))
+        self.reader = ClipReader(self.scorer.test_pipeline, self.scorer.clip_seconds)
 
     def __call__(self, source: Any, fps: float = pipelines.RATE) -> Recognition | list[Recognition | Failure]:
         """Recognize a video, or several.
@@ -151,19 +150,7 @@ class Recognizer:
             VideoError: It cannot be read.
             TimeoutError: It takes too long.
         """
-        damage: list[str] = []
-        data: dict[str, Any] = dict(label=-1, start_index=0, modality='RGB')
-        if isinstance(video, str | Path):
-            if not Path(video).exists():
-                raise UserError(f'video {str(video)!r} does not exist (looked in {Path.cwd()})')
-            opened = _Opened(self._of_files)
-            sample = opened(dict(data, filename=str(video), deadline=time.monotonic() + READING_LIMIT, damage=damage))
-            said = dict(source=str(video), seconds=opened.seconds, damage='; '.join(damage))
-        else:
-            frames = video if isinstance(video, Video) else as_video(video, fps)
-            sample = self._of_open(dict(data, video=frames, filename=frames.path))
-            said = dict(source=frames.path, seconds=_seconds(frames.frame_times, frames.average_fps), damage='')
-        return dict(sample, video=said)
+        return self.reader.read(video, fps)
 
     def score(self, sample: Mapping, start: float = 0.0) -> Recognition:
         """Score what :meth:`read` has read.
@@ -212,10 +199,8 @@ class Recognizer:
         in memory than a window has. :func:`~mmdualformer.recognition.find_segments` makes segments of the windows.
 
         Args:
-            source (str, Path, Video, Stream or iterable): A file; a stream, see
-                :class:`~mmdualformer.recognition.Stream`; an open video; or pairs of a time in seconds and an RGB
-                frame ``[H, W, 3]`` in uint8, without an end if need be. Of a stream that comes as fast as it is filmed
-                windows are left out where scoring is slower.
+            source (str, Path, Video, Stream or iterable): A file, a stream, an open video, or pairs of a time in
+                seconds and an RGB frame ``[H, W, 3]`` in uint8, without an end if need be.
             window (float, optional): Seconds. Defaults to None, the time that a clip of the test spans, or that the
                 videos had which the model was trained on.
             step (float, optional): Seconds from one window to the next. Defaults to None, half a window.
@@ -228,60 +213,81 @@ class Recognizer:
             UserError: ``window`` or ``step`` cannot be used, or scores are NaN or infinite.
             VideoError: The video cannot be read.
         """
-        if isinstance(source, str | Path):
-            if is_stream(str(source)):
-                yield from self.watch(Stream(str(source)), window, step, fps)
-                return
-            with open_video(str(source)) as opened:
-                yield from self.watch(opened, window, step, fps)
-            return
-        name, rate = 'frames', fps or pipelines.RATE
-        video: Video | None = None
-        if isinstance(source, Video):
-            name, rate, video = source.path, fps or source.average_fps, source
-            source = zip(source.frame_times.tolist(), source.iterate_frames())
-        elif isinstance(source, Stream):
-            name, rate = source.name, fps or source.rate
-        shrink, steps = pipelines.for_windows(self.scorer.test_pipeline)
-        prepare = pipelines.compose(steps)
-        if window is None:
-            window = pipelines.window_seconds(self.scorer.test_pipeline, self.scorer.clip_seconds, rate)
-        windows: Iterable[Window] = slide(source, window, step or window / 2, rate, shrink)
-        if isinstance(source, Stream):
-            windows = Ahead(windows, newest=source.is_live)
-        try:
-            for part in windows:
-                if isinstance(source, Stream):
-                    source.note(part)
-                sample = pipelines.sample_of(prepare, part.frames)
-                said = dict(source=name, seconds=part.end - part.start, damage=video.damage if video else '')
-                yield self.score(dict(sample, video=said), part.start)
-        finally:
-            if isinstance(windows, Ahead):
-                windows.close()
+        for sample, start in self.reader.windows(source, window, step, fps):
+            yield self.score(sample, start)
 
+    def features(
+        self,
+        video: Any,
+        level: str = 'clip',
+        stage: int | None = None,
+        *,
+        window: float | None = None,
+        step: float | None = None,
+        fps: float | None = None,
+    ) -> Features:
+        """Take the features that the model makes of a video while it scores the clips of its test.
 
-class _Opened:
-    """Runs a pipeline on a file, and keeps how long the video is."""
+        Args:
+            video: As for :meth:`recognize`; of level ``'window'`` as for :meth:`watch`, with an end.
+            level (str): ``'clip'`` for a vector, ``'window'`` for a vector of each window of :meth:`watch`, ``'token'``
+                for a map over time and place. Defaults to ``'clip'``.
+            stage (int, optional): Stage of the backbone, or layer, from 1: a vector is then the mean of its map.
+                Defaults to None, what the classifier's last linear layer takes, and of tokens the last map.
+            window, step (float, optional): See :meth:`watch`.
+            fps (float, optional): Frames a second of frames in memory. Defaults to None, 30.
 
-    def __init__(self, pipeline: Any) -> None:
-        self.pipeline = pipeline
-        self.seconds = 0.0
+        Returns:
+            Features: float32, averaged over views as the head averages scores; tokens of several views are kept apart.
 
-    def __call__(self, data: dict) -> dict:
-        for transform in self.pipeline.transforms:
-            data = transform(data)
-            times = data.get('frame_times')
-            if times is not None and data.get('avg_fps'):
-                self.seconds = _seconds(times, data['avg_fps'])
-            elif 'total_frames' in data:
-                self.seconds = data['total_frames'] / data.get('avg_fps', pipelines.RATE)
-        return data
+        Raises:
+            UserError: An argument cannot be used, the model has no such features, or they are NaN or infinite.
+            VideoError: The video cannot be read.
+            TimeoutError: It takes too long.
+        """
+        extractor = self.extractor(level, stage)
+        if level == 'window':
+            video = as_video(video, fps or pipelines.RATE) if is_frames(video) else video
+            parts = [self.extract(extractor, *part) for part in self.reader.windows(video, window, step, fps)]
+            if not parts:
+                raise UserError('the video has no frame')
+            return replace(
+                parts[0],
+                array=np.stack([part.array for part in parts]),
+                times=np.stack([part.times for part in parts]),
+            )
+        if window is not None or step is not None:
+            raise UserError(f"window and step are for level='window', not {level!r}")
+        return self.extract(extractor, self.read(video, fps or pipelines.RATE))
 
+    def extractor(self, level: str = 'clip', stage: int | None = None) -> Extractor:
+        """What takes the features of :meth:`features`.
 
-def _seconds(times: np.ndarray, rate: float) -> float:
-    """How long a video is, whose last frame is shown as long as the mean."""
-    return float(times[-1] + 1 / rate)
+        Raises:
+            UserError: The model has no such features.
+        """
+        if not isinstance(self.scorer, TorchScorer):
+            raise UserError('an exported model has no features; give the checkpoint that it was exported from')
+        return Extractor(self.scorer.model, level, stage)
+
+    def extract(self, extractor: Extractor, sample: Mapping, start: float = 0.0) -> Features:
+        """Take the features of what :meth:`read` has read, or of a window.
+
+        Args:
+            extractor (Extractor): What :meth:`extractor` gives.
+            sample (mapping): The clips.
+            start (float): Where they begin in the video, in seconds. Defaults to 0.
+
+        Raises:
+            UserError: They are NaN or infinite.
+        """
+        clips = {key: sample[key] for key in ('inputs', 'data_samples')}
+        array, tokens = extractor(lambda: self.scorer([clips]))
+        said = sample['video']
+        if not np.isfinite(array).all() or (tokens is not None and not np.isfinite(tokens).all()):
+            raise UserError(f'the features of video {said["source"]!r} are NaN or infinite')
+        times = np.array([start, start + said['seconds']])
+        return Features(said['source'], extractor.level, extractor.stage, array, times, tokens, said['damage'])
 
 
 def _as_several(source: Any) -> list:

@@ -58,9 +58,10 @@ class TorchScorer(Scorer):
             head.average_clips = 'prob'  # also of a head whose scores are logits in a test
         self.test_pipeline = model.cfg.test_pipeline
         self.num_classes = head.num_classes
-        self.classes = tuple(model.dataset_meta.get('classes') or ())
+        meta = getattr(model, 'dataset_meta', None) or {}  # MMAction2 leaves it out of a model without a checkpoint
+        self.classes = tuple(meta.get('classes') or ())
         self.several = head.multi_class
-        self.clip_seconds = model.dataset_meta.get('clip_seconds')
+        self.clip_seconds = meta.get('clip_seconds')
 
     @property
     def device(self) -> torch.device:

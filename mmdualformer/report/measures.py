@@ -1,5 +1,7 @@
 """The numbers of a report, of clips with one label and of clips with several."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .calibration import calibrate
@@ -93,6 +95,28 @@ def _f1(hits: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> list[flo
     return _ratio(2 * hits, predicted + counts)
 
 
+def _rows(
+    names: Sequence[str],
+    counts: np.ndarray,
+    hits: np.ndarray,
+    predicted: np.ndarray,
+    **shares: Sequence[float | None] | np.ndarray,
+) -> list[dict]:
+    """A row a class: its clips, those that are recognised, those that it was predicted for, and shares."""
+    return [
+        dict(
+            label=label,
+            name=name,
+            clips=int(counts[label]),
+            hits=int(hits[label]),
+            predicted=int(predicted[label]),
+            **{key: None if value is None else float(value) for key, value in own.items()},
+        )
+        for label, name in enumerate(names)
+        for own in [{key: values[label] for key, values in shares.items()}]
+    ]
+
+
 def _measure_single(predictions: Predictions) -> dict:
     """Accuracies, the confusion matrix and what follows from it."""
     names, labels, known = predictions.classes, predictions.labels, predictions.has_scores
@@ -106,21 +130,9 @@ def _measure_single(predictions: Predictions) -> dict:
     low, high = wilson(hits, counts)
     precision, f1 = _ratio(hits, predicted), _f1(hits, predicted, counts)
     shown = counts > 0
-    classes = [
-        dict(
-            label=i,
-            name=names[i],
-            clips=int(counts[i]),
-            hits=int(hits[i]),
-            accuracy=float(hits[i] / counts[i]) if shown[i] else None,
-            low=float(low[i]),
-            high=float(high[i]),
-            predicted=int(predicted[i]),
-            precision=precision[i],
-            f1=f1[i],
-        )
-        for i in range(num_classes)
-    ]
+    classes = _rows(
+        names, counts, hits, predicted, accuracy=_ratio(hits, counts), low=low, high=high, precision=precision, f1=f1
+    )
     top5 = None
     if num_classes > 5:
         among = (np.argsort(scores, axis=1)[:, -5:] == labels[known][:, None]).any(axis=1)
@@ -168,22 +180,18 @@ def _measure_several(predictions: Predictions) -> dict:
     low, high = bootstrap_map(ranks, labels)
     recall_low, recall_high = wilson(hits, counts)
     precision, recall, f1 = _ratio(hits, predicted), _ratio(hits, counts), _f1(hits, predicted, counts)
-    classes = [
-        dict(
-            label=i,
-            name=names[i],
-            clips=int(counts[i]),
-            hits=int(hits[i]),
-            average_precision=float(precisions[i]) if known[i] else None,
-            predicted=int(predicted[i]),
-            precision=precision[i],
-            recall=recall[i],
-            low=float(recall_low[i]),
-            high=float(recall_high[i]),
-            f1=f1[i],
-        )
-        for i in range(len(names))
-    ]
+    classes = _rows(
+        names,
+        counts,
+        hits,
+        predicted,
+        average_precision=[float(value) if there else None for value, there in zip(precisions, known)],
+        low=recall_low,
+        high=recall_high,
+        precision=precision,
+        recall=recall,
+        f1=f1,
+    )
     # how often a class is wrongly seen where another one is
     wrong = labels.T.astype(np.float32) @ (guesses & ~labels).astype(np.float32)
     total_hits, total_predicted, total = int(hits.sum()), int(predicted.sum()), int(counts.sum())

@@ -2,8 +2,6 @@
 
 import json
 import math
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from mmengine.config import Config
 
-from mmdualformer.commands import program_name
+from mmdualformer.commands import command_line
 from mmdualformer.errors import printable
 from mmdualformer.files import write_atomically
 from mmdualformer.video.files import natural_key
@@ -93,7 +91,7 @@ def write_report(
     content = dict(
         title=title,
         date=now.isoformat(timespec='seconds'),
-        command=command or lists.get('command') or shlex.join([*program_name().split(), *sys.argv[1:]]),
+        command=command or lists.get('command') or command_line(),
         checkpoint=checkpoint,
         seconds=dict(training=curves.seconds if curves else None, test=seconds),
         seed=read_seed(folders) if seed is None else seed,

@@ -26,6 +26,12 @@ class Video(ABC):
     def __len__(self) -> int:
         return len(self.frame_times)
 
+    @property
+    def duration(self) -> float:
+        """Seconds that the frames are shown, the last one as long as those before it."""
+        count, last = len(self), float(self.frame_times[-1])
+        return last * count / (count - 1) if count > 1 and last > 0 else count / self.average_fps
+
     @abstractmethod
     def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Decode frames.

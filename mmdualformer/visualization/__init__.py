@@ -1,4 +1,26 @@
+from .attention import attention_maps, has_attention, pyramid_attention, token_attention
+from .drawing import contact_sheet, draw_maps, write_overlay, write_picture
+from .explanation import Explanation, default_method, explain
 from .grad_cam import grad_cam
-from .rollout import RollOut, draw_maps, roll_out, separable_attention
+from .rollout import RollOut, roll_out, separable_attention
+from .views import View, read_view
 
-__all__ = ['RollOut', 'draw_maps', 'grad_cam', 'roll_out', 'separable_attention']
+__all__ = [
+    'Explanation',
+    'RollOut',
+    'View',
+    'attention_maps',
+    'contact_sheet',
+    'default_method',
+    'draw_maps',
+    'explain',
+    'grad_cam',
+    'has_attention',
+    'pyramid_attention',
+    'read_view',
+    'roll_out',
+    'separable_attention',
+    'token_attention',
+    'write_overlay',
+    'write_picture',
+]

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import torch
+import torch.nn as nn
 from einops import rearrange
 from torch import Tensor
 
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
 from mmdualformer.models.backbones.vidtr_attention import SeparableAttention
+
+from .watching import in_eval_mode, watch
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,13 @@ class RollOut:
     temporal: Tensor
 
 
+def has_roll_out(model: nn.Module) -> bool:
+    """Whether :func:`roll_out` takes a backbone: a VidTr with separable attention and without pooling."""
+    if not isinstance(model, VidTr) or len(model.grid_embed.axes) != 2:
+        return False
+    return all(isinstance(layer.attn, SeparableAttention) for layer in model.layers)
+
+
 def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor, Tensor]], tuple[int, int, int]]:
     """Compute the attention matrices of every layer, the mean of its heads.
 
@@ -43,27 +51,16 @@ def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor,
     Raises:
         UserError: The model has other attention.
     """
-    axes = getattr(getattr(model, 'grid_embed', None), 'axes', ())
-    layers = model.layers if len(axes) == 2 else ()
-    attns = [layer.attn for layer in layers if isinstance(layer.attn, SeparableAttention)]
-    if not attns or len(attns) < len(layers):
+    if not has_roll_out(model):
         raise UserError(
             f'the roll-out is that of separable attention; the {type(model).__name__} must be a '
             "VidTr with attention='separable' and no pool_layers"
         )
-    outputs = []
-    keep = lambda module, args, output: outputs.append(output)  # noqa: E731
-    handles = [module.register_forward_hook(keep) for module in (model.patch_embed, *(attn.qkv for attn in attns))]
-    was_training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(clips)
-    finally:
-        model.train(was_training)
-        for handle in handles:
-            handle.remove()
+    attns = [layer.attn for layer in model.layers if isinstance(layer.attn, SeparableAttention)]
+    with in_eval_mode(model), torch.no_grad(), watch([model.patch_embed, *(attn.qkv for attn in attns)]) as outputs:
+        model(clips)
 
-    patches, *projections = outputs
+    patches, *projections = (outputs[module] for module in (model.patch_embed, *(attn.qkv for attn in attns)))
     size = tuple(patches.shape[1:4])
     attention = []
     for attn, qkv in zip(attns, projections):
@@ -106,26 +103,6 @@ def roll_out(model: VidTr, clips: Tensor, layers: Sequence[int] | None = None) -
         )
         for layer in layers
     ]
-
-
-def draw_maps(frames: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """Lay maps over frames, from blue for the least of all maps to red for the most.
-
-    Args:
-        frames (np.ndarray): RGB, uint8, ``[T, H, W, 3]``.
-        maps (np.ndarray): ``[t, h, w]``; map i is laid over frame ``i * T // t``.
-
-    Returns:
-        np.ndarray: RGB, uint8, ``[t, H, W, 3]``.
-    """
-    maps = (maps - maps.min()) / max(maps.max() - maps.min(), np.finfo(float).tiny)
-    height, width = frames.shape[1:3]
-    drawn = []
-    for i, heat in enumerate(maps):
-        heat = cv2.resize((255 * heat).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
-        colours = cv2.applyColorMap(heat, cv2.COLORMAP_JET)[..., ::-1]
-        drawn.append(cv2.addWeighted(frames[i * len(frames) // len(maps)], 0.5, np.ascontiguousarray(colours), 0.5, 0))
-    return np.stack(drawn)
 
 
 def _follow(matrices: tuple[Tensor, ...]) -> Tensor:

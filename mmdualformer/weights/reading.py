@@ -1,5 +1,6 @@
 """Reading checkpoints: nothing in them runs, damage is found, and what should be there has the right form."""
 
+import math
 import os
 import pickle
 import re
@@ -102,6 +103,9 @@ def check_form(content: object, path: str) -> dict:
         not isinstance(classes, (list, tuple)) or not all(isinstance(name, str) for name in classes)
     ):
         raise UserError(f'checkpoint {path!r} has dataset_meta.classes that are no list of names')
+    seconds = (data or {}).get('clip_seconds')
+    if seconds is not None and (type(seconds) not in (int, float) or not 0 < seconds < math.inf):
+        raise UserError(f'checkpoint {path!r} has dataset_meta.clip_seconds that are no positive number')
     return content
 
 

@@ -59,6 +59,20 @@ def test_logits_and_probabilities_are_not_averaged():
     assert average_scores([logits, logits])[0]['pred_score'].tolist() == pytest.approx([0.5, -0.2])
 
 
+def test_logits_and_probabilities_of_one_label_are_not_averaged():
+    labels = [[0], [1], [1]]
+    shares = samples([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], labels)
+    for scores in ([2.5, -1.0], [0.9, 0.8]):
+        logits = samples([[0.25, 0.75], scores, [0.5, 0.5]], labels)
+        words = r'predictions 2 of 2 are logits and others .* --dump --cfg-options model\.cls_head\.average_clips=prob$'
+        with pytest.raises(UserError, match=words):
+            average_scores([shares, logits])
+        average_scores([logits, logits])
+        logits[1]['unreadable'] = 'a.mp4: gone'  # what its blank frames gave is of no scale
+        average_scores([shares, logits])
+    average_scores([shares, samples([[0.9, 0.1], [float('nan')] * 2, [0.4985, 0.4985]], labels)])
+
+
 def test_what_one_model_could_not_read_is_unreadable_in_the_average():
     first = samples([[0.9, 0.1]] * 3, [[0]] * 3)
     second = [dict(sample) for sample in first]

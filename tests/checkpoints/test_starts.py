@@ -10,6 +10,7 @@ from mmdualformer.checkpoints.starts import find_model, find_start, fit_backbone
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer, VidTr
 from mmdualformer.weights import write_weights
+from tests.checkpoints.image_models import image_model
 from tests.helpers import REPO
 from tests.reference import Reference
 
@@ -155,28 +156,9 @@ def test_a_trained_model_of_images_is_inflated(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ('layers', 'dim', 'hidden', 'model'),
-    [(12, 768, 3072, 'vidtr_s'), (14, 384, 1152, 't2t_vit_14')],
-)
-def test_image_transformers_start_the_vidtr_that_has_their_body(layers, dim, hidden, model):
-    shapes = dict(cls_token=(1, 1, dim), pos_embed=(1, 197, dim))
-    for i in range(layers):
-        for layer, (outputs, inputs) in {
-            'attn.qkv': (3 * dim, dim),
-            'attn.proj': (dim, dim),
-            'mlp.fc1': (hidden, dim),
-            'mlp.fc2': (dim, hidden),
-        }.items():
-            shapes.update({f'blocks.{i}.{layer}.weight': (outputs, inputs), f'blocks.{i}.{layer}.bias': (outputs,)})
-        shapes.update({f'blocks.{i}.norm{n}.{part}': (dim,) for n in (1, 2) for part in ('weight', 'bias')})
-    shapes.update({'norm.weight': (dim,), 'norm.bias': (dim,)})
-    if layers == 14:
-        shapes = {name: shape for name, shape in shapes.items() if 'qkv.bias' not in name}
-        shapes['tokens_to_token.project.weight'] = (dim, 576)
-    else:
-        shapes.update({'patch_embed.proj.weight': (dim, 3, 16, 16), 'patch_embed.proj.bias': (dim,)})
-    start = identify({name: torch.empty(shape, device='meta') for name, shape in shapes.items()}, 'a.pth')
+@pytest.mark.parametrize(('image', 'model'), [('ViT-B', 'vidtr_s'), ('T2T-ViT-14', 't2t_vit_14')])
+def test_image_transformers_start_the_vidtr_that_has_their_body(image, model):
+    start = identify(image_model(image), 'a.pth')
     found = find_model(start)
     assert found.removesuffix('.py').endswith(model)
     config = Config.fromfile(found if found.endswith('.py') else REPO / f'configs/{found}_k400.py')

@@ -51,7 +51,7 @@ class Run:
         self.runner = SimpleNamespace(
             epoch=0,
             max_epochs=max_epochs,
-            logger=SimpleNamespace(info=self.lines.append),
+            logger=SimpleNamespace(info=lambda line, extra: self.lines.append(line)),
             model=SimpleNamespace(val_step=self.predict),
             val_loop=SimpleNamespace(fp16=False),
             train_dataloader=SimpleNamespace(dataset=dataset),

@@ -95,6 +95,9 @@ def test_too_little_is_unclear():
 def test_many_pairs_are_said_shortly():
     classes = list('abcdefg')
     assert describe_pairs([(0, 1)], classes) == 'mirrored clips of `a` look like `b`'
+    assert describe_pairs([(0, 3), (1, 3), (3, 2), (2, 3)], classes, most=2) == (  # what is each other's image first
+        'mirrored clips of `d` look like `c`, of `c` look like `d`, of 2 more classes like others'
+    )
     assert describe_pairs([(i, i + 1) for i in range(6)], classes, most=2) == (
         'mirrored clips of `a` look like `b`, of `b` look like `c`, of 4 more classes like others'
     )

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from mmdualformer.engine import ProgressHook, QuietRunner
 from mmdualformer.engine.progress_line import Progress, ProgressLine
+from mmdualformer.engine.quiet_runner import SHOWN
 from tests.engine.test_time_left import Clock
 
 
@@ -149,6 +150,17 @@ def plain(width=80) -> Console:
     return Console(file=io.StringIO(), width=width, highlight=False)
 
 
+def test_a_quiet_runner_shows_what_is_meant_for_people(run, capsys, tmp_path):
+    logger = run(plain(), 'quiet').logger
+    logger.info('for the file')
+    logger.info('for people', extra=SHOWN)
+    logger.warning('a fault')
+    shown = ''.join(capsys.readouterr())
+    assert 'for people' in shown and 'a fault' in shown and 'for the file' not in shown
+    (log,) = (tmp_path / 'quiet').glob('*/*.log')
+    assert 'for the file' in log.read_text()
+
+
 def test_a_log_gets_a_line_now_and_then(run, capsys, tmp_path):
     console = plain()
     runner = run(console, 'plain', interval=8)
@@ -266,3 +278,10 @@ def test_stdout(has_colors, monkeypatch):
     assert sys.stdout is screen and '\x1b[?25' not in screen.getvalue()
     assert lines_of(screen).count(command) == 2
     assert bool(re.search(r'\x1b\[[39]\d', screen.getvalue())) == has_colors  # of few colours or many
+
+
+def test_what_goes_to_stdout_may_be_data(capsys):
+    line = ProgressLine(interval=0, stderr=True)
+    line.update(Progress('recognize', 1, 2, (('5.0 a second', 1),), 'video'))
+    line.stop()
+    assert capsys.readouterr() == ('', 'recognize, video 1/2  5.0 a second\n')

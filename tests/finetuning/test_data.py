@@ -2,11 +2,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from mmdualformer import cli
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import add_data_arguments, check_data_arguments, prepare_data
+from tests.helpers import write_video
 
 
 @pytest.fixture
@@ -55,6 +58,22 @@ def test_the_lists_and_what_is_said_of_them(folder, capsys):
     assert 'left out, as it cannot be read' in output and 'left out 1 copies' in output
 
 
+def test_the_typical_duration_of_the_clips_to_train_on(tmp_path):
+    frames = dict(train=(24, 24, 24, 30), val=(30, 30, 30, 30))
+    for split, counts in frames.items():
+        for i, count in enumerate(counts):
+            place = tmp_path / 'mine' / split / ('run', 'swim')[i % 2]
+            place.mkdir(parents=True, exist_ok=True)
+            write_video(place / f'{i}.mp4', frames=count, crf=str(10 + i))
+    assert prepare(tmp_path / 'mine')['clip_seconds'] == 1.0
+    image = np.zeros((32, 32, 3), np.uint8)
+    for i in range(12):  # images are taken as 25 a second
+        place = tmp_path / 'images' / ('run', 'swim')[i % 2] / f'clip {i // 4}'
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image + i).save(place / f'{i}.png')
+    assert prepare(tmp_path / 'images')['clip_seconds'] == 0.08
+
+
 def test_very_many_classes_take_few_lines(motion_root, tmp_path, capsys):
     for number, clip in enumerate(sorted(motion_root.glob('videos_*/*.mp4'))):
         place = tmp_path / 'mine' / (f'class {number}' if number < 21 else 'a\x1b[31m')
@@ -91,6 +110,8 @@ def test_videos_to_validate_and_to_test_on(folder):
     said = prepare(folder, '--val', folder.parent / 'more', '--test', folder.parent / 'test.csv')
     # what is a copy of a video to validate or to test on is not trained on
     assert said['counts'] == dict(train=[5, 0], val=[0, 6], test=[1, 0])
+    with pytest.raises(UserError, match=r'has no videos to train on, but copies of those to validate or to test on$'):
+        prepare(folder, '--val', folder)
 
 
 def test_a_split_that_was_given(folder, capsys):
@@ -112,7 +133,7 @@ def test_a_split_that_was_given(folder, capsys):
 
 def test_folds(folder, capsys):
     prepared = prepare_data(parse(folder, '--folds', 3, '--group-by', '_(p.)/'))
-    assert [data.fold for data in prepared] == [1, 2, 3] and [data.train for data in prepared] == [8, 8, 8]
+    assert [data.train for data in prepared] == [8, 8, 8]
     tested = [line for fold in (1, 2, 3) for line in read(folder, 'val', f'work/fold_{fold}/lists')]
     assert len(tested) == len(set(tested)) == 12
     assert 'fold 2 of 3: 8 videos to train, 4 to test\n' in capsys.readouterr().out

@@ -12,7 +12,6 @@ from mmdualformer.checkpoints.recognizer import describe_recognizer
 from mmdualformer.checkpoints.starts import find_start, identify
 from mmdualformer.checkpoints.vidtr import convert_vidtr
 from mmdualformer.configs import read_config
-from mmdualformer.datasets.own_videos import OwnVideos, Video, order_videos
 from mmdualformer.errors import UserError
 from mmdualformer.finetuning import (
     adopt_settings,
@@ -21,7 +20,9 @@ from mmdualformer.finetuning import (
     find_packaged_start,
     write_start,
 )
-from mmdualformer.finetuning.start import carry_head, compare_classes, order_classes
+from mmdualformer.finetuning.known_classes import order_classes
+from mmdualformer.finetuning.labels import set_labels
+from mmdualformer.finetuning.start_weights import carry_head
 from mmdualformer.weights import check_checkpoint
 from tests.helpers import REPO, randomize_norms
 from tests.reference import Reference
@@ -96,6 +97,28 @@ def test_the_same_classes_keep_the_whole_head(tmp_path):
     assert all(torch.equal(value, content['state_dict'][name]) for name, value in model.state_dict().items())
 
 
+@pytest.mark.parametrize('several_before', [False, True])
+@pytest.mark.parametrize('several_now', [False, True])
+def test_a_head_of_other_settings_keeps_its_rows_for_several_labels_and_for_one(tmp_path, several_before, several_now):
+    cfg = config(micro('vmf'), 3)
+    set_labels(cfg, 3, several_before)
+    cfg.model.cls_head.hidden_dim = 48
+    model = build(cfg)
+    start = find_start(save_trained(tmp_path / 'trained.pth', cfg, model))
+    given = read_config(micro('vmf'))
+    adopt_settings(given, 'x', start, is_named=False)
+    set_labels(given, 2, several_now)
+    line = write_start(start, given, ['walk', 'jump'], tmp_path / 'start.pth')
+    assert 'and the head of walk, jump; dropped optimizer, the head of run' in line
+    weights = torch.load(tmp_path / 'start.pth', weights_only=True)['state_dict']
+    rows = model.state_dict()['cls_head.fc_cls.weight'][[0, 2]]
+    assert rows.shape[1] == 48 and torch.equal(weights['cls_head.fc_cls.weight'], rows)
+    head = given.model.cls_head
+    assert (head.get('multi_class', False), 'BCE' in head.get('loss_cls', {}).get('type', '')) == (several_now,) * 2
+    for evaluator in (given.val_evaluator, given.test_evaluator):
+        assert (evaluator.get('metric_list') == 'mean_average_precision') is several_now
+
+
 def test_new_rows_are_the_same_in_each_call(tmp_path):
     cfg = config(micro('dualformer'), 3)
     start = find_start(save_trained(tmp_path / 'trained.pth', cfg, build(cfg)))
@@ -126,26 +149,6 @@ def test_a_head_without_names_or_of_another_form_is_made_anew():
     given['cls_head.fc.weight'] = torch.ones(5, 5)
     carried, kept = carry_head(head, new, given, ['a', 'b', 'c'], ['a', 'b', 'c'])
     assert not kept and all(torch.equal(carried[name], value) for name, value in new.items())
-
-
-def test_videos_take_the_labels_of_the_new_order():
-    videos = [Video(Path(name), labels) for name, labels in (('a', (0,)), ('b', (0, 2)), ('c', (1,)))]
-    found = OwnVideos(['0', '1', '10'], videos)
-    ordered = order_videos(found, order_classes(found.classes, ['10', '9', '0']))
-    assert ordered.classes == ['10', '0', '1']
-    names = [[ordered.classes[label] for label in video.labels] for video in ordered.videos]
-    assert names == [['0'], ['10', '0'], ['1']]
-    assert order_videos(found, order_classes(found.classes, [])) == found
-
-
-def test_people_are_told_what_is_known_what_goes_and_what_is_spelt_otherwise():
-    lines = compare_classes(['walk', 'Long Jump', 'new\n'], ['walk', 'long_jump', 'run'])
-    assert lines[0] == r'the checkpoint knows 1 of the 3 classes; new: Long Jump, new\n'
-    assert lines[1].startswith('no videos here, and so unknown to the new model: long_jump, run;')
-    assert lines[2].startswith("warning: class 'Long Jump' is new, though the checkpoint knows 'long_jump'")
-    assert len(lines) == 3
-    assert compare_classes(['a', 'b'], [f'class {i}' for i in range(400)]) == []
-    assert compare_classes(['a', 'b'], ['b', 'a']) == ['the checkpoint knows 2 of the 2 classes']
 
 
 def test_without_a_model_everything_is_as_the_checkpoint_describes(tmp_path):

@@ -8,9 +8,10 @@ from mmengine.config import Config
 from optuna.trial import TrialState
 
 from mmdualformer.errors import UserError
-from mmdualformer.finetuning import Run, check_tries, list_models, make_space
-from mmdualformer.finetuning import tries as module
-from mmdualformer.finetuning.tries import Tries, draw_settings, read_settings, show_tries
+from mmdualformer.finetuning import Run, check_tries, list_models, make_space, models
+from mmdualformer.finetuning.tries import Tries
+from mmdualformer.finetuning.try_settings import draw_settings, read_settings
+from mmdualformer.finetuning.try_table import show_tries
 from tests.helpers import REPO
 
 MICRO = ('vmf_micro', 'dualformer_micro', 'vidtr_micro')
@@ -72,7 +73,7 @@ def drawn(tries) -> list[dict]:
 
 
 def test_the_space_is_around_the_recipe_and_holds_it():
-    space, default = make_space({model: read(model) for model in MICRO})
+    space, defaults = make_space({model: read(model) for model in MICRO})
     bounds = {name: (part.low, part.high, part.log) for name, part in space.items() if name != 'model'}
     assert bounds == {
         'lr_factor': (pytest.approx(1 / 3), 3, True),
@@ -81,9 +82,11 @@ def test_the_space_is_around_the_recipe_and_holds_it():
         'dropout': (0, 0.6, False),
     }
     assert space['model'].choices == MICRO
-    assert default == dict(
-        model='vmf_micro', lr_factor=1, weight_decay_factor=1, label_smoothing=pytest.approx(0.1), dropout=0.3
-    )
+    assert [default['model'] for default in defaults] == list(MICRO)
+    for default in defaults:
+        head = read(default['model']).model.cls_head
+        assert default['lr_factor'] == default['weight_decay_factor'] == 1
+        assert (default['label_smoothing'], default['dropout']) == (head.label_smooth_eps, head.dropout_ratio)
     assert 'model' not in make_space({'vmf_micro': read('vmf_micro')})[0]
 
 
@@ -92,7 +95,7 @@ def test_what_the_user_has_given_is_not_drawn():
     cfg.model.cls_head.dropout_ratio = 0.8
     assert make_space({'own': cfg})[0]['dropout'].high == 0.8
     cfg.optim_wrapper.optimizer.weight_decay = 0  # of which there is no multiple
-    space, default = make_space({'own': cfg}, ['optim_wrapper.optimizer.lr', 'model.cls_head.label_smooth_eps'])
+    space, (default,) = make_space({'own': cfg}, ['optim_wrapper.optimizer.lr', 'model.cls_head.label_smooth_eps'])
     assert space.keys() == default.keys() == {'dropout'}
     with pytest.raises(UserError, match='--try has nothing to compare: --cfg-options gives'):
         make_space({'own': cfg}, ['optim_wrapper.optimizer', 'model.cls_head'])
@@ -117,24 +120,38 @@ def test_a_head_takes_what_the_class_takes_that_it_derives_from():
 
 
 def test_the_models_are_those_with_weights_if_there_are_any(monkeypatch):
-    monkeypatch.setattr(module, 'find_motion_weights', lambda name: None)
-    assert list_models('vmf_micro') == ['vmf_micro', 'dualformer_micro', 'vidtr_micro']
-    monkeypatch.setattr(module, 'find_motion_weights', lambda name: name != 'vmf_micro' or None)
-    assert list_models('vmf_micro') == ['dualformer_micro', 'vidtr_micro']
+    monkeypatch.setattr(models, 'find_motion_weights', lambda name: None)
+    assert list_models() == ['vmf_micro', 'dualformer_micro', 'vidtr_micro']
+    monkeypatch.setattr(models, 'find_motion_weights', lambda name: name != 'vmf_micro' or None)
+    assert list_models() == ['dualformer_micro', 'vidtr_micro']
 
 
 def test_the_same_seed_draws_the_same(begin, tmp_path):
     # twelve, as from the eleventh on the results count
-    studies = [begin(name, MICRO, count, seed) for name, count, seed in (('a', 12, 1), ('b', 12, 1), ('c', 2, 2))]
+    studies = [begin(name, MICRO, count, seed) for name, count, seed in (('a', 12, 1), ('b', 12, 1), ('c', 4, 2))]
     for tries in studies:
         tries.run(train)
     a, b, c = map(drawn, studies)
-    assert a == b and a[0] == c[0] and a[1] != c[1]
+    assert a == b and a[3] != c[3]
+    assert [params['model'] for params in a[:3]] == list(MICRO) and a[:3] == c[:3]  # each by itself first
     assert len({str(params) for params in a}) == 12 and {params['model'] for params in a} == set(MICRO)
     cfg = Config.fromfile(tmp_path / 'a/try_3/config.py')
     assert cfg.work_dir == str(tmp_path / 'a/try_3') and cfg.name == a[2]['model']
     assert cfg.optim_wrapper.optimizer.lr == pytest.approx(1e-3 * a[2]['lr_factor'])
     assert cfg.model.cls_head.label_smooth_eps == a[2]['label_smoothing']
+
+
+def test_more_tries_go_on_with_those_that_there_are(begin, tmp_path):
+    begin('grown', count=2).run(train)
+    calls = []
+    grown = begin('grown', count=5)
+    grown.run(lambda run: calls.append(run.path.name) or train(run))
+    assert calls == ['try_3', 'try_4', 'try_5'] and len(grown.rank()) == 5
+    whole = begin('whole', count=5)
+    whole.run(train)
+    assert drawn(grown) == drawn(whole)
+    for number in range(1, 6):
+        assert json.loads((tmp_path / f'grown/try_{number}/lists/data.json').read_text())['tries'] == 5
 
 
 def test_the_study_goes_on_after_a_kill(begin):

@@ -104,6 +104,10 @@ def test_what_does_not_fit_is_said_before_videos_are_read(fork_tool, folder, tmp
     assert_one_line(fork_tool(*fit, '--checkpoint', 'other.pth'), "'other.pth' is of another architecture")
     assert_one_line(fork_tool(*fit, '--cfg-options', 'model.backbone.type.x=1'), 'model.backbone.type.x=1 does not fit')
     assert not (tmp_path / 'work').exists()
+    options = ('--batch-size', 2, '--workers', 0, '--cfg-options', 'model.cls_head.in_channels=7')
+    for given in (options, options[2:]):
+        result = fork_tool(*fit, *given)
+        assert_one_line(result, '--cfg-options model.cls_head.in_channels=7 make a model or data that cannot be used: ')
 
 
 def test_the_last_epoch_is_tested_unless_one_was_kept_as_the_best(tmp_path):
@@ -189,12 +193,15 @@ def test_the_config_is_one_for_these_videos(cfg, tmp_path):
     [
         (8, 100, 2, [(0, 2), (2, 21)]),
         (64, 10, 1, [(0, 1), (1, 3)]),
+        (16, 177, 1, [(0, 3), (3, 33)]),  # the last clip of an epoch alone is left out
+        (16, 180, 1, [(0, 3), (3, 36)]),
     ],
 )
 def test_the_schedule_follows_the_batch(cfg, batch, videos, processes, periods):
     set_batch(cfg, batch, videos, processes)
     assert [(step.begin, step.end) for step in cfg.param_scheduler] == periods
     assert cfg.auto_scale_lr.enable and cfg.auto_scale_lr.base_batch_size == 16
+    assert cfg.train_dataloader.drop_last == (videos == 177)
 
 
 @pytest.mark.parametrize('model', ['own_videos/vmf_micro', 'dualformer_t_k400', 'vmf_1g_k400'])

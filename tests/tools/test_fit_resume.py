@@ -2,10 +2,13 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import signal
 
 import pytest
+import torch
+from mmaction.apis import init_recognizer
 from mmengine.config import Config
 
 from mmdualformer import processes
@@ -73,8 +76,21 @@ def test_a_run_goes_on_as_it_was_begun(fit, folder, tmp_path):
     assert result.returncode == 130 and result.stderr.endswith(f'{resume} goes on with the run\n')
 
 
+def test_the_same_files_may_be_named_in_another_way(fit, tmp_path, monkeypatch):
+    torch.save(dict(state_dict=init_recognizer(str(CONFIG), device='cpu').state_dict()), tmp_path / 'a.pth')
+    result, calls = fit(*BEGIN, '--checkpoint', 'a.pth', status=143)
+    assert result.returncode == 143 and calls == [TRAIN], result.stderr
+    same = ('--model', os.path.relpath(CONFIG, tmp_path), '--checkpoint', tmp_path / 'x/../a.pth')
+    result, calls = fit('--resume', *same, status=143)
+    assert calls == [f'{TRAIN} --resume'], result.stderr
+    for options in (('--checkpoint', 'b.pth'), ('--model', 'vmf_micro')):
+        assert_one_line(fit('--resume', *options)[0], f'{options[0]} ', 'is not what the run')
+
+
 def test_a_run_goes_on_from_another_folder(fit, folder, tmp_path):
     shutil.copytree(folder, tmp_path / 'more' / 'videos')
+    for video in sorted((tmp_path / 'more' / 'videos').glob('*/*'))[1:-1]:
+        video.unlink()
     result, calls = fit('--epochs', 2, '--batch-size', 2, '--val', 'more/videos', status=143)
     assert calls == [TRAIN], result.stderr
     cfg = Config.fromfile(tmp_path / 'work/config.py')

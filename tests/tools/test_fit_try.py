@@ -5,6 +5,7 @@ import json
 import os
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmdualformer import processes
@@ -52,15 +53,15 @@ BEGIN = ('--epochs', 1, '--batch-size', 2, '--try', 3)
 TEST = 'test work/try_3/config.py work/try_3/best_epoch_1.pth'
 
 
-def test_a_try_that_fails_is_not_the_end_and_a_signal_is(fit, folder):
+def test_a_try_that_fails_is_not_the_end_and_a_signal_is(fit, folder, tmp_path):
     result, calls = fit(*BEGIN, statuses=[1, 130])
     assert result.returncode == 130, result.stderr
     assert calls == ['train work/try_1/config.py', 'train work/try_2/config.py']
     assert 'try 1 failed: exit status 1\n' in result.stdout and 'try 3' not in result.stdout
     result, calls = fit(*BEGIN)
     assert_one_line(result, "work dir 'work' holds a run already", '--resume')
-    result, calls = fit('--resume', '--try', 4)
-    assert_one_line(result, "--try 4 is not what the run in 'work' was begun with, 3")
+    result, calls = fit('--resume', '--try', 2)
+    assert_one_line(result, "--try 2 is not what the run in 'work' was begun with, 3")
     result, calls = fit('--resume')
     assert result.returncode == 0, result.stderr
     *trained, tested = calls
@@ -73,6 +74,15 @@ def test_a_try_that_fails_is_not_the_end_and_a_signal_is(fit, folder):
     assert result.returncode == 0 and len(calls) == 1 and calls[0].startswith(TEST) and 'minutes' in result.stdout
     result, calls = fit('--resume', '--folds', 2)
     assert_one_line(result, '--folds 2 is not what the run')
+    result, calls = fit('--resume', '--try', 4)
+    assert result.returncode == 0, result.stderr
+    assert calls == [
+        'train work/try_4/config.py',
+        'test work/try_4/config.py work/try_4/best_epoch_1.pth --report work/try_4/report',
+    ]
+    assert 'try 4 of 4: ' in result.stdout and len(json.loads((tmp_path / 'work/tries.json').read_text())) == 4
+    result, calls = fit('--resume')
+    assert result.returncode == 0 and calls[0].startswith('test work/try_4/')
 
 
 def test_where_all_fail_nothing_is_tested(fit):
@@ -85,6 +95,11 @@ def test_what_cannot_be_tried_is_one_line(fit, tmp_path, monkeypatch):
     result, calls = fit(*BEGIN, '--folds', 2)
     assert_one_line(result, '--try 3 compares settings on one split, but --folds 2 makes several')
     assert_one_line(fit('--try', 1)[0], '--try 1 must be at least 2', status=2)
+    two = ('--model', 'vmf_micro', '--model', CONFIG)
+    assert_one_line(fit(*two)[0], '--model names 2 models (vmf_micro, ', 'give one, or compare them by --try')
+    assert_one_line(fit(*BEGIN, *two)[0], "--model 'vmf_micro' and --model '", 'have the same name')
+    three = (*two[:2], '--model', 'vidtr_micro', '--model', 'dualformer_micro')
+    assert_one_line(fit(*three, '--try', 2)[0], '--try 2 is less than the 3 models that --model names')
     options = ('optim_wrapper.optimizer.lr=1', 'optim_wrapper.optimizer.weight_decay=0')
     options += ('model.cls_head.label_smooth_eps=0', 'model.cls_head.dropout_ratio=0')
     result, calls = fit(*BEGIN, '--model', CONFIG, '--cfg-options', *options)
@@ -105,6 +120,20 @@ def test_each_model_without_weights_starts_from_its_own(fit, folder, tmp_path, m
     assert models == [f'models/{name}_micro' for name in ('vmf', 'dualformer', 'vidtr')]
     backbones = {Config.fromfile(tmp_path / f'work/try_{i}/config.py').model.backbone.type for i in range(1, 7)}
     assert len(backbones) > 1
+
+
+def test_models_that_are_named_are_compared_with_weights_and_without(fit, tmp_path):
+    models = ('--model', 'vidtr_micro', '--model', 'vmf_micro')
+    result, _ = fit('--epochs', 1, '--batch-size', 2, '--try', 2, *models)
+    assert result.returncode == 0, result.stderr
+    assert 'warning: vidtr_micro starts from random weights' in result.stdout
+    assert 'vmf_micro starts from random' not in result.stdout
+    assert 'try 1 of 2: vidtr_micro, lr' in result.stdout and 'try 2 of 2: vmf_micro, lr' in result.stdout
+    starts = [Config.fromfile(tmp_path / f'work/try_{i}/config.py').load_from for i in (1, 2)]
+    assert starts == [None, str(tmp_path / 'work/models/vmf_micro/start.pth')]
+    path = os.path.relpath(REPO / 'configs/own_videos/vidtr_micro.py', tmp_path)
+    assert fit('--resume', '--model', path, *models[2:])[0].returncode == 0  # another way to write the same
+    assert_one_line(fit('--resume', *models[2:])[0], "--model ['vmf_micro'] is not what the run in 'work' was begun")
 
 
 def test_two_tries_of_real_clips(fork_tool, folder, tmp_path, monkeypatch):
@@ -129,6 +158,8 @@ def test_two_tries_of_real_clips(fork_tool, folder, tmp_path, monkeypatch):
     best = f'work/{rows[0]["work_dir"]}'
     assert f'testing {tmp_path / best}/epoch_1.pth' in result.stdout
     assert result.stdout.splitlines()[-1].endswith(f'{best}/epoch_1.pth VIDEO')
+    meta = torch.load(tmp_path / best / 'epoch_1.pth', weights_only=True)['meta']['dataset_meta']
+    assert meta == dict(classes=['jump', 'swim'], clip_seconds=1.2)  # 18 frames at 15 a second
     for i in (1, 2):
         cfg = Config.fromfile(tmp_path / f'work/try_{i}/config.py')
         assert cfg.train_dataloader.dataset.ann_file == str(tmp_path / 'work/lists/train.txt')

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+from functools import partial
 from itertools import count
 
 import pytest
@@ -57,6 +58,21 @@ def test_formats_on_stdout_have_the_same_answers(fork_tool, checkpoint, folder):
     assert table[1].startswith(
         f'{rows[0]["source"]},{rows[0]["seconds"]},{rows[0]["names"][0]},{rows[0]["scores"][0]},'
     )
+
+
+def test_output_that_is_piped_is_the_same_in_every_locale(fork_tool, checkpoint, clip_file, tmp_path, monkeypatch):
+    names = [os.fsdecode(b'cl\xc3\xa9.mp4'), os.fsdecode(b'b\xff.mp4')]
+    for name in names:
+        os.link(clip_file, tmp_path / name)
+    monkeypatch.setattr('tests.running.open', partial(open, encoding='ascii'), raising=False)  # of the tool's stdout
+    outputs = {}
+    for output in ('text', 'jsonl', 'csv'):
+        result = fork_tool(TOOL, checkpoint, *names, '--topk', 1, '--format', output)
+        assert result.returncode == 0, result.stderr
+        outputs[output] = result.stdout.splitlines()
+    assert [json.loads(line)['source'] for line in outputs['jsonl']] == names
+    assert [line.partition(',')[0] for line in outputs['csv']] == ['source', 'clé.mp4', 'b\\udcff.mp4']
+    assert outputs['text'][::2] == ['cl\\xe9.mp4', 'b\\udcff.mp4']
 
 
 def test_a_folder_that_was_killed_is_gone_on_with(fork_tool, checkpoint, folder, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import numpy as np
 import psutil
@@ -134,6 +134,13 @@ def test_items_are_taken_one_by_one_and_leaving_early_ends_the_children():
     assert len(taken) <= 4 and len(multiprocessing.active_children()) == 2
     outcomes.close()
     assert not multiprocessing.active_children()
+
+
+def test_a_child_has_its_next_item_while_the_outcome_of_the_last_is_used():
+    taken = []
+    with closing(map_isolated(misbehave, (taken.append(i) or i for i in range(100)), 1, 60.0)) as outcomes:
+        next(outcomes)
+        assert taken == [0, 1]
 
 
 def test_a_child_is_kept_until_it_crashes():

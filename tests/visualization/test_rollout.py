@@ -184,12 +184,14 @@ def test_grad_cam_finds_what_the_score_comes_from():
     torch.nn.init.ones_(model.cls_head.fc.weight)
     clip = torch.zeros(1, 3, 8, 32, 32, dtype=torch.uint8)
     clip[:, :, 4:, :8, 16:24] = 255
-    maps = grad_cam(model, pseudo_collate([dict(inputs=clip, data_samples=ActionDataSample())]), 'backbone')
+    data = pseudo_collate([dict(inputs=clip, data_samples=ActionDataSample())])
+    found, _ = grad_cam(model, model.data_preprocessor(data)['inputs'][:, 0], 'backbone')
+    maps = found.numpy()
     assert maps.shape == (8, 32, 32) and maps.min() == 0 and maps.max() == pytest.approx(1)
     assert np.unravel_index(maps.argmax(), maps.shape)[0] >= 4
     assert maps[6, 2:6, 18:22].min() > 0.5 > maps[:4, 10:].max()
     with pytest.raises(UserError, match="has no layer 'backbone/layer9'"):
-        grad_cam(model, {}, 'backbone/layer9')
+        grad_cam(model, torch.zeros(1, 3, 8, 32, 32), 'backbone/layer9')
 
 
 def test_the_tool_draws_layers_and_a_cnn_beside_them(fork_tool, clip_file, tmp_path):

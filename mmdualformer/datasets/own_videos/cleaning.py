@@ -29,12 +29,14 @@ class Readable:
         unreadable (dict): Why each of the others cannot be.
         damaged (dict): What is damaged of some that can.
         fingerprints (dict): Of each, see :func:`~.fingerprints.fingerprint`.
+        durations (dict): Seconds of each.
     """
 
     found: OwnVideos
     unreadable: dict[Path, str]
     damaged: dict[Path, str]
     fingerprints: dict[Path, np.ndarray]
+    durations: dict[Path, float]
 
 
 def leave_out_unreadable(found: OwnVideos, workers: int, damaged: str = 'use') -> Readable:
@@ -50,13 +52,13 @@ def leave_out_unreadable(found: OwnVideos, workers: int, damaged: str = 'use') -
         UserError: No video of a class can be read.
     """
     paths = list(dict.fromkeys(video.path for video in found.videos))
-    unreadable, damages, fingerprints = {}, {}, {}
+    unreadable, damages, fingerprints, durations = {}, {}, {}, {}
     with closing(map_isolated(_read, paths, workers, READING_LIMIT)) as outcomes:
         for path, result, error in track(outcomes, 'reading the videos', total=len(paths)):
             if error or result is None:
                 unreadable[path] = getattr(error, 'reason', None) or str(error)
                 continue
-            damage, fingerprints[path] = result
+            damage, fingerprints[path], durations[path] = result
             if damage:
                 damages[path] = damage
     if damaged == 'refuse':
@@ -68,7 +70,8 @@ def leave_out_unreadable(found: OwnVideos, workers: int, damaged: str = 'use') -
     first = next((f', for one {path}: {reason}' for path, reason in unreadable.items()), '')
     need_every_class(found.classes, readable, f'no video that can be read{first}')
     prints = {path: fingerprints[path] for path in paths if path not in unreadable}
-    return Readable(replace(found, videos=readable), unreadable, damages, prints)
+    lengths = {path: durations[path] for path in prints}
+    return Readable(replace(found, videos=readable), unreadable, damages, prints, lengths)
 
 
 def leave_out_copies(found: OwnVideos) -> tuple[OwnVideos, dict[Path, Path], list[str]]:
@@ -114,8 +117,8 @@ def _digest(video: Path) -> bytes:
     return digest.digest()
 
 
-def _read(path: Path) -> tuple[str, np.ndarray]:
-    """Read a video at its start, in its middle and at its end: what is damaged of it, and its fingerprint."""
+def _read(path: Path) -> tuple[str, np.ndarray, float]:
+    """Read a video at its start, in its middle and at its end: what is damaged of it, its fingerprint, and seconds."""
     with open_video(str(path), READING_LIMIT) as video:
         small = fingerprint(video)
-        return video.damage, small
+        return video.damage, small, video.duration

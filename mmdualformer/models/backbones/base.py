@@ -13,6 +13,9 @@ from mmdualformer.models.arguments import InitCfg, show
 class VideoBackbone(BaseModule):
     """What all backbones have in common: variants by name, outputs of several stages, and stages that stay frozen.
 
+    The last map of places and times, ``[B, C, T, H, W]``, passes through the submodule ``feature_map`` on its way to
+    the score, also where the backbone puts out something else. It changes nothing, and is where Grad-CAM hooks in.
+
     Subclasses have an ``arch_zoo``, and say in :meth:`frozen_parts` what ``frozen_stages`` freezes. They check their
     arguments (:func:`mmdualformer.models.arguments.check_arguments`), and call :meth:`freeze` when they are built.
 
@@ -53,6 +56,7 @@ class VideoBackbone(BaseModule):
         self.out_indices = out_indices
         self.frozen_stages = frozen_stages
         self.with_cp = with_cp
+        self.feature_map = nn.Identity()
 
     @classmethod
     def look_up_arch(cls, arch: str | Mapping[str, Any]) -> Any:
@@ -99,6 +103,27 @@ class VideoBackbone(BaseModule):
                 part.requires_grad_(False)
                 if isinstance(part, nn.Module):
                     part.eval()
+
+    def stage_ends(self) -> list[nn.Module]:
+        """The modules whose outputs leave the stages that are built, one for each, in their order."""
+        return list(getattr(self, self.stage_name))
+
+    @abstractmethod
+    def stage_map(self, stage: int, output: Any, size: Sequence[int]) -> Tensor:
+        """Make the feature map of a stage from what leaves it. That of the arch's last stage is normalised.
+
+        Args:
+            stage (int): The stage, from 0.
+            output: What its module of :meth:`stage_ends` puts out.
+            size (sequence): ``(T, H, W)`` of the clips that entered the backbone.
+
+        Returns:
+            Tensor: ``[B, C, T', H', W']``, without tokens that stand for no place.
+        """
+
+    def stage_tokens(self, output: Any) -> Tensor | None:
+        """The global tokens ``[B, M, D]`` in what leaves a stage; None of a family that has none."""
+        return None
 
     @abstractmethod
     def frozen_parts(self) -> Iterable[nn.Module | nn.Parameter]:

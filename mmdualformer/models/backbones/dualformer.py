@@ -439,9 +439,14 @@ class DualFormer(VideoBackbone):
         for i, stage in enumerate(self.stages):
             x = stage(x)
             if i in self.out_indices:
-                out = self.norm(x) if i == len(self.stages) - 1 else x
-                outs.append(rearrange(out, 'B T H W C -> B C T H W').contiguous())
+                outs.append(self.stage_map(i, x).contiguous())
+        outs[-1] = self.feature_map(outs[-1])
         return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def stage_map(self, stage: int, output: Tensor, size: Sequence[int] = ()) -> Tensor:
+        """View what leaves a stage, ``[B, T, H, W, C]``, as a map ``[B, C, T, H, W]``."""
+        output = self.norm(output) if stage == len(self.stages) - 1 else output
+        return rearrange(output, 'B T H W C -> B C T H W')
 
     def frozen_parts(self) -> list[nn.Module]:
         """Stages 0 to ``frozen_stages``, with the last one also the final norm."""

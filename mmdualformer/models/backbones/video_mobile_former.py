@@ -354,6 +354,10 @@ class MobileBackbone(VideoBackbone, Generic[State]):
     def output(self, stage: int, state: State) -> State:
         """What the backbone puts out where this state leaves this stage."""
 
+    def pass_map(self, stage: int, x: Tensor) -> Tensor:
+        """Pass a map ``[B, C, T, H, W]`` that is put out, if it is the last one, through ``feature_map``."""
+        return self.feature_map(x) if stage == self.out_indices[-1] else x
+
     def forward(self, x: Tensor) -> Any:
         """Compute the outputs of the stages that ``out_indices`` names; the subclasses say what they are."""
         self.check_clip(x)
@@ -365,6 +369,10 @@ class MobileBackbone(VideoBackbone, Generic[State]):
             if i in self.out_indices:
                 outs.append(self.output(i, state))
         return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def stage_ends(self) -> list[nn.Module]:
+        """The last block of each stage."""
+        return [blocks[-1] for blocks in self.stages]  # type: ignore[index]
 
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """The stem and stages 0 to ``frozen_stages``."""
@@ -488,8 +496,15 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
 
     def output(self, stage: int, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """The map, and the tokens, averaged over groups of frames."""
-        x, tokens = state
-        return x, tokens.mean(1)
+        return self.pass_map(stage, self.stage_map(stage, state)), self.stage_tokens(state)
+
+    def stage_map(self, stage: int, output: tuple[Tensor, Tensor], size: Sequence[int] = ()) -> Tensor:
+        """The map that leaves a stage."""
+        return output[0]
+
+    def stage_tokens(self, output: tuple[Tensor, Tensor]) -> Tensor:
+        """The tokens that leave a stage, averaged over groups of frames."""
+        return output[1].mean(1)
 
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """The stem, the tokens and stages 0 to ``frozen_stages``."""
@@ -557,5 +572,9 @@ class Mobile3D(MobileBackbone[Tensor]):
 
     def output(self, stage: int, state: Tensor) -> Tensor:
         """The map, of the last stage after X3D's last convolution."""
+        return self.pass_map(stage, self.stage_map(stage, state))
+
+    def stage_map(self, stage: int, output: Tensor, size: Sequence[int] = ()) -> Tensor:
+        """The map that leaves a stage, the last one after X3D's last convolution."""
         is_last = self.is_whole and stage == len(self.stages) - 1
-        return F.relu(self.expand(state)) if is_last else state
+        return F.relu(self.expand(output)) if is_last else output

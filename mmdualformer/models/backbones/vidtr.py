@@ -8,7 +8,8 @@ are a grid, ``[B, T+1, H*W+1, C]`` for separable attention: row 0 holds the temp
 column 0 the spatial class tokens, one for each frame, and their intersection classifies the clip.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import ClassVar, Literal, TypedDict
 
@@ -169,7 +170,13 @@ class VidTrLayer(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, hidden_dim, act_cfg, drop_rate)
 
-    def forward(self, x: Tensor, grid: Sequence[int], position: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        grid: Sequence[int],
+        position: Tensor | None = None,
+        pass_map: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
         """Map ``[B, L, C]`` to ``[B, L', C]``.
 
         Args:
@@ -177,8 +184,11 @@ class VidTrLayer(nn.Module):
             grid (sequence): Lengths of the grid that they are.
             position (Tensor, optional): ``[L, C]``, added to what the attention takes (as in the released models; ViT
                 adds it to the tokens). Defaults to None.
+            pass_map (callable, optional): What the normalised tokens pass through first. Defaults to None.
         """
         y = self.norm1(x)
+        if pass_map is not None:
+            y = pass_map(y)
         if position is not None:
             y = y + position
         y, x = self.attn(y, x, grid)
@@ -214,7 +224,9 @@ _VIT_BASE: VidTrArch = dict(embed_dims=768, num_layers=12, num_heads=12, feedfor
 class VidTr(VideoBackbone):
     """The VidTr, compact VidTr and vanilla transformer video backbones.
 
-    The output is the classification token, ``[B, C]``, which MMAction2's ``TimeSformerHead`` takes.
+    The output is the classification token, ``[B, C]``, which MMAction2's ``TimeSformerHead`` takes. The map that passes
+    through ``feature_map`` is that of the patches which the last layer attends to, normalised: what leaves that layer
+    at a patch reaches no score.
 
     Args:
         arch (str or dict): A row of Table 1, ``'small'``, ``'medium'``, ``'large'``, ``'compact_small'`` or
@@ -353,7 +365,8 @@ class VidTr(VideoBackbone):
         self.check_clip(x)
         batch = x.shape[0]  # len(x) would be a constant of traced and exported models
         x = self.patch_embed(rearrange(x, 'B C T H W -> B T H W C'))
-        places = x.shape[2] * x.shape[3]
+        size = x.shape[2:4]
+        places = size[0] * size[1]
         if self.within_frames:
             x = rearrange(x, 'B T H W C -> (B T) 1 H W C')
         x, position = self.grid_embed(x)
@@ -362,7 +375,8 @@ class VidTr(VideoBackbone):
 
         outs = []
         for i, layer in enumerate(self.layers):
-            args = (x, grid, position if i == 0 or self.position == 'every' else None)
+            pass_map = partial(self.pass_map, batch=batch, size=size) if i == len(self.layers) - 1 else None
+            args = (x, grid, position if i == 0 or self.position == 'every' else None, pass_map)
             x = run_checkpointed(layer, *args) if self.with_cp and self.training else layer(*args)
             if i in self.out_indices:
                 out = x[:, 0]
@@ -370,6 +384,41 @@ class VidTr(VideoBackbone):
                 # spatial attention leaves one class token a frame; their average is the clip's (Section 4.2.4)
                 outs.append(out.unflatten(0, (batch, -1)).mean(dim=1) if self.within_frames else out)
         return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def pass_map(self, x: Tensor, batch: int, size: Sequence[int]) -> Tensor:
+        """Pass the patches of tokens through ``feature_map``, as a map of places and times; class tokens stay apart.
+
+        Args:
+            x (Tensor): Tokens ``[B, L, C]``, or of each frame with spatial attention.
+            batch (int): Clips B.
+            size (sequence): Patches ``(H, W)`` of a frame. How many frames are left after pooling shows in L.
+        """
+        classes, grid = self._part(x, size)
+        patches = rearrange(grid.reshape(batch, -1, *size, grid.shape[-1]), 'B T H W C -> B C T H W')
+        patches = rearrange(self.feature_map(patches), 'B C T H W -> B (T H W) C')
+        grid = patches.reshape(grid.shape)
+        for axis in reversed(range(1, grid.ndim - 1)):
+            grid = torch.cat([classes.pop(), grid], dim=axis)
+        return grid.flatten(1, -2)
+
+    def stage_map(self, stage: int, output: Tensor, size: Sequence[int]) -> Tensor:
+        """View the patches of the tokens ``[B, L, C]`` that leave a layer as a map ``[B, C, T, H, W]``."""
+        output = self.norm(output) if stage == len(self.layers) - 1 else output
+        frames, *patches = count_steps(size, self.patch_embed.kernel_size)
+        _, grid = self._part(output, patches)
+        batch = len(output) // frames if self.within_frames else len(output)  # there are the frames of all clips
+        return rearrange(grid.reshape(batch, -1, *patches, grid.shape[-1]), 'B T H W C -> B C T H W')
+
+    def _part(self, x: Tensor, size: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        """Part tokens ``[B, L, C]``, ``(H, W)`` patches a frame, into the class tokens of each axis and the others."""
+        lengths = dict(zip('THW', (-1, *size)))
+        others = [1 + prod(lengths[name] for name in axis) for axis in self.grid_embed.axes[1:]]
+        grid = x.unflatten(1, (-1, *others))
+        classes = []
+        for axis in range(1, grid.ndim - 1):
+            tokens, grid = grid.split([1, grid.shape[axis] - 1], dim=axis)
+            classes.append(tokens)
+        return classes, grid
 
     def frozen_parts(self) -> list[nn.Module]:
         """The embeddings and layers 0 to ``frozen_stages``, with the last one also the final norm."""
