@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import math
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from mmengine.config import Config
 
 from mmdualformer import compat, processes, signals
 from mmdualformer.checkpoints import load_recognizer
+from mmdualformer.checks import read_labels
 from mmdualformer.commands import program_name
 from mmdualformer.configs import RUNNER_KEYS, merge_options, parse_options, read_config, read_inference_config
 from mmdualformer.errors import UserError, describe
@@ -189,15 +191,31 @@ def add_model_arguments(parser: argparse.ArgumentParser, dest: str = 'inputs', l
 def load_model(args: argparse.Namespace) -> nn.Module:
     """Load the recognizer that :func:`add_model_arguments` was given, in eval mode, on ``--device`` or else the CPU.
 
+    Where the tool has ``--labels``, the names of the classes are those.
+
     Raises:
-        UserError: The config or the checkpoint cannot be used, or the checkpoint needs a config.
+        UserError: The config, the checkpoint or the labels cannot be used, or the checkpoint needs a config.
     """
     if args.cfg_options and not args.config:
         raise UserError(f'{OPTIONS} needs a config: the checkpoint describes its model itself')
     if args.checkpoint == 'none' and not args.config:
         raise UserError("the checkpoint 'none' needs a config before it")
+    if is_exported(args):
+        raise UserError(
+            f'{args.checkpoint!r} is an exported model, which only scores clips; give the checkpoint that it was '
+            'exported from'
+        )
     cfg = read_inference_config(args.config, args.cfg_options) if args.config else None
-    return load_recognizer(args.checkpoint, getattr(args, 'device', 'cpu'), cfg)
+    model = load_recognizer(args.checkpoint, getattr(args, 'device', 'cpu'), cfg)
+    if getattr(args, 'labels', None):
+        names = read_labels(Path(args.labels), model.cls_head.num_classes, 'the model has')
+        model.dataset_meta = {**(getattr(model, 'dataset_meta', None) or {}), 'classes': tuple(names)}
+    return model
+
+
+def is_exported(args: argparse.Namespace) -> bool:
+    """Whether the checkpoint that :func:`add_model_arguments` was given is an exported model."""
+    return find_format(Path(args.checkpoint)) is not None
 
 
 def open_recognizer(args: argparse.Namespace) -> Recognizer:
@@ -208,10 +226,10 @@ def open_recognizer(args: argparse.Namespace) -> Recognizer:
     Raises:
         UserError: See :func:`load_model` and :class:`~mmdualformer.recognition.Recognizer`.
     """
-    is_exported = find_format(Path(args.checkpoint)) is not None
-    model = args.checkpoint if is_exported else load_model(args)
-    options = {name: getattr(args, name) for name in ('labels', 'dtype') if hasattr(args, name)}
-    return Recognizer(model, args.config if is_exported else None, **options)
+    dtype = getattr(args, 'dtype', 'float32')
+    if is_exported(args):
+        return Recognizer(args.checkpoint, args.config, labels=getattr(args, 'labels', None), dtype=dtype)
+    return Recognizer(load_model(args), dtype=dtype)
 
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
@@ -248,6 +266,11 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_labels_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--labels``."""
+    parser.add_argument('--labels', help='text file with the name of a class a line (default: those of the checkpoint)')
+
+
 def add_workers_argument(parser: argparse.ArgumentParser, default: int, least: int = 1) -> None:
     """Add ``--workers``; where 0 is allowed, it means the tool's own process."""
     parser.add_argument('--workers', type=at_least(least), default=default, help='processes that read videos')
@@ -263,6 +286,14 @@ def at_least(least: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def seconds(text: str) -> float:
+    """Type of an argument that is a length of time."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} must be seconds, more than 0')
+    return value
 
 
 def _device(text: str) -> str:

@@ -57,6 +57,7 @@ def parse_args() -> argparse.Namespace:
         help="layer of Grad-CAM, such as backbone/layer4 (default: backbone/feature_map of this package's models, "
         'backbone of others)',
     )
+    cli.add_labels_argument(parser)
     cli.add_device_argument(parser)
     return parser.parse_args()
 
@@ -116,6 +117,8 @@ def main() -> None:
         if method == 'attention' and value is not None:
             raise UserError(f'{option} {value!r} needs --method grad-cam; attention is of no class or layer')
     (video,) = args.videos
+    if args.out.exists() and Path(video).exists() and args.out.samefile(video):
+        raise UserError(f'--out {str(args.out)!r} is the video itself')
     model = cli.load_model(args)
     names = model.dataset_meta.get('classes') or ()
     num_classes = model.cls_head.num_classes

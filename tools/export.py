@@ -60,6 +60,7 @@ def parse_args() -> argparse.Namespace:
     cli.add_model_arguments(parser)
     parser.add_argument('--format', choices=list(ENDINGS), help='default: by the ending of --out')
     parser.add_argument('--out', type=Path, metavar='FILE', help="default: 'model' with the ending of --format")
+    cli.add_labels_argument(parser)
     parser.add_argument('--dtype', choices=DTYPES, default=DTYPES[0], help='what the file computes in')
     parser.add_argument(
         '--preprocessing',

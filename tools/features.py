@@ -16,25 +16,16 @@ from rich.progress import track
 
 from mmdualformer import cli
 from mmdualformer.errors import UserError, describe, printable
-from mmdualformer.export import find_format
 from mmdualformer.features import LEVELS, Features, FeatureTable, write_features
 from mmdualformer.recognition import Failure
 from mmdualformer.recognition.bulk import list_videos
 from mmdualformer.recognition.extracting import extract_files
 
 
-def seconds(text: str) -> float:
-    """Type of an argument that is a time."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} must be more than 0 seconds')
-    return value
-
-
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     cli.add_model_arguments(parser, 'videos', least=1, most=math.inf)
-    parser.add_argument('--out', type=Path, required=True, help='file to write: .npz, or .parquet')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='.npz or .parquet file to write')
     parser.add_argument(
         '--level',
         choices=LEVELS,
@@ -47,8 +38,8 @@ def parse_args() -> argparse.Namespace:
         help='stage of the backbone, or layer, from 1; a vector is then the mean of its map (default: what the '
         'classifier takes, or the last map)',
     )
-    parser.add_argument('--window', type=seconds, help='seconds of a window (default: what a clip of the test spans)')
-    parser.add_argument('--step', type=seconds, help='seconds from one window to the next (default: half a window)')
+    parser.add_argument('--window', type=cli.seconds, help='seconds of a window (default: what a clip of the test spans)')
+    parser.add_argument('--step', type=cli.seconds, help='seconds from one window to the next (default: half a window)')
     cli.add_workers_argument(parser, default=2)
     cli.add_device_argument(parser)
     args = parser.parse_args()
@@ -91,7 +82,7 @@ def add(table: FeatureTable, features: Features) -> Failure | None:
 
 def main() -> None:
     args = parse_args()
-    if find_format(Path(args.checkpoint)) is not None:
+    if cli.is_exported(args):
         raise UserError(f'{args.checkpoint!r} is an exported model, which has no features; give its checkpoint')
     described = dict(
         checkpoint=Path(args.checkpoint).name,

@@ -40,9 +40,7 @@ RECENT = 1000  # videos whose mean time is taken for that of the next ones
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     cli.add_model_arguments(parser, 'videos', least=1, most=math.inf)
-    parser.add_argument(
-        '--labels', type=Path, help='text file with the name of a class a line, if the checkpoint has none'
-    )
+    cli.add_labels_argument(parser)
     parser.add_argument(
         '--topk',
         type=cli.at_least(1),
@@ -76,22 +74,14 @@ def parse_args() -> argparse.Namespace:
 def add_window_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what long videos and streams are watched with."""
     group = parser.add_argument_group('long videos and streams', f'A single file of more than {LONG:g} s is one too.')
-    group.add_argument('--window', type=seconds, help='seconds of the window that slides over each video')
-    group.add_argument('--step', type=seconds, help='seconds from one window to the next (default: half a window)')
+    group.add_argument('--window', type=cli.seconds, help='seconds of the window that slides over each video')
+    group.add_argument('--step', type=cli.seconds, help='seconds from one window to the next (default: half a window)')
     group.add_argument('--whole', action='store_true', help='score a long file as one')
     group.add_argument('--threshold', type=share, help=f'least probability of a segment (default: {LIKELY:g})')
-    group.add_argument('--least', type=seconds, help='least seconds of a segment (default: half a window)')
+    group.add_argument('--least', type=cli.seconds, help='least seconds of a segment (default: half a window)')
     group.add_argument('--windows', action='store_true', help='write the scores of each window instead of segments')
     group.add_argument('--overlay', type=Path, metavar='FILE.mp4', help='write the video with the results in it')
     group.add_argument('--stills', type=Path, metavar='FOLDER', help='write a picture of each segment')
-
-
-def seconds(text: str) -> float:
-    """Type of an argument that is a time."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} must be seconds, more than 0')
-    return value
 
 
 def share(text: str) -> float:
@@ -231,8 +221,8 @@ def check_overlay(overlay: Path, listing: Listing) -> None:
         raise UserError(f'--overlay {str(overlay)!r} is of one video, and {len(listing.videos)} are given')
     if overlay.suffix.lower() != '.mp4':
         raise UserError(f'--overlay {str(overlay)!r} must end in .mp4')
-    if overlay.exists() and Path(listing.videos[0]).exists() and overlay.samefile(listing.videos[0]):
-        raise UserError(f'--overlay {str(overlay)!r} is the video itself')
+    if overlay.exists():
+        raise UserError(f'--overlay {str(overlay)!r} is there already; choose another name')
 
 
 def watch(recognizer: Recognizer, listing: Listing, args: argparse.Namespace) -> int:

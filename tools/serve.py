@@ -1,7 +1,6 @@
 """Serve a trained recognizer as a web page and an HTTP interface, on this machine."""
 
 import argparse
-import math
 from pathlib import Path
 
 from mmdualformer import cli, signals
@@ -15,9 +14,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--host', default='127.0.0.1', help='name or address of this machine to listen at')
     parser.add_argument('--port', type=_port, default=8000, help='port to listen at, 0 for a free one')
     parser.add_argument('--max-size', type=cli.at_least(1), default=64, help='MiB that an upload may have')
-    parser.add_argument('--max-seconds', type=_seconds, default=600.0, help='seconds that a video may last')
+    parser.add_argument('--max-seconds', type=cli.seconds, default=600.0, help='seconds that a video may last')
     parser.add_argument('--queue', type=cli.at_least(0), default=16, help='videos that may wait for their turn')
-    parser.add_argument('--labels', help='text file with the name of a class a line, if the checkpoint has none')
+    cli.add_labels_argument(parser)
     parser.add_argument('--dtype', choices=list(DTYPES), default='float32', help='what products are computed in')
     parser.add_argument('--access-log', action='store_true', help='print a line for each request')
     cli.add_device_argument(parser)
@@ -29,13 +28,6 @@ def _port(text: str) -> int:
     if not 0 <= port < 1 << 16:
         raise argparse.ArgumentTypeError(f'{text} must be 0 to 65535')
     return port
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} must be a positive number of seconds')
-    return seconds
 
 
 def main() -> None:

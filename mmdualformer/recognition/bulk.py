@@ -112,7 +112,7 @@ def read_files(
     with closing(map_isolated(_Reader(recognizer), items, workers, READING_LIMIT + PATIENCE)) as outcomes:
         for (place, video), sample, error in outcomes:
             if sample is None:
-                yield place, Failure(video, _reason(error))
+                yield place, _failure(video, error)
             else:
                 yield place, dict(sample, inputs=torch.from_numpy(sample['inputs']))
 
@@ -133,11 +133,11 @@ class _Reader:
         return dict(sample, inputs=sample['inputs'].numpy())  # arrays come through shared memory
 
 
-def _reason(error: Exception | None) -> str:
-    """Why a video cannot be read, without its name if there is another way."""
+def _failure(video: str, error: Exception | None) -> Failure:
+    """Why a video cannot be read."""
     if isinstance(error, SAYS_WHY):
-        return getattr(error, 'reason', None) or describe(error)
-    return f'{type(error).__name__}: {describe(error)}' if error is not None else 'it has no frames'
+        return Failure.of(video, error)
+    return Failure(video, f'{type(error).__name__}: {describe(error)}' if error is not None else 'it has no frames')
 
 
 def _score(recognizer: Recognizer, batch: dict[int, dict], topk: int) -> dict[int, Row]:

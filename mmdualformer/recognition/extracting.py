@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from mmdualformer.errors import UserError, describe
+from mmdualformer.errors import UserError
 from mmdualformer.features import Features
 from mmdualformer.video import VideoError
 
@@ -69,6 +69,6 @@ def _try(video: str, take: Callable[[], Features]) -> Features | Failure:
     try:
         return take()
     except (VideoError, TimeoutError, UserError) as error:
-        return Failure(video, getattr(error, 'reason', None) or describe(error))
+        return Failure.of(video, error)
     except torch.cuda.OutOfMemoryError:
         return Failure(video, NO_MEMORY)

@@ -12,7 +12,7 @@ from torch import nn
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checks import read_labels
 from mmdualformer.configs import read_inference_config
-from mmdualformer.errors import UserError, describe
+from mmdualformer.errors import UserError
 from mmdualformer.export import find_format, load_exported
 from mmdualformer.features import Extractor, Features
 from mmdualformer.video import VideoError
@@ -136,7 +136,7 @@ class Recognizer:
             try:
                 yield self.recognize(video, fps)
             except (VideoError, TimeoutError, UserError) as error:
-                yield Failure(name, getattr(error, 'reason', None) or describe(error))
+                yield Failure.of(name, error)
 
     def read(self, video: Any, fps: float = pipelines.RATE) -> dict:
         """Read a video into the clips that the test takes of it, without scoring them.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmdualformer.errors import printable
+from mmdualformer.errors import describe, printable
 
 LIKELY = 0.5  # a label of several is taken for true from this probability on
 
@@ -99,6 +99,11 @@ class Failure:
 
     source: str
     reason: str
+
+    @classmethod
+    def of(cls, source: str, error: Exception) -> 'Failure':
+        """Make one of an error, whose reason need not name the video again where it has one."""
+        return cls(source, getattr(error, 'reason', None) or describe(error))
 
     def __bool__(self) -> bool:
         return False

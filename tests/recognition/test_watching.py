@@ -224,7 +224,7 @@ def test_ctrl_c_of_a_stream_without_an_end(checkpoints, tmp_path):
         (('a.mp4', '--threshold', 0.5), '--threshold is of segments; give --window too'),
         (('a.mp4', 'b.mp4', '--overlay', 'o.mp4'), "--overlay 'o.mp4' is of one video, and 2 are given"),
         (('a.mp4', '--overlay', 'o.avi'), "--overlay 'o.avi' must end in .mp4"),
-        (('x.mp4', '--overlay', 'x.mp4'), "--overlay 'x.mp4' is the video itself"),
+        (('x.mp4', '--overlay', 'x.mp4'), "--overlay 'x.mp4' is there already"),
         (
             ('x.mp4', '--window', 1, '--step', 2, '--out', 'a.csv'),
             'window=1 s must be positive, and step=2 s positive and at most',
