@@ -41,7 +41,9 @@ def out_file(text: str) -> Path:
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     cli.add_model_arguments(parser, 'videos', least=1, most=1)
-    parser.add_argument('--out', type=out_file, required=True, metavar='FILE', help='file to write, by its ending')
+    parser.add_argument(
+        '--out', type=out_file, required=True, metavar='FILE', help='.mp4, .png, .jpg or .npz file to write'
+    )
     parser.add_argument(
         '--method',
         choices=METHODS,

@@ -58,8 +58,10 @@ def share(text: str) -> float:
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     cli.add_model_arguments(parser)
-    parser.add_argument('--format', choices=list(ENDINGS), help='default: by the ending of --out')
-    parser.add_argument('--out', type=Path, metavar='FILE', help="default: 'model' with the ending of --format")
+    parser.add_argument('--format', choices=list(ENDINGS), help='of the file (default: what the ending of --out says)')
+    parser.add_argument(
+        '--out', type=Path, metavar='FILE', help="file to write (default: 'model' with the ending of --format)"
+    )
     cli.add_labels_argument(parser)
     parser.add_argument('--dtype', choices=DTYPES, default=DTYPES[0], help='what the file computes in')
     parser.add_argument(

@@ -38,7 +38,9 @@ def parse_args() -> argparse.Namespace:
         help='stage of the backbone, or layer, from 1; a vector is then the mean of its map (default: what the '
         'classifier takes, or the last map)',
     )
-    parser.add_argument('--window', type=cli.seconds, help='seconds of a window (default: what a clip of the test spans)')
+    parser.add_argument(
+        '--window', type=cli.seconds, help='seconds of a window (default: what a clip of the test spans)'
+    )
     parser.add_argument('--step', type=cli.seconds, help='seconds from one window to the next (default: half a window)')
     cli.add_workers_argument(parser, default=2)
     cli.add_device_argument(parser)
