@@ -7,6 +7,8 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
 
+from mmdualformer.errors import UserError
+
 
 @MODELS.register_module()
 class MixedSizeRecognizer3D(Recognizer3D):
@@ -52,6 +54,26 @@ class MixedSizeRecognizer3D(Recognizer3D):
         for places, parts in results.values():
             outputs.update(zip(places, parts if mode == 'predict' else _split(parts, len(places))))
         return [outputs[i] for i in range(len(inputs))]
+
+    def get_layer_depth(self, param_name: str) -> tuple[int, int]:
+        """Say how deep a parameter lies, for learning rates that decay from layer to layer, as in MMPretrain.
+
+        Args:
+            param_name (str): Name of a parameter.
+
+        Returns:
+            tuple: The depth, from 0 to ``num_layers - 1``, and ``num_layers``.
+
+        Raises:
+            UserError: The backbone does not say it.
+        """
+        backbone: Any = self.backbone
+        if not hasattr(backbone, 'get_layer_depth'):
+            raise UserError(
+                f'model.backbone is a {type(backbone).__name__}, which has no get_layer_depth; learning rates cannot '
+                'decay from layer to layer'
+            )
+        return backbone.get_layer_depth(param_name, 'backbone.')
 
 
 def _split(features: Tensor | tuple, clips: int) -> list:
