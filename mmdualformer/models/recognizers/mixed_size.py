@@ -55,6 +55,23 @@ class MixedSizeRecognizer3D(Recognizer3D):
             outputs.update(zip(places, parts if mode == 'predict' else _split(parts, len(places))))
         return [outputs[i] for i in range(len(inputs))]
 
+    def extract_feat(self, inputs: Tensor, *args, test_mode: bool = False, **kwargs) -> tuple:
+        """Extract features, as ``Recognizer3D`` does.
+
+        ``test_cfg.max_testing_views`` takes batches of several videos too, and counts their views together.
+
+        Args:
+            inputs (Tensor): Views ``[N, views, C, T, H, W]``.
+            *args, **kwargs: See ``Recognizer3D``.
+            test_mode (bool): Whether ``test_cfg`` counts. Defaults to False.
+
+        Returns:
+            tuple: Features ``[N * views, ...]``, and a dict for the head.
+        """
+        if test_mode:
+            inputs = inputs.flatten(0, 1)[None]  # views of one video, which is all that MMAction2 has in parts
+        return super().extract_feat(inputs, *args, test_mode=test_mode, **kwargs)
+
     def get_layer_depth(self, param_name: str) -> tuple[int, int]:
         """Say how deep a parameter lies, for learning rates that decay from layer to layer, as in MMPretrain.
 
