@@ -33,11 +33,13 @@ class Metrics:
 
     Attributes:
         values (dict): Name -> value.
-        is_of_weights (bool): Whether they are sure to be those of the checkpoint's weights: it was the best then.
+        is_of_weights (bool): Whether they are sure to be those of the checkpoint's weights: it was written then.
+        is_best (bool): Whether the checkpoint is the best of its run by them.
     """
 
     values: dict[str, float]
     is_of_weights: bool
+    is_best: bool
 
 
 def publish(
@@ -109,8 +111,9 @@ def read_metrics(source: Path) -> Metrics:
         if isinstance(name, str) and name.startswith('val/') and name not in TIMES and hasattr(history, 'current'):
             if len(history.data[0]) and isfinite(history.current()):
                 values[name.removeprefix('val/')] = float(history.current())
-    best = [path for name, path in (info or {}).items() if str(name).startswith('best_ckpt')]
-    return Metrics(values, any(Path(str(path)).name == source.name for path in best))
+    told = info if isinstance(info, Mapping) else {}
+    best = [Path(str(path)).name for name, path in told.items() if str(name).startswith('best_ckpt')]
+    return Metrics(values, told.get('loop_stage') == 'val', source.name in best)
 
 
 def describe_model(
@@ -208,13 +211,14 @@ def _say_use(name: str) -> str:
 def _say_metrics(metrics: Metrics) -> str:
     if not metrics.values:
         return 'The checkpoint has none in its log.'
-    if metrics.is_of_weights:
-        said = 'Of these weights on the validation videos of the run, on which they were also chosen as the best.'
-    else:
+    said = 'Of these weights, on the validation videos of the run.'
+    if not metrics.is_of_weights:
         said = (
-            'Of the last validation in the log of the run. A checkpoint is written before the validation that follows '
-            'it, so these may be the numbers of the weights of one validation before.'
+            'Of the last validation in the log of the run. The checkpoint was written at another time, so these are '
+            'the numbers of earlier weights of the run.'
         )
+    if metrics.is_best:
+        said += ' They were chosen as the best on these videos, so others may be recognised less well.'
     rows = [(escape(name), f'{value:.4f}') for name, value in metrics.values.items()]
     return f'{said}\n\n{_table(("metric", "value"), rows)}'
 

@@ -42,7 +42,7 @@ def checkpoint(tmp_path_factory) -> Path:
         }.items()
     }
     path = tmp_path_factory.mktemp('run') / 'best_acc_top1_epoch_2.pth'
-    info = dict(best_ckpt=f'/home/me/work_dirs/run/{path.name}')
+    info = dict(best_ckpt=f'/home/me/work_dirs/run/{path.name}', loop_stage='val')
     log = dict(log_scalars=scalars, runtime_info=info, resumed_keys={})
     torch.save(dict(meta=meta, state_dict=model.state_dict(), optimizer=dict(state={}), message_hub=log), path)
     return path
@@ -81,7 +81,7 @@ def test_the_card_says_what_the_checkpoint_says(checkpoint, tmp_path):
     assert 'videomobileformer' in front['tags']
     assert '# gestures\n' in text and 'Clips of *mine*.' in text
     assert '| acc/top1 | 0.5000 |' in text and 'loss' not in text and '| time' not in text
-    assert 'Of these weights' in text
+    assert 'Of these weights' in text and 'chosen as the best' in text
     cfg = Config.fromfile(CONFIG)
     scorer = as_scorer(MODELS.build(cfg.model).eval())
     cost = count_cost(scorer, clip_shape(cfg))
@@ -116,11 +116,14 @@ def test_what_is_not_known_is_said(checkpoint, tmp_path):
     assert (front['license'], front['license_name']) == ('other', 'My own: terms\n---')
     for said in ('has none in its log', 'did not say what it was trained on', 'does not name its classes'):
         assert said in text
-    _, path = publish(checkpoint.rename(checkpoint.with_name('other.pth')), tmp_path / 'given', overwrite=True)
-    checkpoint.with_name('other.pth').rename(checkpoint)
+    content = torch.load(checkpoint, weights_only=False)
+    content['message_hub']['runtime_info']['loop_stage'] = 'train'
+    torch.save(content, tmp_path / 'epoch_3.pth')
+    _, path = publish(tmp_path / 'epoch_3.pth', tmp_path / 'given', overwrite=True)
     front, text = read_card(path)
     assert 'license' not in front and 'gave no license' in text
-    assert 'weights of one validation before' in text  # it is not the best by its name
+    assert '| acc/top1 | 0.5000 |' in text and 'numbers of earlier weights' in text
+    assert 'chosen as the best' not in text
 
 
 def test_nothing_is_overwritten_unasked(fork_tool, checkpoint, tmp_path):
