@@ -105,8 +105,8 @@ class VideoBackbone(BaseModule):
         weight = next(self.parameters(), x)  # FSDP may leave none
         if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
             raise UserError(
-                f'the clip has pixels of {x.dtype}, {type(self).__name__} weights of {weight.dtype}; give both one type '
-                'or use torch.autocast'
+                f'the clip has pixels of {x.dtype}, {type(self).__name__} weights of {weight.dtype}; give both one '
+                'type or use torch.autocast'
             )
 
     def train(self, mode: bool = True) -> 'VideoBackbone':
