@@ -2,9 +2,11 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+import torch
 import torch.nn as nn
 from mmengine.model import BaseModule
 from torch import Tensor
+from torch.fx import Proxy
 
 from mmdualformer.errors import UserError
 from mmdualformer.models.arguments import InitCfg, show
@@ -77,8 +79,14 @@ class VideoBackbone(BaseModule):
         """Check clips ``[B, in_channels, T, H, W]``.
 
         Raises:
-            UserError: They have another number of axes or channels, or are smaller than ``least_size``.
+            UserError: They have another number of axes or channels, are smaller than ``least_size``, or have numbers of
+                another type than the weights; or they have no sizes, as those of ``torch.fx``.
         """
+        if isinstance(x, Proxy):
+            raise UserError(
+                f'torch.fx traces {type(self).__name__} without a clip, on whose size its layers depend; use '
+                'torch.export.export or torch.compile, and no efficient_conv_bn_eval in a config'
+            )
         if x.ndim != 5 or x.shape[1] != self.in_channels:
             raise UserError(
                 f'the clip has shape {tuple(map(int, x.shape))}; {type(self).__name__} takes '
@@ -88,6 +96,17 @@ class VideoBackbone(BaseModule):
             raise UserError(
                 f'the clip has frames x height x width = {" x ".join(map(str, x.shape[2:]))}; '
                 f'{type(self).__name__} takes at least {" x ".join(map(str, self.least_size))}'
+            )
+        if not x.is_floating_point():
+            raise UserError(
+                f'the clip has pixels of {x.dtype}; {type(self).__name__} takes floating-point ones, normalised by the '
+                'mean and std of model.data_preprocessor'
+            )
+        weight = next(self.parameters(), x)  # FSDP may leave none
+        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise UserError(
+                f'the clip has pixels of {x.dtype}, {type(self).__name__} weights of {weight.dtype}; give both one '
+                'type or use torch.autocast'
             )
 
     def train(self, mode: bool = True) -> 'VideoBackbone':
