@@ -11,6 +11,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmengine.runner._flexible_runner import FlexibleRunner
 
 from mmdualformer.errors import UserError, describe
 
@@ -26,6 +27,7 @@ RUNNER_KEYS = {
     'runner_type',
     'sync_bn',
 }
+FLEXIBLE_KEYS = {*inspect.signature(FlexibleRunner).parameters} - RUNNER_KEYS  # of runner_type='FlexibleRunner'
 
 
 def read_config(path: str, options: dict | None = None) -> Config:
@@ -94,9 +96,11 @@ def merge_options(cfg: Config, options: dict, path: str) -> None:
     Raises:
         UserError: An option does not fit, or nothing would read it.
     """
+    is_flexible = options.get('runner_type', cfg.get('runner_type')) == 'FlexibleRunner'
+    known = RUNNER_KEYS | FLEXIBLE_KEYS if is_flexible else RUNNER_KEYS
     for key, value in options.items():
         root = key.partition('.')[0]
-        if root not in cfg and root not in RUNNER_KEYS:
+        if root not in cfg and root not in known:
             raise UserError(f'--cfg-options {key}={value} does not fit {path}: nothing reads {root!r}')
         try:
             cfg.merge_from_dict({key: value})
@@ -108,7 +112,7 @@ def build_runner(cfg: Config) -> Runner:
     """Build the runner of a config.
 
     Raises:
-        UserError: Something in the config has an unknown type or argument.
+        UserError: Something in the config has an unknown type or argument, or needs a package that is missing.
     """
     with refuse_what_cannot_be_built():
         return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
@@ -119,10 +123,18 @@ def refuse_what_cannot_be_built() -> Iterator[None]:
     """Around a runner that builds parts of its config, data loaders and optimisers as it starts.
 
     Raises:
-        UserError: Something in the config has an unknown type or argument.
+        UserError: Something in the config has an unknown type or argument, or needs a package that is missing.
     """
     try:
         yield
+    except ImportError as error:  # as MMEngine's visualization backends raise it
+        missing = re.match(r'Please run "pip install (?:-U )?(\S+)"', str(error))
+        if missing is None:
+            raise
+        raise UserError(
+            f'the config names a part that needs {missing[1]}, which is not installed: pip install {missing[1]}, or '
+            'take it out, such as from visualizer.vis_backends'
+        ) from None
     except (KeyError, TypeError) as error:
         message = describe(error)
         is_building = any(frame.name.startswith('build') for frame in traceback.extract_tb(error.__traceback__))

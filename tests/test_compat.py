@@ -250,3 +250,36 @@ def test_heads_train_in_bfloat16():
     with torch.autocast('cpu', torch.bfloat16):
         losses = head.loss(torch.randn(2, 4, 1, 2, 2), [ActionDataSample().set_gt_label(i) for i in range(2)])
     assert losses['loss_cls'].isfinite() and losses['loss_cls'].dtype == torch.float32
+
+
+def test_compiling_a_model_is_compiling_what_its_backbone_trains(monkeypatch):
+    """MMEngine would compile the step with its optimizer, which fails in PyTorch."""
+    calls = []
+
+    def compile_it(function, **options):
+        def compiled(x):
+            calls.append(options)
+            return function(x)
+
+        return compiled
+
+    monkeypatch.setattr(torch, 'compile', compile_it)
+    model = torch.nn.Module()
+    model.backbone, model.train_step = torch.nn.Linear(1, 1), str
+    runner = types.SimpleNamespace(model=model, cfg=dict(compile=True), logger=logging.getLogger())
+    Runner._maybe_compile(runner, 'train_step')
+    assert model.train_step is str
+    x = torch.ones(1, 1)
+    trained = model.backbone(x)
+    assert calls == [{}]
+    assert torch.equal(model.eval().backbone(x), trained)
+    assert calls == [{}]
+
+
+@pytest.mark.parametrize('options', ['yes', dict(modus='default')])
+def test_what_compiles_nothing_is_refused(options):
+    model = torch.nn.Module()
+    model.backbone = torch.nn.Linear(1, 1)
+    runner = types.SimpleNamespace(model=model, cfg=dict(compile=options), logger=logging.getLogger())
+    with pytest.raises(UserError, match=r'^compile=.*(must be|does not fit)'):
+        Runner._maybe_compile(runner, 'train_step')

@@ -1,7 +1,10 @@
+import sys
+
 import pytest
 from mmengine.config import Config
+from mmengine.visualization import WandbVisBackend
 
-from mmdualformer.configs import merge_options, parse_options, read_config
+from mmdualformer.configs import merge_options, parse_options, read_config, refuse_what_cannot_be_built
 from mmdualformer.errors import UserError
 from tests.helpers import REPO
 
@@ -55,3 +58,21 @@ def test_files_that_are_no_configs_are_one_line(text, message, tmp_path):
     with pytest.raises(UserError) as error:
         read_config(path)
     assert message in str(error.value) and '\n' not in str(error.value)
+
+
+def test_a_strategy_is_an_option_of_the_runner_that_has_one():
+    strategy = {'strategy.type': 'SingleDeviceStrategy'}
+    with pytest.raises(UserError, match="nothing reads 'strategy'"):
+        read_config(str(CONFIG), strategy)
+    assert read_config(str(CONFIG), {**strategy, 'runner_type': 'FlexibleRunner'}).strategy == dict(
+        type='SingleDeviceStrategy'
+    )
+
+
+def test_a_package_that_a_config_needs_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'wandb', None)
+    with pytest.raises(UserError, match='needs wandb, which is not installed: pip install wandb'):
+        with refuse_what_cannot_be_built():
+            WandbVisBackend(str(tmp_path))._init_env()
+    with pytest.raises(ImportError), refuse_what_cannot_be_built():
+        raise ImportError('a fault of something else')

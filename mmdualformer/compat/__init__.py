@@ -40,6 +40,7 @@ def apply() -> None:
         engine.distribute_on_cpu()
         engine.write_checkpoints_as_a_whole()
         engine.keep_config_of_run()
+        engine.compile_only_the_backbone()
     engine.resume_without_running_configs()
     engine.infer_without_running_configs()
     engine.refuse_weights_of_other_kinds()

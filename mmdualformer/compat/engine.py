@@ -17,7 +17,7 @@ from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
 from mmengine.hub import hub
 from mmengine.infer import BaseInferencer
-from mmengine.model import MMDistributedDataParallel
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import _flexible_runner as flexible_runner_module
 from mmengine.runner import checkpoint as checkpoint_io
@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmdualformer.commands import ROOT
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, describe
 from mmdualformer.files import write_checkpoint
 
 from .distributed import choose_interfaces
@@ -344,3 +344,36 @@ def survive_dead_data_workers(loader_type: type[DataLoader]) -> None:
         return build_dataloader
 
     once(Runner, 'build_dataloader', build)
+
+
+def compile_only_the_backbone() -> None:
+    """mmengine 0.10.7 compiles ``train_step``, of which torch 2.13 can compile neither optimisers nor data samples.
+
+    Of a model that has a backbone, that is what is compiled, for training: its time is nearly all of the model's.
+    """
+
+    def compile_part(original):
+
+        def _maybe_compile(self, target):
+            options = self.cfg.get('compile')
+            model = self.model.module if is_model_wrapper(self.model) else self.model
+            backbone = getattr(model, 'backbone', None)
+            if options in (None, False) or target != 'train_step' or not isinstance(backbone, torch.nn.Module):
+                return original(self, target)
+            if options is not True and not isinstance(options, dict):
+                raise UserError(f'compile={options!r} must be True, False or a dict of arguments of torch.compile')
+            eager = backbone.forward
+            try:
+                compiled = torch.compile(eager, **(options if isinstance(options, dict) else {}))
+            except (TypeError, RuntimeError) as error:
+                raise UserError(f'compile={dict(options)} does not fit torch.compile: {describe(error)}') from None
+
+            def forward(*args, **kwargs):
+                return (compiled if backbone.training else eager)(*args, **kwargs)
+
+            backbone.forward = forward
+            self.logger.info('The backbone is compiled for training: the first iteration takes minutes.')
+
+        return _maybe_compile
+
+    once(Runner, '_maybe_compile', compile_part)

@@ -247,6 +247,20 @@ def _config_of_run(_: list[str]) -> bool:
         return path.read_text(encoding='utf-8') == 'resume = False\n'
 
 
+def _compiled(_: list[str]) -> bool:
+    import logging
+
+    import torch
+    from mmengine.runner import Runner
+
+    model = torch.nn.Module()
+    model.backbone, model.train_step = torch.nn.Identity(), str
+    cfg = dict(compile=dict(backend='eager'))
+    runner = types.SimpleNamespace(model=model, cfg=cfg, logger=logging.getLogger())
+    Runner._maybe_compile(runner, 'train_step')
+    return model.train_step is str
+
+
 def _no_last_checkpoint(_: list[str]) -> bool:
     import torch
     from mmengine.runner import find_latest_checkpoint
@@ -377,6 +391,7 @@ FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('read_checkpoints_with', 'torch.hub runs code of a checkpoint from a URL', _other_readers),
     ('write_checkpoints_as_a_whole', 'mmengine leaves half a checkpoint where a write fails', _half_a_checkpoint),
     ('keep_config_of_run', 'mmengine overwrites the config that a run was started with', _config_of_run),
+    ('compile_only_the_backbone', 'mmengine compiles the optimizer, which torch cannot', _compiled),
     ('resume_from_what_loads', 'mmengine resumes from a file that is gone', _no_last_checkpoint),
     ('survive_dead_data_workers', 'a data worker that dies ends the run', _workers),
     ('shift_hue_beyond_uint8', "mmaction2's ColorJitter overflows with numpy 2", _hue),

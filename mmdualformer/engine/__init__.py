@@ -1,6 +1,7 @@
 from .agreement import Agreement
 from .checkpoint_hook import CheckpointHook
 from .interruption import InterruptionHook
+from .layer_decay import LayerDecayOptimWrapperConstructor
 from .loss_spike_hook import LossSpikeHook
 from .mirror_hook import MirrorHook
 from .non_finite_hook import NonFiniteHook
@@ -19,6 +20,7 @@ __all__ = [
     'FiniteAmpOptimWrapper',
     'FiniteOptimWrapper',
     'InterruptionHook',
+    'LayerDecayOptimWrapperConstructor',
     'LossSpikeHook',
     'MirrorHook',
     'NonFiniteHook',

@@ -15,6 +15,7 @@ from mmdualformer.configs import read_inference_config
 from mmdualformer.errors import UserError
 from mmdualformer.export import find_format, load_exported
 from mmdualformer.features import Extractor, Features
+from mmdualformer.publishing import find_published
 from mmdualformer.video import VideoError
 
 from . import pipelines
@@ -101,6 +102,22 @@ class Recognizer:
         else:
             videos = _as_several(source)
         return list(self.recognize_all(videos, fps))
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path, **kwargs: Any) -> 'Recognizer':
+        """Load what ``mmdualformer publish`` has written. Nothing is downloaded.
+
+        Args:
+            path (str or Path): The folder, or the file of weights in it.
+            **kwargs: The other arguments of a recognizer.
+
+        Returns:
+            Recognizer: The recognizer.
+
+        Raises:
+            UserError: The folder has no file of weights or several, or an argument cannot be used.
+        """
+        return cls(find_published(Path(path)) if Path(path).is_dir() else path, **kwargs)
 
     def __enter__(self) -> 'Recognizer':
         return self

@@ -77,10 +77,14 @@ def write_safetensors(weights: Mapping[str, Tensor], meta: Mapping, path: str | 
         raise UserError(f'a tensor named {RESERVED!r} cannot be written to a file of safetensors')
     own = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}  # shared by none
     metadata = {'format': 'pt', META: json.dumps(_to_json(meta))}
+    path = Path(path)
+    path.touch()
+    mode = path.stat().st_mode
     try:
         save_file(own, path, {**metadata, CHECKSUM: _checksum(own, metadata)})
     except (KeyError, ValueError, RuntimeError, SafetensorError) as error:  # a name that is no text, a kind of numbers
         raise UserError(f'the weights cannot be written to a file of safetensors: {describe(error)}') from None
+    path.chmod(mode)  # of save_file's own making it would be its owner's alone
 
 
 def _checksum(weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

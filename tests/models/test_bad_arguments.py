@@ -55,7 +55,9 @@ GOOD = {
         with_cp=False,
         init_cfg=dict(type='TruncNormal', layer='Linear'),
     ),
-    VideoMobileFormer: dict(MOBILE, num_tokens=3, tokens_per_frame=False, token_dim=16, activation='frame_dyrelu'),
+    VideoMobileFormer: dict(
+        MOBILE, num_tokens=3, tokens_per_frame=False, token_dim=16, activation='frame_dyrelu', out_type='raw'
+    ),
     Mobile3D: MOBILE,
     VidTr: dict(
         arch=dict(embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=32),

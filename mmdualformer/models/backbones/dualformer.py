@@ -8,7 +8,7 @@ stage; they are viewed as ``[B, C, T, H, W]`` only where a convolution needs it.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, TypedDict
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 import torch
 import torch.nn as nn
@@ -24,6 +24,7 @@ from mmdualformer.models.layers import (
     Mlp,
     RelativePositionBias,
     TokenConv3d,
+    accumulate_strides,
     count_steps,
     map_size,
     merge_windows,
@@ -447,6 +448,21 @@ class DualFormer(VideoBackbone):
         """View what leaves a stage, ``[B, T, H, W, C]``, as a map ``[B, C, T, H, W]``."""
         output = self.norm(output) if stage == len(self.stages) - 1 else output
         return rearrange(output, 'B T H W C -> B C T H W')
+
+    def list_blocks(self) -> list[nn.Module]:
+        """The blocks of all stages, in their order."""
+        stages: Any = self.stages
+        return [block for stage in stages for block in stage.blocks]
+
+    def stage_channels(self) -> list[int]:
+        """Channels of each stage, which its patch merging makes."""
+        stages: Any = self.stages
+        return [stage.patch_embed.proj.out_channels for stage in stages]
+
+    def stage_strides(self) -> list[tuple[float, int, int]]:
+        """Products of the patches that are merged."""
+        stages: Any = self.stages
+        return accumulate_strides(stage.patch_embed.proj.stride for stage in stages)
 
     def frozen_parts(self) -> list[nn.Module]:
         """Stages 0 to ``frozen_stages``, with the last one also the final norm."""

@@ -11,6 +11,7 @@ for each of F groups of frames, which are the frames, or one group of all of the
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, ClassVar, Generic, Literal, TypedDict, TypeVar
 
 import torch
@@ -18,7 +19,6 @@ import torch.nn as nn
 import torch.nn.functional as F
 from einops import rearrange
 from mmaction.registry import MODELS
-from mmcv.cnn import Swish
 from torch import Tensor
 
 from mmdualformer.errors import UserError
@@ -30,6 +30,7 @@ from mmdualformer.models.layers import (
     FactorizedConv3d,
     Mlp,
     PointwiseConv3d,
+    accumulate_strides,
     frame_means,
     run_checkpointed,
     spare,
@@ -289,6 +290,11 @@ class VideoMobileFormerBlock(nn.Module):
         return rearrange(x, '(B F) (T H W) C -> B C (F T) H W', F=groups, H=height, W=width), tokens
 
 
+def _mobile_of(block: nn.Module) -> Any:
+    """The convolutions of a block."""
+    return block.mobile if isinstance(block, VideoMobileFormerBlock) else block
+
+
 class MobileArch(TypedDict):
     """A variant: ``temporal_strides`` of the stem and of each stage."""
 
@@ -357,7 +363,7 @@ class MobileBackbone(VideoBackbone, Generic[State]):
         """The state that enters the first stage, given the stem's map ``[B, C, T, H, W]``."""
 
     @abstractmethod
-    def output(self, stage: int, state: State) -> State:
+    def output(self, stage: int, state: State) -> Any:
         """What the backbone puts out where this state leaves this stage."""
 
     def pass_map(self, stage: int, x: Tensor) -> Tensor:
@@ -379,6 +385,21 @@ class MobileBackbone(VideoBackbone, Generic[State]):
     def stage_ends(self) -> list[nn.Module]:
         """The last block of each stage."""
         return [blocks[-1] for blocks in self.stages]  # type: ignore[index]
+
+    def list_blocks(self) -> list[nn.Module]:
+        """The blocks of all stages, in their order."""
+        return [block for blocks in self.stages for block in blocks.children()]
+
+    def stage_channels(self) -> list[int]:
+        """Channels of each stage, which the projection of its last block makes."""
+        return [_mobile_of(block).project.conv.out_channels for block in self.stage_ends()]
+
+    def stage_strides(self) -> list[tuple[float, int, int]]:
+        """Products of the strides of the stem and of the blocks."""
+        strides = [_mobile_of(block).depthwise.conv.stride for block in self.list_blocks()]
+        ends = accumulate(len(blocks) for blocks in self.stages)  # type: ignore[arg-type]
+        totals = accumulate_strides([self.stem.conv.conv.stride, *strides])
+        return [totals[end] for end in ends]
 
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """The stem and stages 0 to ``frozen_stages``."""
@@ -409,7 +430,8 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
     """The Video Mobile-Former backbone.
 
     Its output is a pair, the feature map of the last stage and the global tokens, and ``VideoMobileFormerHead`` takes
-    it. One set of weights runs at every clip length and size.
+    it. With ``out_type='featmap'`` it is the map alone, for heads such as MMAction2's ``I3DHead``. One set of weights
+    runs at every clip length and size.
 
     Args:
         arch (str or dict): ``'560m'``, ``'1g'``, ``'2g'``, ``'5g'`` (Table 1), or a dict with ``dim`` (channels of the
@@ -427,6 +449,8 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
         in_channels (int): Channels of the clip. Defaults to 3.
         out_indices (sequence): Stages whose outputs are returned, in ascending order from 0; those after the last one
             are not built. Defaults to ``(3, )``.
+        out_type (str): What is returned of a stage, in MMPretrain's words: ``'raw'`` for the pair or ``'featmap'`` for
+            the map. The weights are the same. Defaults to ``'raw'``.
         frozen_stages (int): The stem, the tokens and stages 0 to ``frozen_stages`` are not trained and stay in eval
             mode. Defaults to -1, none.
         with_cp (bool): Recompute each block in the backward pass to save memory. Defaults to False.
@@ -456,6 +480,7 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
         stem_kernel: Positive = 5,
         in_channels: Positive = 3,
         out_indices: Sequence[int] = (3,),
+        out_type: Literal['raw', 'featmap'] = 'raw',
         frozen_stages: int = -1,
         with_cp: bool = False,
         init_cfg: InitCfg = DEFAULT_INIT,
@@ -475,20 +500,21 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
 
         super().__init__(build_block, arch, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
         self.tokens_per_frame = tokens_per_frame
+        self.out_type = out_type
         self.tokens = nn.Parameter(torch.empty(num_tokens, token_dim))
         nn.init.trunc_normal_(self.tokens, std=0.02)
         self.freeze()
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor] | tuple[tuple[Tensor, Tensor], ...]:
+    def forward(self, x: Tensor) -> Any:
         """Compute the feature maps and tokens of clips.
 
         Args:
             x (Tensor): Clips ``[B, in_channels, T, H, W]``.
 
         Returns:
-            tuple: The map ``[B, C, T/t, H/32, W/32]`` (rounded up; t is the product of the temporal strides) and the
-            tokens ``[B, num_tokens, token_dim]`` that leave the last stage; tokens of frames are averaged. With several
-            ``out_indices``, one such pair for each.
+            tuple or Tensor: The map ``[B, C, T/t, H/32, W/32]`` (rounded up; t is the product of the temporal strides)
+            and the tokens ``[B, num_tokens, token_dim]`` that leave the last stage; tokens of frames are averaged. With
+            ``out_type='featmap'`` the map alone. With several ``out_indices``, one such pair, or map, for each.
 
         Raises:
             UserError: The clip is empty or has another number of axes or channels.
@@ -500,9 +526,10 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
         groups = x.shape[2] if self.tokens_per_frame else 1
         return x, self.tokens.expand(x.shape[0], groups, -1, -1)
 
-    def output(self, stage: int, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """The map, and the tokens, averaged over groups of frames."""
-        return self.pass_map(stage, self.stage_map(stage, state)), self.stage_tokens(state)
+    def output(self, stage: int, state: tuple[Tensor, Tensor]) -> Tensor | tuple[Tensor, Tensor]:
+        """The map, and with ``'raw'`` the tokens, averaged over groups of frames."""
+        x = self.pass_map(stage, self.stage_map(stage, state))
+        return x if self.out_type == 'featmap' else (x, self.stage_tokens(state))
 
     def stage_map(self, stage: int, output: tuple[Tensor, Tensor], size: Sequence[int] = ()) -> Tensor:
         """The map that leaves a stage."""
@@ -515,72 +542,3 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
     def frozen_parts(self) -> list[nn.Module | nn.Parameter]:
         """The stem, the tokens and stages 0 to ``frozen_stages``."""
         return [self.tokens, *super().frozen_parts()]
-
-
-@MODELS.register_module()
-class Mobile3D(MobileBackbone[Tensor]):
-    """Video Mobile-Former without Former and bridges, which makes it an X3D: the baseline of Table 2.
-
-    After the last stage comes X3D's last pointwise convolution; MMAction2's ``X3DHead`` takes its output.
-
-    Args:
-        arch, conv_type, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg: Those of
-            :class:`VideoMobileFormer`.
-
-    Raises:
-        UserError: An argument or a clip is unusable.
-
-    Example:
-        >>> import torch
-        >>> from mmdualformer.models import Mobile3D
-        >>> model = Mobile3D('1g').eval()
-        >>> model(torch.rand(1, 3, 64, 224, 224)).shape
-        torch.Size([1, 288, 16, 7, 7])
-    """
-
-    @check_arguments
-    def __init__(
-        self,
-        arch: str | MobileArch = '1g',
-        conv_type: ConvType = '3d',
-        stem_kernel: Positive = 5,
-        in_channels: Positive = 3,
-        out_indices: Sequence[int] = (3,),
-        frozen_stages: int = -1,
-        with_cp: bool = False,
-        init_cfg: InitCfg = DEFAULT_INIT,
-    ) -> None:
-
-        def build_block(in_dim: int, dim: int, inner_dim: int, stride: Size, excite: bool) -> MobileBlock:
-            acts = (StaticActivation(nn.ReLU()), StaticActivation(Swish()))
-            return MobileBlock(in_dim, dim, inner_dim, stride, conv_type, excite, acts, final_act=nn.ReLU())
-
-        super().__init__(build_block, arch, stem_kernel, in_channels, out_indices, frozen_stages, with_cp, init_cfg)
-        if self.is_whole:
-            self.expand = ConvNorm3d(PointwiseConv3d(self.dim, self.inner_dim))
-        self.freeze()
-
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Compute the feature maps of clips ``[B, in_channels, T, H, W]``.
-
-        Returns:
-            Tensor or tuple[Tensor]: The map ``[B, inner, T/t, H/32, W/32]`` of the last stage after the last
-            convolution, or, with several ``out_indices``, one map for each.
-
-        Raises:
-            UserError: The clip is empty or has another number of axes or channels.
-        """
-        return super().forward(x)
-
-    def first_state(self, x: Tensor) -> Tensor:
-        """The stem's map."""
-        return x
-
-    def output(self, stage: int, state: Tensor) -> Tensor:
-        """The map, of the last stage after X3D's last convolution."""
-        return self.pass_map(stage, self.stage_map(stage, state))
-
-    def stage_map(self, stage: int, output: Tensor, size: Sequence[int] = ()) -> Tensor:
-        """The map that leaves a stage, the last one after X3D's last convolution."""
-        is_last = self.is_whole and stage == len(self.stages) - 1
-        return F.relu(self.expand(output)) if is_last else output

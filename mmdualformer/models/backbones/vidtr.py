@@ -11,7 +11,7 @@ column 0 the spatial class tokens, one for each frame, and their intersection cl
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
-from typing import ClassVar, Literal, TypedDict
+from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 import torch.nn as nn
@@ -31,7 +31,7 @@ from mmdualformer.models.arguments import (
     check_buildable,
     show,
 )
-from mmdualformer.models.layers import Mlp, TokenConv3d, count_steps, run_checkpointed
+from mmdualformer.models.layers import Mlp, TokenConv3d, accumulate_strides, count_steps, run_checkpointed
 
 from .base import VideoBackbone
 from .vidtr_attention import (
@@ -432,6 +432,22 @@ class VidTr(VideoBackbone):
             tokens, grid = grid.split([1, grid.shape[axis] - 1], dim=axis)
             classes.append(tokens)
         return classes, grid
+
+    def list_blocks(self) -> list[nn.Module]:
+        """The layers."""
+        return list(self.layers)
+
+    def stage_channels(self) -> list[int]:
+        """Channels of the tokens that leave each layer."""
+        layers: Any = self.layers
+        return [layer.attn.proj.out_features for layer in layers]
+
+    def stage_strides(self) -> list[tuple[float, int, int]]:
+        """Products of the patch and of what pooling leaves of the frames; 4 / 3 where it keeps 6 of 8."""
+        layers: Any = self.layers
+        return accumulate_strides([self.patch_embed.kernel_size, *((layer.attn.shortening, 1, 1) for layer in layers)])[
+            1:
+        ]
 
     def frozen_parts(self) -> list[nn.Module]:
         """The embeddings and layers 0 to ``frozen_stages``, with the last one also the final norm."""

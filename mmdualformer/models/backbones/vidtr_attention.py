@@ -5,6 +5,7 @@ Tokens are a grid, ``[B, n1, n2, ..., C]``, as in :mod:`mmdualformer.models.back
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from fractions import Fraction
 from math import prod
 from typing import Literal
 
@@ -48,6 +49,8 @@ class GridAttention(AxisAttention):
         num_heads (int): Attention heads.
         drop_rate (float): Dropout of the attention matrices.
     """
+
+    shortening = Fraction(1)  # frames that enter to one that leaves
 
     def __init__(self, dim: int, num_heads: int, drop_rate: float) -> None:
         super().__init__(num_heads, drop_rate)
@@ -99,6 +102,8 @@ class SeparableAttention(GridAttention):
 class TemporalAttention(AxisAttention):
     """MSA_t of patches without class tokens (Equation 2)."""
 
+    shortening = Fraction(1)  # frames that enter to one that leaves
+
     def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
         """Attend along time, and shorten the clip where there is pooling.
 
@@ -127,6 +132,7 @@ class TopKStdPooling(TemporalAttention):
         super().__init__(num_heads, drop_rate)
         self.before = before
         self.after = after
+        self.shortening = Fraction(before, after)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
         """See :meth:`TemporalAttention.forward`."""
@@ -160,6 +166,8 @@ class HalvingPooling(TemporalAttention):
         dim (int): Channels.
         kind (str): ``'avg'`` or ``'conv'``.
     """
+
+    shortening = Fraction(2)
 
     def __init__(self, num_heads: int, drop_rate: float, dim: int, kind: Literal['avg', 'conv']) -> None:
         super().__init__(num_heads, drop_rate)
@@ -205,6 +213,7 @@ class CompactAttention(GridAttention):
     def __init__(self, dim: int, num_heads: int, drop_rate: float, temporal: TemporalAttention) -> None:
         super().__init__(dim, num_heads, drop_rate)
         self.temporal = temporal
+        self.shortening = temporal.shortening
 
     def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See :meth:`GridAttention.forward`; the grid is that of the tokens after the class token."""

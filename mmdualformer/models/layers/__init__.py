@@ -3,7 +3,7 @@ from .checkpoint import run_checkpointed
 from .conv3d import ConvNorm3d, DepthwiseConv3d, FactorizedConv3d, PointwiseConv3d
 from .dynamic_relu import DynamicReLU, frame_means
 from .mlp import Mlp
-from .sizes import count_steps, map_size
+from .sizes import accumulate_strides, count_steps, map_size
 from .token_conv import TokenConv3d
 from .tracing import spare
 from .windows import merge_windows, partition_windows
@@ -17,6 +17,7 @@ __all__ = [
     'PointwiseConv3d',
     'RelativePositionBias',
     'TokenConv3d',
+    'accumulate_strides',
     'count_steps',
     'frame_means',
     'map_size',

@@ -13,7 +13,7 @@ from mmdualformer.models.arguments import Size
 
 from .conv3d_kernels import convolve
 from .sizes import map_size
-from .tracing import is_plain, is_watched
+from .tracing import is_plain, is_transformed, is_watched
 
 
 class PointwiseConv3d(nn.Conv3d):
@@ -108,7 +108,7 @@ class FactorizedConv3d(nn.Module):
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """As :meth:`forward` on a CPU, with this weight and bias in place of its own."""
         x = convolve(x, weight, bias, self.stride, self.padding, self.groups)
-        if torch.compiler.is_exporting():  # a graph has no memory formats
+        if torch.compiler.is_exporting() or is_transformed():  # graphs and vmap have no memory formats
             return x
         return x.contiguous(memory_format=torch.channels_last_3d)
 

@@ -1,4 +1,6 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from itertools import accumulate
 
 from mmdualformer.models.arguments import Size
 
@@ -12,3 +14,9 @@ def map_size(function: Callable[..., int], *sizes: Sequence[int]) -> Size:
 def count_steps(size: Sequence[int], step: Sequence[int]) -> Size:
     """The patches or windows ``(t, h, w)`` of size ``step`` that cover a map of ``size``."""
     return map_size(lambda length, one: -(-length // one), size, step)
+
+
+def accumulate_strides(strides: Iterable[Sequence[int | Fraction]]) -> list[tuple[float, int, int]]:
+    """What strides ``(t, h, w)`` that follow each other come to after each of them; a whole number is an int."""
+    totals = accumulate(strides, lambda before, stride: tuple(a * b for a, b in zip(before, stride)))
+    return [(int(t) if t.denominator == 1 else float(t), int(h), int(w)) for t, h, w in totals]

@@ -13,8 +13,16 @@ def is_plain(x: Tensor) -> bool:
 
 
 def runs_eagerly(x: Tensor) -> bool:
-    """Whether this computation on a CPU is neither traced, compiled nor exported, so that views and loops are cheap."""
-    return not is_plain(x) and not torch.compiler.is_compiling()
+    """Whether this computation on a CPU is neither traced, compiled nor exported, so that views and loops are cheap.
+
+    Under the transforms of ``torch.func`` it is not: they take neither our gradients nor work in place.
+    """
+    return not is_plain(x) and not torch.compiler.is_compiling() and not is_transformed()
+
+
+def is_transformed() -> bool:
+    """Whether a transform of ``torch.func``, such as ``vmap`` or ``grad``, makes this computation another one."""
+    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
 
 
 def is_watched(*modules: nn.Module) -> bool:

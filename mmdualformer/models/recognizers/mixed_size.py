@@ -7,6 +7,8 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
 
+from mmdualformer.errors import UserError
+
 
 @MODELS.register_module()
 class MixedSizeRecognizer3D(Recognizer3D):
@@ -52,6 +54,43 @@ class MixedSizeRecognizer3D(Recognizer3D):
         for places, parts in results.values():
             outputs.update(zip(places, parts if mode == 'predict' else _split(parts, len(places))))
         return [outputs[i] for i in range(len(inputs))]
+
+    def extract_feat(self, inputs: Tensor, *args, test_mode: bool = False, **kwargs) -> tuple:
+        """Extract features, as ``Recognizer3D`` does.
+
+        ``test_cfg.max_testing_views`` takes batches of several videos too, and counts their views together.
+
+        Args:
+            inputs (Tensor): Views ``[N, views, C, T, H, W]``.
+            *args, **kwargs: See ``Recognizer3D``.
+            test_mode (bool): Whether ``test_cfg`` counts. Defaults to False.
+
+        Returns:
+            tuple: Features ``[N * views, ...]``, and a dict for the head.
+        """
+        if test_mode:
+            inputs = inputs.flatten(0, 1)[None]  # views of one video, which is all that MMAction2 has in parts
+        return super().extract_feat(inputs, *args, test_mode=test_mode, **kwargs)
+
+    def get_layer_depth(self, param_name: str) -> tuple[int, int]:
+        """Say how deep a parameter lies, for learning rates that decay from layer to layer, as in MMPretrain.
+
+        Args:
+            param_name (str): Name of a parameter.
+
+        Returns:
+            tuple: The depth, from 0 to ``num_layers - 1``, and ``num_layers``.
+
+        Raises:
+            UserError: The backbone does not say it.
+        """
+        backbone: Any = self.backbone
+        if not hasattr(backbone, 'get_layer_depth'):
+            raise UserError(
+                f'model.backbone is a {type(backbone).__name__}, which has no get_layer_depth; learning rates cannot '
+                'decay from layer to layer'
+            )
+        return backbone.get_layer_depth(param_name, 'backbone.')
 
 
 def _split(features: Tensor | tuple, clips: int) -> list:

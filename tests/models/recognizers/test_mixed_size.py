@@ -75,6 +75,32 @@ def test_a_head_for_features_predicts_those_of_each_clip():
     assert len(together) == len(SIZES)
 
 
+@pytest.mark.parametrize('recognizer', ['MixedSizeRecognizer3D', 'TokenLabelRecognizer3D'])
+@pytest.mark.parametrize('family', ['dualformer', 'vmf', 'mobile3d', 'vidtr', 'cvidtr'])
+def test_views_in_parts_give_what_they_give_together(family, recognizer):
+    cfg = Config.fromfile(REPO / f'configs/{family}_micro_motion.py').model
+    cfg.type = recognizer
+    if recognizer == 'TokenLabelRecognizer3D' and family == 'dualformer':
+        cfg.cls_head.type = 'TokenLabelHead'
+    init_default_scope('mmaction')
+    torch.manual_seed(0)
+    model = MODELS.build(cfg).eval()
+    runs = []
+    model.backbone.register_forward_pre_hook(lambda _, inputs: runs.append(len(inputs[0])))
+    for head in (model.cls_head, FeatureHead(average_clips='score')):
+        model.cls_head = head
+        outputs = []
+        for views, parts in ((None, [4, 3]), (2, [2, 2, 2, 1])):
+            model.test_cfg = dict(max_testing_views=views)
+            runs.clear()
+            with torch.no_grad():
+                predicted = model.test_step(batch([(2, 18, 32, 32)] * 2 + [(3, 12, 32, 32)]))
+            assert runs == parts
+            outputs.append([x if isinstance(x, torch.Tensor) else x.pred_score for x in predicted])
+        assert not outputs[0][0].eq(outputs[0][1]).all()
+        torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-5, atol=1e-6)
+
+
 def test_features_may_be_pairs():
     """Those of Video Mobile-Former are a map and tokens."""
     cfg = Config.fromfile(REPO / 'configs/vmf_1g_k400.py').model
