@@ -187,3 +187,20 @@ def test_mistakes_are_one_line(fork_tool, checkpoints, clip_file, tmp_path):
     assert_one_line(result, 'this VidTr has no attention to draw', 'Grad-CAM draws it')
     result = fork_tool(TOOL, compact, 'none', clip_file, *out)
     assert result.returncode == 0 and 'Grad-CAM of' in result.stdout, result.stderr
+
+
+def test_labels_name_the_classes_and_the_video_is_not_replaced(fork_tool, checkpoints, tmp_path):
+    video = tmp_path / 'gray.mp4'
+    write_video(video)
+    before = video.read_bytes()
+    (tmp_path / 'names.txt').write_text('sit\nstand\nfall\n')
+    options = ('--labels', 'names.txt', '--class', 'stand')
+    result = fork_tool(TOOL, checkpoints['vmf'], video, '--out', 'cam.npz', *options)
+    assert result.returncode == 0, result.stderr
+    with np.load(tmp_path / 'cam.npz', allow_pickle=False) as file:
+        assert (int(file['class_number']), str(file['class_name'])) == (1, 'stand')
+    result = fork_tool(TOOL, checkpoints['vmf'], video, '--out', video)
+    assert_one_line(result, 'is the video itself')
+    assert video.read_bytes() == before
+    result = fork_tool(TOOL, 'model.onnx', video, '--out', 'cam.npz')
+    assert_one_line(result, "'model.onnx' is an exported model", 'give the checkpoint')
