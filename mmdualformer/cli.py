@@ -206,7 +206,7 @@ def load_model(args: argparse.Namespace) -> nn.Module:
             'exported from'
         )
     cfg = read_inference_config(args.config, args.cfg_options) if args.config else None
-    model = load_recognizer(args.checkpoint, getattr(args, 'device', 'cpu'), cfg)
+    model: Any = load_recognizer(args.checkpoint, getattr(args, 'device', 'cpu'), cfg)
     if getattr(args, 'labels', None):
         names = read_labels(Path(args.labels), model.cls_head.num_classes, 'the model has')
         model.dataset_meta = {**(getattr(model, 'dataset_meta', None) or {}), 'classes': tuple(names)}
