@@ -75,7 +75,7 @@ class VideoBackbone(BaseModule):
             )
         return cls.arch_zoo[arch]
 
-    def check_clip(self, x: Tensor) -> None:
+    def check_clip(self, x: Tensor | Proxy) -> None:
         """Check clips ``[B, in_channels, T, H, W]``.
 
         Raises:
