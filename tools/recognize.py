@@ -17,11 +17,12 @@ import mmdualformer  # noqa: F401  (mends the installed stack, and says first if
 from mmdualformer import cli, processes, signals
 from mmdualformer.engine.progress_line import Progress, ProgressLine
 from mmdualformer.engine.time_left import TimeLeft, duration
+from mmdualformer.models.precision import DTYPES
 from mmdualformer.recognition import Recognizer
 from mmdualformer.recognition.bulk import list_videos, recognize_files
 from mmdualformer.recognition.output import Count, Plan, ResultFile, describe_writer
 from mmdualformer.recognition.ranks import agree, meet, own_device
-from mmdualformer.recognition.recognizer import DTYPES, EXPORTED
+from mmdualformer.recognition.recognizer import EXPORTED
 from mmdualformer.recognition.writing import FORMATS, Format, Row, make_format, name_format
 
 BATCH_ON_GPU = 8
