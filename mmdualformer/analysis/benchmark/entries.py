@@ -83,7 +83,8 @@ class Result:
         times, cpu_times (list): Milliseconds of each run, of the clock and of all threads of the process.
         memory (float, optional): Most memory that it took, MiB.
         macs (int, optional): Multiply-adds of the forward pass of the batch.
-        rate (float): Multiply-adds a second of a matrix product, in the same dtype and at the same time.
+        rate (float): Multiply-adds of a matrix product in the same dtype and at the same time, a second; on a CPU a
+            second of all threads together, which other programs do not disturb as much.
         difference (float, optional): How far its logits are from those of eager float32, at most.
         top1 (float, optional): Accuracy that a paper prints, %, and ``views`` of it.
         views (int): Views of a video for that accuracy.
@@ -101,6 +102,11 @@ class Result:
     difference: float | None = None
     top1: float | None = None
     views: int = 1
+
+    @property
+    def clock(self) -> int:
+        """Which of its two times is compared with the rate: that of the clock, 0, or of the threads, 1."""
+        return int(torch.device(self.entry.device).type == 'cpu')
 
 
 def example_clip(shape: tuple[int, ...], device: str = 'cpu') -> Tensor:

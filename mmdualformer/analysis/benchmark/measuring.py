@@ -4,6 +4,7 @@ import contextlib
 import functools
 import gc
 import multiprocessing
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -152,11 +153,11 @@ def _time(loaded: Sequence[tuple[Result, Runnable]], runs: int) -> None:
         products.append(((device, dtype), side))
         if (device, dtype) not in measures:
             factors = torch.randn(2, side, side, device=device).to(dtype)
-            measures[device, dtype] = timed(lambda factors=factors: factors[0] @ factors[1], device)
+            measures[device, dtype] = timed(functools.partial(torch.matmul, *factors), device)
     values = collect_turns(measures, runs)
     for number, ((result, _), (product, side)) in enumerate(zip(loaded, products)):
         result.times, result.cpu_times = map(list, zip(*values[number]))
-        result.rate = side**3 / (1e-3 * median(milliseconds for milliseconds, _ in values[product]))
+        result.rate = side**3 / (1e-3 * median(times[result.clock] for times in values[product]))
 
 
 def _wait(device: torch.device) -> None:
@@ -219,6 +220,7 @@ def _in_fork(function: Callable, *args: Any) -> Any:
 
 def _call(sender: Connection, function: Callable, args: tuple) -> None:
     torch.set_num_threads(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the parent says it when it loads the same
     try:
         sender.send((function(*args), ''))
     except Exception as error:

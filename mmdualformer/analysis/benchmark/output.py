@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 from mmdualformer.errors import UserError
 from mmdualformer.files import write_atomically
@@ -13,7 +14,7 @@ from .entries import Result
 from .sources import Source
 
 ENDINGS = ('.csv', '.json', '.png')
-Record = dict[str, str | float | int | None]
+Record = dict[str, Any]
 
 
 def as_record(result: Result) -> Record:
@@ -22,7 +23,8 @@ def as_record(result: Result) -> Record:
     middle = median(result.times)
     low, _, high = quantiles(result.times, n=4, method='inclusive') if len(result.times) > 1 else [middle] * 3
     passes = 3 if result.entry.train else 1  # a backward pass costs two forward passes
-    share = None if result.macs is None else passes * result.macs / (1e-3 * middle) / result.rate
+    compared = median((result.times, result.cpu_times)[result.clock])
+    share = None if result.macs is None else passes * result.macs / (1e-3 * compared) / result.rate
     return {
         'model': result.entry.source.name,
         'form': result.form,

@@ -45,7 +45,7 @@ class Source:
         if self.kind == 'checkpoint':
             recognizer = load_recognizer(self.path)
         else:
-            recognizer = load_recognizer('none', cfg=self._read_config())
+            recognizer = load_recognizer('none', cfg=self.read_config())
         if not isinstance(recognizer, Recognizer2D | Recognizer3D):
             raise UserError(
                 f'{self.path!r} is a {type(recognizer).__name__}; it must be a Recognizer2D or Recognizer3D'
@@ -72,7 +72,12 @@ class Source:
         path, configs = Path(self.path).resolve(), (ROOT / 'configs').resolve()
         return path.relative_to(configs).with_suffix('').as_posix() if path.is_relative_to(configs) else ''
 
-    def _read_config(self) -> Config:
+    def read_config(self) -> Config:
+        """Read its config, if it is one.
+
+        Raises:
+            UserError: There is none, or it cannot be used.
+        """
         if '::' not in self.path:
             return read_inference_config(self.path)
         try:
@@ -88,17 +93,18 @@ def read_source(text: str) -> Source:
     """Find out what an argument names.
 
     Raises:
-        UserError: It does not exist.
+        UserError: It does not exist, or is a config that cannot be used.
     """
     path = Path(text)
-    if '::' in text:
-        return Source(text, 'config', Path(text).name.removesuffix('.py'))
+    if '::' in text or path.suffix == '.py':
+        source = Source(text, 'config', path.stem if path.suffix == '.py' else path.name)
+        source.read_config()
+        return source
     if not path.is_file():
         raise UserError(f'{text!r} does not exist (looked in {Path.cwd()})')
     if find_format(path) is not None:
         return Source(text, 'file', path.name)
-    is_config = path.suffix == '.py'
-    return Source(text, 'config' if is_config else 'checkpoint', path.stem if is_config else path.name)
+    return Source(text, 'checkpoint', path.name)
 
 
 class FramesScorer(nn.Module):
