@@ -1,5 +1,6 @@
 """Optimizer wrappers that take no step from a gradient that is not finite."""
 
+import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,8 +77,8 @@ class FiniteOptimWrapper(OptimWrapper):
         return self._grad_norm
 
     @staticmethod
-    def _say(message: str) -> None:
-        print_log(message, logger='current')
+    def _say(message: str, level: int = logging.INFO) -> None:
+        print_log(message, logger='current', level=level)
 
 
 @OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper')
@@ -180,7 +181,7 @@ class FiniteAmpOptimWrapper(FiniteOptimWrapper, AmpOptimWrapper):
     def _say_once(self, message: str) -> None:
         if message not in self._said:
             self._said.add(message)
-            self._say(message)
+            self._say(message, logging.WARNING)  # it was asked for, as the config's float16 was not
 
     def _is_overflow(self) -> bool:
         """Whether a gradient that is not finite, in all processes alike, comes of the scale of the loss alone."""

@@ -61,7 +61,7 @@ def test_products_are_computed_in_it():
 @pytest.mark.skipif(torch.cuda.is_available(), reason='of a machine without a GPU')
 def test_training_says_it_once_too(said, monkeypatch):
     model = small(VideoMobileFormer)
-    monkeypatch.setattr(FiniteOptimWrapper, '_say', staticmethod(said.append))
+    monkeypatch.setattr(FiniteOptimWrapper, '_say', staticmethod(lambda message, level: said.append(message)))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     wrapper = OPTIM_WRAPPERS.build(dict(type='AmpOptimWrapper', optimizer=optimizer, dtype='bfloat16'))
     for _ in range(2):
