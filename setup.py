@@ -48,6 +48,7 @@ EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
 OPENVINO_REQUIREMENTS = ['openvino', 'nncf']
 TENSORBOARD_REQUIREMENTS = ['tensorboard']
 TUNE_REQUIREMENTS = ['optuna>=4']
+SERVE_REQUIREMENTS = ['starlette>=1', 'uvicorn', 'python-multipart']
 TABLES_REQUIREMENTS = ['pyarrow']
 DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
@@ -131,6 +132,7 @@ setup(
         'mmdualformer.checkpoints': ['*.txt', 'motion_weights/*'],
         'mmdualformer.papers': ['published/*.yaml'],
         'mmdualformer.report': ['templates/*'],
+        'mmdualformer.serving': ['page/*'],
     },
     entry_points={'console_scripts': ['mmdualformer = mmdualformer_command:main']},
     python_requires='>=3.10,<3.14',
@@ -140,6 +142,7 @@ setup(
         'docs': DOCS_REQUIREMENTS,
         'export': EXPORT_REQUIREMENTS,
         'openvino': OPENVINO_REQUIREMENTS,
+        'serve': SERVE_REQUIREMENTS,
         'tensorboard': TENSORBOARD_REQUIREMENTS,
         'tune': TUNE_REQUIREMENTS,
         'tables': TABLES_REQUIREMENTS,
@@ -151,6 +154,7 @@ setup(
             *DOCS_REQUIREMENTS,
             *EXPORT_REQUIREMENTS,
             *OPENVINO_REQUIREMENTS,
+            *SERVE_REQUIREMENTS,
             *TENSORBOARD_REQUIREMENTS,
             *TUNE_REQUIREMENTS,
             *TABLES_REQUIREMENTS,

@@ -19,6 +19,8 @@ from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.commands import program_name
 from mmdualformer.configs import RUNNER_KEYS, merge_options, parse_options, read_config, read_inference_config
 from mmdualformer.errors import UserError, describe
+from mmdualformer.export import find_format
+from mmdualformer.recognition import Recognizer
 
 # Why files cannot be written that are no fault of a tool.
 UNWRITABLE = (
@@ -196,6 +198,20 @@ def load_model(args: argparse.Namespace) -> nn.Module:
         raise UserError("the checkpoint 'none' needs a config before it")
     cfg = read_inference_config(args.config, args.cfg_options) if args.config else None
     return load_recognizer(args.checkpoint, getattr(args, 'device', 'cpu'), cfg)
+
+
+def open_recognizer(args: argparse.Namespace) -> Recognizer:
+    """Load the checkpoint or exported model that :func:`add_model_arguments` was given, to recognize videos with.
+
+    ``--labels`` and ``--dtype`` count where the tool has them.
+
+    Raises:
+        UserError: See :func:`load_model` and :class:`~mmdualformer.recognition.Recognizer`.
+    """
+    is_exported = find_format(Path(args.checkpoint)) is not None
+    model = args.checkpoint if is_exported else load_model(args)
+    options = {name: getattr(args, name) for name in ('labels', 'dtype') if hasattr(args, name)}
+    return Recognizer(model, args.config if is_exported else None, **options)
 
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:

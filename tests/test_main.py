@@ -76,7 +76,9 @@ def test_alone_it_lists_every_tool_with_the_first_line_of_its_docstring(command)
     lines = dict(line.split(maxsplit=1) for line in result.stdout.splitlines() if line.startswith('  '))
     names = {path.stem.replace('_', '-') for path in (REPO / 'tools').rglob('*.py')}
     assert names | {'quickstart'} <= set(lines)
-    assert lines['recognize'] == 'Print what a trained recognizer sees in video files.'
+    assert lines['recognize'] == (
+        'Say what a trained recognizer sees in videos: files, folders, webcams, network streams and pipes.'
+    )
     assert lines['prepare'].endswith('as its owners distribute it.')  # and not its second paragraph
     assert all(lines[name].endswith(('.', ').')) or name == 'fit' for name in names)
 

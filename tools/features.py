@@ -14,13 +14,13 @@ import mmdualformer  # noqa: F401  (mends the installed stack, and says first if
 from rich.console import Console
 from rich.progress import track
 
-from mmdualformer import Recognizer, cli
+from mmdualformer import cli
 from mmdualformer.errors import UserError, describe, printable
+from mmdualformer.export import find_format
 from mmdualformer.features import LEVELS, Features, FeatureTable, write_features
 from mmdualformer.recognition import Failure
 from mmdualformer.recognition.bulk import list_videos
 from mmdualformer.recognition.extracting import extract_files
-from mmdualformer.recognition.recognizer import EXPORTED
 
 
 def seconds(text: str) -> float:
@@ -91,7 +91,7 @@ def add(table: FeatureTable, features: Features) -> Failure | None:
 
 def main() -> None:
     args = parse_args()
-    if Path(args.checkpoint).suffix in EXPORTED:
+    if find_format(Path(args.checkpoint)) is not None:
         raise UserError(f'{args.checkpoint!r} is an exported model, which has no features; give its checkpoint')
     described = dict(
         checkpoint=Path(args.checkpoint).name,
@@ -101,7 +101,7 @@ def main() -> None:
     )
     failures = 0
     with write_features(args.out, described) as table:
-        recognizer = Recognizer(cli.load_model(args))
+        recognizer = cli.open_recognizer(args)
         listing = list_videos(args.videos)
         options = dict(window=args.window, step=args.step, workers=args.workers)
         with closing(extract_files(recognizer, listing, args.level, args.stage, **options)) as results:

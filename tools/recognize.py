@@ -1,4 +1,4 @@
-"""Print what a trained recognizer sees in video files."""
+"""Say what a trained recognizer sees in videos: files, folders, webcams, network streams and pipes."""
 
 import argparse
 import io
@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import mmdualformer  # noqa: F401  (mends the installed stack, and says first if there is no mmcv)
@@ -17,15 +17,21 @@ import mmdualformer  # noqa: F401  (mends the installed stack, and says first if
 from mmdualformer import cli, processes, signals
 from mmdualformer.engine.progress_line import Progress, ProgressLine
 from mmdualformer.engine.time_left import TimeLeft, duration
+from mmdualformer.errors import UserError, printable
 from mmdualformer.models.precision import DTYPES
 from mmdualformer.recognition import Recognizer
-from mmdualformer.recognition.bulk import list_videos, recognize_files
+from mmdualformer.recognition.bulk import Listing, list_videos, recognize_files
+from mmdualformer.recognition.live import is_stream, without_password
 from mmdualformer.recognition.output import Count, Plan, ResultFile, describe_writer
 from mmdualformer.recognition.ranks import agree, meet, own_device
-from mmdualformer.recognition.recognizer import EXPORTED
+from mmdualformer.recognition.results import LIKELY
+from mmdualformer.recognition.segments import clock
+from mmdualformer.recognition.watching import FORMATS as WATCHED_FORMATS
+from mmdualformer.recognition.watching import LONG, Rows, Watching, long_seconds, watch_all
 from mmdualformer.recognition.writing import FORMATS, Format, Row, make_format, name_format
 
 BATCH_ON_GPU = 8
+WINDOW_OPTIONS = ('window', 'step', 'windows', 'overlay', 'stills')  # which make windows of any video
 MOST_WORKERS = 16
 WARM_UP = 3.0  # seconds until the rate says something
 RECENT = 1000  # videos whose mean time is taken for that of the next ones
@@ -55,6 +61,7 @@ def parse_args() -> argparse.Namespace:
     cores = len(os.sched_getaffinity(0)) // neighbours
     cli.add_workers_argument(parser, default=min(max(cores, 1), MOST_WORKERS))
     cli.add_launcher_argument(parser)
+    add_window_arguments(parser)
     args = parser.parse_args()
     args.format = name_format(args.format, args.out)
     if args.out is None and (args.resume or args.launcher != 'none'):
@@ -66,11 +73,33 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def load(args: argparse.Namespace) -> Recognizer:
-    """Load what recognizes the videos."""
-    is_exported = Path(args.checkpoint).suffix in EXPORTED
-    model = args.checkpoint if is_exported else cli.load_model(args)
-    return Recognizer(model, args.config if is_exported else None, labels=args.labels, dtype=args.dtype)
+def add_window_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what long videos and streams are watched with."""
+    group = parser.add_argument_group('long videos and streams', f'A single file of more than {LONG:g} s is one too.')
+    group.add_argument('--window', type=seconds, help='seconds of the window that slides over each video')
+    group.add_argument('--step', type=seconds, help='seconds from one window to the next (default: half a window)')
+    group.add_argument('--whole', action='store_true', help='score a long file as one')
+    group.add_argument('--threshold', type=share, help=f'least probability of a segment (default: {LIKELY:g})')
+    group.add_argument('--least', type=seconds, help='least seconds of a segment (default: half a window)')
+    group.add_argument('--windows', action='store_true', help='write the scores of each window instead of segments')
+    group.add_argument('--overlay', type=Path, metavar='FILE.mp4', help='write the video with the results in it')
+    group.add_argument('--stills', type=Path, metavar='FOLDER', help='write a picture of each segment')
+
+
+def seconds(text: str) -> float:
+    """Type of an argument that is a time."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} must be seconds, more than 0')
+    return value
+
+
+def share(text: str) -> float:
+    """Type of an argument that is a probability."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} must be from 0 to 1')
+    return value
 
 
 def complain(row: Row) -> None:
@@ -158,12 +187,91 @@ def progress_of(videos: int, rank: int, count: int) -> Iterator:
         line.stop()
 
 
+def find_watched(args: argparse.Namespace) -> Listing | None:
+    """What is to be watched in windows; None where each video is scored as one.
+
+    Raises:
+        UserError: Options do not fit the inputs, or each other.
+    """
+    streams = [source for source in args.videos if is_stream(source)]
+    if streams and len(args.videos) > 1:
+        raise UserError(f'stream {without_password(streams[0])!r} must be the only input, as it may have no end')
+    given = [f'--{name}' for name in WINDOW_OPTIONS if getattr(args, name) not in (None, False)]
+    why = given[0] if given else 'a stream'
+    if given or streams:
+        for name, other in (('whole', False), ('resume', False), ('launcher', 'none')):
+            if getattr(args, name) != other:
+                raise UserError(f'--{name} does not go with {why}')
+        if args.format not in WATCHED_FORMATS:
+            raise UserError(f'--format {args.format} does not go with {why}; take {", ".join(WATCHED_FORMATS)}')
+        listing = Listing(streams) if streams else list_videos(args.videos)
+        if args.overlay is not None:
+            check_overlay(args.overlay, listing)
+        return listing
+    is_plain = args.format in WATCHED_FORMATS and not args.whole and not args.resume and args.launcher == 'none'
+    if is_plain and len(args.videos) == 1 and (long := long_seconds(args.videos[0])) is not None:
+        print(
+            f'{printable(args.videos[0])} is {clock(long)} long, so it is scored in windows; --whole scores it as one',
+            file=sys.stderr,
+        )
+        return Listing(args.videos)
+    for name in ('threshold', 'least'):
+        if getattr(args, name) is not None:
+            raise UserError(f'--{name} is of segments; give --window too')
+    return None
+
+
+def check_overlay(overlay: Path, listing: Listing) -> None:
+    """Check that a file can be the overlay of what is watched.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if len(listing.videos) != 1:
+        raise UserError(f'--overlay {str(overlay)!r} is of one video, and {len(listing.videos)} are given')
+    if overlay.suffix.lower() != '.mp4':
+        raise UserError(f'--overlay {str(overlay)!r} must end in .mp4')
+    if overlay.exists() and Path(listing.videos[0]).exists() and overlay.samefile(listing.videos[0]):
+        raise UserError(f'--overlay {str(overlay)!r} is the video itself')
+
+
+def watch(recognizer: Recognizer, listing: Listing, args: argparse.Namespace) -> int:
+    """Write what is shown from when to when, and return how many videos have no answer."""
+    threshold = LIKELY if args.threshold is None else args.threshold
+    how = Watching(args.window, args.step, threshold, args.least, args.overlay, args.stills)
+    rows = Rows(args.format, args.windows, args.topk)
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    if args.out is not None and args.out.exists():
+        raise UserError(f'--out {str(args.out)!r} is there already; choose another name')
+    without_answer = 0
+    try:
+        with open(args.out, 'x', encoding='utf-8', newline='') if args.out else nullcontext(sys.stdout) as out:
+            with closing(watch_all(recognizer, listing, how, rows, say)) as texts:
+                for text, is_failure in texts:
+                    out.write(text)
+                    out.flush()
+                    without_answer += is_failure
+    except UserError:
+        if args.out is not None and args.out.read_text() == rows.head:  # nothing is lost
+            args.out.unlink()
+        raise
+    if signals.received():
+        signals.say_first()
+        signals.end(128 + signals.received())
+    return without_answer
+
+
 def main() -> None:
     args = parse_args()
+    listing = find_watched(args)
     rank, count = meet(args.launcher)
-    recognizer = load(args)
+    recognizer = cli.open_recognizer(args)
+    if listing is not None:
+        sys.exit(1 if watch(recognizer, listing, args) else 0)
     output = make_format(args.format, args.topk, recognizer.scorer.several)
-    # An input that is no file, such as a camera or a stream, branches off here.
     if args.out is not None:
         recognize_to_file(recognizer, output, args, rank, count)
     elif recognize_to_stdout(recognizer, output, args):

@@ -1,17 +1,19 @@
 """From videos to the clips that a model takes of them, without the model: another process may do it."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmdualformer.datasets.decoding import READING_LIMIT
 from mmdualformer.errors import UserError
 from mmdualformer.video import Video, open_video
+from mmdualformer.visualization import NOTED
 
 from . import pipelines
+from .live import Ahead, Stream, is_stream
 from .sources import as_video
-from .windows import slide
+from .windows import Window, slide
 
 
 class ClipReader:
@@ -38,7 +40,7 @@ class ClipReader:
 
         Returns:
             dict: ``inputs``, clips ``[clips, 3, T, H, W]`` in uint8, ``data_samples``, and ``video``, a dict of its
-            ``source``, ``seconds`` and ``damage``.
+            ``source``, ``seconds`` and ``damage``, and of a file of ``sampled``, what ``view_of`` needs to explain it.
 
         Raises:
             UserError: It is no video.
@@ -52,7 +54,7 @@ class ClipReader:
                 raise UserError(f'video {str(video)!r} does not exist (looked in {Path.cwd()})')
             opened = _Opened(self._of_files)
             sample = opened(dict(data, filename=str(video), deadline=time.monotonic() + READING_LIMIT, damage=damage))
-            said = dict(source=str(video), seconds=opened.seconds, damage='; '.join(damage))
+            said = dict(source=str(video), seconds=opened.seconds, damage='; '.join(damage), sampled=opened.sampled)
         else:
             frames = video if isinstance(video, Video) else as_video(video, fps)
             sample = self._of_open(dict(data, video=frames, filename=frames.path))
@@ -69,8 +71,9 @@ class ClipReader:
         """Read a long or endless video in a window that slides over it.
 
         Args:
-            source (str, Path, Video or iterable): A file, an open video, or pairs of a time in seconds and an RGB frame
-                ``[H, W, 3]`` in uint8, without an end if need be.
+            source (str, Path, Video, Stream or iterable): A file, a stream, an open video, or pairs of a time in
+                seconds and an RGB frame ``[H, W, 3]`` in uint8, without an end if need be. Of a stream that comes as
+                fast as it is filmed windows are left out where they are taken slower.
             window (float, optional): Seconds. Defaults to None, the time that a clip of the test spans, or that the
                 videos had which the model was trained on.
             step (float, optional): Seconds from one window to the next. Defaults to None, half a window.
@@ -84,33 +87,50 @@ class ClipReader:
             VideoError: The video cannot be read.
         """
         if isinstance(source, str | Path):
-            with open_video(str(source)) as video:
-                yield from self.windows(video, window, step, fps)
+            if is_stream(str(source)):
+                yield from self.windows(Stream(str(source)), window, step, fps)
+                return
+            with open_video(str(source)) as opened:
+                yield from self.windows(opened, window, step, fps)
             return
         name, rate = 'frames', fps or pipelines.RATE
+        video: Video | None = None
         if isinstance(source, Video):
-            name, rate = source.path, fps or source.average_fps
+            name, rate, video = source.path, fps or source.average_fps, source
             source = zip(source.frame_times.tolist(), source.iterate_frames())
+        elif isinstance(source, Stream):
+            name, rate = source.name, fps or source.rate
         shrink, steps = pipelines.for_windows(self.test_pipeline)
         prepare = pipelines.compose(steps)
         if window is None:
             window = pipelines.window_seconds(self.test_pipeline, self.clip_seconds, rate)
-        for part in slide(source, window, step or window / 2, rate, shrink):
-            sample = pipelines.sample_of(prepare, part.frames)
-            said = dict(source=name, seconds=part.end - part.start, damage='')
-            yield dict(sample, video=said), part.start
+        parts: Iterable[Window] = slide(source, window, step or window / 2, rate, shrink)
+        if isinstance(source, Stream):
+            parts = Ahead(parts, newest=source.is_live)
+        try:
+            for part in parts:
+                if isinstance(source, Stream):
+                    source.note(part)
+                sample = pipelines.sample_of(prepare, part.frames)
+                said = dict(source=name, seconds=part.end - part.start, damage=video.damage if video else '')
+                yield dict(sample, video=said), part.start
+        finally:
+            if isinstance(parts, Ahead):
+                parts.close()
 
 
 class _Opened:
-    """Runs a pipeline on a file, and keeps how long the video is."""
+    """Runs a pipeline on a file, and keeps how long the video is and which frames were taken of it."""
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
         self.seconds = 0.0
+        self.sampled: dict[str, Any] = {}
 
     def __call__(self, data: dict) -> dict:
         for transform in self.pipeline.transforms:
             data = transform(data)
+            self.sampled.update((key, data[key]) for key in NOTED if key in data)
             reader = data.get('video_reader')
             if isinstance(reader, Video):
                 self.seconds = reader.duration

@@ -198,8 +198,8 @@ class Recognizer:
         in memory than a window has. :func:`~mmdualformer.recognition.find_segments` makes segments of the windows.
 
         Args:
-            source (str, Path, Video or iterable): A file, an open video, or pairs of a time in seconds and an RGB frame
-                ``[H, W, 3]`` in uint8, without an end if need be.
+            source (str, Path, Video, Stream or iterable): A file, a stream, an open video, or pairs of a time in
+                seconds and an RGB frame ``[H, W, 3]`` in uint8, without an end if need be.
             window (float, optional): Seconds. Defaults to None, the time that a clip of the test spans, or that the
                 videos had which the model was trained on.
             step (float, optional): Seconds from one window to the next. Defaults to None, half a window.

@@ -133,6 +133,11 @@ class VideoFile(Video):
         self._opened = self._frames = None
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a frame as it is stored, in pixels, as the file says."""
+        return self._source.decoder.width, self._source.decoder.height
+
+    @property
     def _source(self) -> PacketSource:
         if self._opened is None:
             raise ValueError('it is closed')

@@ -1,11 +1,12 @@
 from .attention import attention_maps, has_attention, pyramid_attention, token_attention
-from .drawing import contact_sheet, draw_maps, write_overlay, write_picture
+from .drawing import contact_sheet, draw_maps, scale_frames, write_overlay, write_picture
 from .explanation import Explanation, default_method, explain
 from .grad_cam import grad_cam
 from .rollout import RollOut, roll_out, separable_attention
-from .views import View, read_view
+from .views import NOTED, View, read_view, view_of
 
 __all__ = [
+    'NOTED',
     'Explanation',
     'RollOut',
     'View',
@@ -19,8 +20,10 @@ __all__ = [
     'pyramid_attention',
     'read_view',
     'roll_out',
+    'scale_frames',
     'separable_attention',
     'token_attention',
+    'view_of',
     'write_overlay',
     'write_picture',
 ]

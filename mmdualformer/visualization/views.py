@@ -1,6 +1,7 @@
 """The clip of a video that is explained: one view, as the model's test pipeline makes it."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,21 @@ def read_view(model: BaseRecognizer, video: str) -> View:
     except (VideoError, TimeoutError) as error:
         raise UserError(f'video {video!r} cannot be read: {printable(getattr(error, "reason", error))}') from None
 
+    return view_of(model, data, seen, damage)
+
+
+def view_of(model: BaseRecognizer, data: Mapping, seen: Mapping, damage: Sequence[str] = ()) -> View:
+    """Take the middle view of what the test pipeline has made of a video.
+
+    Args:
+        model (BaseRecognizer): The recognizer.
+        data (mapping): ``inputs``, all clips, and ``data_samples``.
+        seen (mapping): What of :data:`NOTED` the transforms have said of the frames.
+        damage (sequence): What was found to be damaged. Defaults to nothing.
+
+    Raises:
+        UserError: The pipeline makes no RGB frames.
+    """
     inputs, is_2d = data['inputs'], isinstance(model, Recognizer2D)
     numbers = np.ravel(seen['frame_inds'])
     if is_2d:  # all frames of the first crop, then of the second
@@ -77,14 +93,14 @@ def read_view(model: BaseRecognizer, video: str) -> View:
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
         raise UserError(f'the test pipeline makes {tuple(frames.shape)} of {frames.dtype}, no RGB frames to draw on')
 
-    data['inputs'] = chosen if is_2d else chosen[None]
-    prepared = model.data_preprocessor(pseudo_collate([data]))['inputs']
+    one = dict(inputs=chosen if is_2d else chosen[None], data_samples=data['data_samples'])
+    prepared = model.data_preprocessor(pseudo_collate([one]))['inputs']
     times = seen.get('frame_times')
     if times is not None:
         times = np.asarray(times, float)[numbers] - times[0]
     elif seen.get('avg_fps'):
         times = numbers / seen['avg_fps']
-    return View(frames, prepared if is_2d else prepared[:, 0], numbers, times, count, damage)
+    return View(frames, prepared if is_2d else prepared[:, 0], numbers, times, count, list(damage))
 
 
 def _find_centre(boxes: np.ndarray | None, crops: int) -> int:

@@ -1,10 +1,12 @@
 """Segments of windows, as arithmetic."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from mmdualformer.recognition import Recognition, find_segments
-from mmdualformer.recognition.segments import clock
+from mmdualformer.recognition.segments import clock, find_moments
 
 
 def windows(*rows, length=2.0, step=1.0, several=False):
@@ -74,3 +76,42 @@ def test_clock(seconds, text):
 def test_how_a_segment_prints():
     (segment,) = find_segments(windows((0.93, 0.07, 0), (0.93, 0.07, 0)))
     assert str(segment) == '0:00.0 - 0:03.0  a 93 %'
+
+
+def test_a_name_is_printed_as_it_is():
+    (segment,) = find_segments([Recognition('x', ('100% off',), np.ones(1), 0, 1)])
+    assert str(segment) == '0:00.0 - 0:01.0  100% off 100 %'
+
+
+def test_the_score_is_the_mean_over_time():
+    parts = [Recognition('x', ('a',), np.array([score]), *times) for score, times in ((1.0, (0, 3)), (0.6, (3, 4)))]
+    (segment,) = find_segments(parts)
+    assert segment.score == pytest.approx(0.9)
+
+
+def test_windows_with_a_gap_between_them():
+    """As of a stream of which windows were left out: what is shown there is not known."""
+    parts = [Recognition('x', ('a',), np.ones(1), start, start + 2) for start in (0, 1, 5, 6.5)]
+    assert said(find_segments(parts, least=1)) == [('a', 0, 3), ('a', 5, 8.5)]
+    assert said(find_segments(parts, least=3)) == [('a', 0, 8.5)]
+    assert [(moment.start, moment.end) for moment in find_moments(parts)] == [
+        (0, 1), (1, 2), (2, 3), (5, 6.5), (6.5, 7), (7, 8.5)
+    ]  # fmt: skip
+
+
+def test_the_last_window_overlaps_more():
+    parts = [
+        Recognition('x', ('a', 'b'), np.array(row), start, start + 2)
+        for row, start in (((1, 0), 0), ((1, 0), 1), ((0, 1), 1.5))
+    ]
+    assert [(moment.start, moment.end, moment.probabilities[0]) for moment in find_moments(parts)] == [
+        (0, 1, 1), (1, 1.5, 1), (1.5, 2, pytest.approx(2 / 3)), (2, 3, 0.5), (3, 3.5, 0)
+    ]  # fmt: skip
+
+
+def test_one_segment_without_an_end_needs_no_memory():
+    endless = (Recognition('x', ('a', 'b', 'c'), np.array(A, np.float32), i, i + 2) for i in range(4000))
+    tracemalloc.start()
+    assert len(list(find_segments(endless))) == 1
+    assert tracemalloc.get_traced_memory()[1] < 50_000
+    tracemalloc.stop()

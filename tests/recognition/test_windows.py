@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmdualformer.errors import UserError
-from mmdualformer.recognition.windows import MOST, slide
+from mmdualformer.recognition.windows import MOST, Clock, slide
 
 
 def numbered(times):
@@ -71,6 +71,46 @@ def test_times_that_do_not_rise_count_as_one_frame_later():
 def test_few_frames_are_kept():
     kept = max(len(window.frames) for window in slide(numbered(np.arange(9000) / 3000), length=1, step=1, rate=3000))
     assert MOST / 2 <= kept <= MOST
+
+
+def test_few_frames_are_kept_where_the_rate_is_told_wrong():
+    kept = max(len(window.frames) for window in slide(numbered(np.arange(9000) / 3000), length=1, step=1, rate=1))
+    assert MOST / 2 <= kept <= MOST
+
+
+@pytest.mark.parametrize(
+    ('given', 'risen'),
+    [
+        ([10, 10.25, 10.5], [0, 0.25, 0.5]),
+        ([0, 3, 3.25, 100], [0, 3, 3.25, 100]),  # a gap stays one
+        ([0, 0.5, 0.25, 0.75, 1], [0, 0.5, 0.75, 1, 1.25]),  # two in a wrong order: times catch up later
+        ([0, 0.5, 0.25, 0.75, 1, 1.5], [0, 0.5, 0.75, 1, 1.25, 1.5]),
+        ([0, 1, 2, 0, 1, 2, 0], [0, 1, 2, 2.25, 3.25, 4.25, 4.5]),  # a loop
+        ([7, None, float('nan'), 8], [0, 0.25, 0.5, 1]),
+        ([float('nan'), 5, 6], [0, 0.25, 1.25]),
+        ([0, 1, -1e9, 2], [0, 1, 1.25, 2]),  # one time that is wrong
+    ],
+)
+def test_times_rise(given, risen):
+    clock = Clock(rate=4)
+    assert [clock(time) for time in given] == pytest.approx(risen)
+
+
+def test_windows_know_the_numbers_of_their_frames():
+    windows = slide(numbered([0, 0.25, 0.5, 5, 5.25, 5.5, 5.75]), length=1, step=1, rate=4)
+    assert [(window.first, window.last) for window in windows] == [(0, 2), (3, 6)]
+
+
+def test_one_frame_is_a_window():
+    assert shown(slide(numbered([3.0]), length=2, step=1, rate=4)) == [(0, 0.25, [0])]
+
+
+def test_frames_that_change_their_size():
+    frames = [(0, np.zeros((2, 2, 3), np.uint8)), (0.5, np.zeros((4, 2, 3), np.uint8))]
+    with pytest.raises(UserError, match=r'frame 1 is of shape \[4, 2, 3\]'):
+        list(slide(frames, length=1, step=1, rate=4))
+    with pytest.raises(UserError, match='fps=0 must be positive'):
+        list(slide(frames, length=1, step=1, rate=0))
 
 
 @pytest.mark.parametrize(('length', 'step'), [(0, 0), (1, 0), (1, 2), (float('nan'), 1)])
