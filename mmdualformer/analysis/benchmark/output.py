@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import geometric_mean, median, quantiles
 from typing import Any
 
 from mmdualformer.errors import UserError
@@ -126,10 +126,11 @@ def _draw(records: Sequence[Record], path: Path) -> None:
     for name, top1 in {record['model']: record['top1'] for record in drawn}.items():
         own = [record for record in drawn if record['model'] == name]
         views = f'{own[0]["views"]} view' + 's' * (own[0]['views'] != 1)
-        at = (max(map(_video_seconds, own)), top1)
-        axes.annotate(f'{name}, {views}', at, (6, 6), textcoords='offset points', fontsize=8)
+        at = (geometric_mean(map(_video_seconds, own)), top1)
+        text = f'{_short(name)}, {views}'
+        axes.annotate(text, at, (0, 8), textcoords='offset points', ha='center', fontsize=8)
     axes.set(xscale='log', xlabel='seconds a video here: all its views', ylabel='top-1 accuracy, as papers print it, %')
-    axes.margins(x=0.15, y=0.12)
+    axes.margins(x=0.2, y=0.12)
     axes.grid(color='#e5e5e5')
     axes.set_axisbelow(True)
     if drawn:
@@ -139,6 +140,11 @@ def _draw(records: Sequence[Record], path: Path) -> None:
 
 def _video_seconds(record: Record) -> float:
     return float(record['views']) / float(record['clips_per_s'])
+
+
+def _short(name: str) -> str:
+    """A name without what MMAction2's configs say of weights and data."""
+    return name.partition('_facebook')[0].removesuffix('-rgb')
 
 
 def _digits(value: float) -> str:
