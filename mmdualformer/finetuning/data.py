@@ -30,7 +30,7 @@ class PreparedData:
     Attributes:
         work_dir (Path): Where a training on them goes; they are in its folder ``lists``.
         classes (list): Names, in the order of their labels.
-        train (int): Videos to train on.
+        train (int): Clips of an epoch: the videos to train on, those of rare classes more than once.
         multi_label (bool): Whether a video may have several labels.
         clip_seconds (float): Median duration of the videos to train on, rounded to hundredths.
     """
@@ -249,8 +249,13 @@ class _Preparation:
     ) -> PreparedData:
         args, test = self.args, parts['test'] or parts['val']
         clip_seconds = round(float(np.median([self.durations[video.path] for video in parts['train']])), 2)
-        prepared = PreparedData(work_dir, found.classes, len(parts['train']), found.multi_label, clip_seconds)
-        own_videos.write_training_lists(prepared.lists, found.classes, parts['train'], parts['val'], test)
+        repeats = own_videos.count_repeats(parts['train'], len(found.classes))
+        train = own_videos.repeat(parts['train'], repeats)
+        if repeats:
+            names = name_some([f'{found.classes[label]} {times} times' for label, times in repeats.items()], MOST_NAMES)
+            print(f'an epoch shows the videos of rare classes more often: {names}')
+        prepared = PreparedData(work_dir, found.classes, len(train), found.multi_label, clip_seconds)
+        own_videos.write_training_lists(prepared.lists, found.classes, train, parts['val'], test)
         groups = {video.group for videos in parts.values() for video in videos if video.group}
         content = dict(
             command=command_line(),
@@ -260,6 +265,7 @@ class _Preparation:
                 name: own_videos.count_classes(found.classes, videos)
                 for name, videos in {**parts, 'test': test}.items()
             },
+            repeats={found.classes[label]: times for label, times in repeats.items()},
             seed=args.seed,
             group_by=args.group_by,
             groups=len(groups),

@@ -1,5 +1,6 @@
 """A user's own videos, made into lists to train and test from."""
 
+from .balancing import count_repeats, repeat
 from .cleaning import leave_out_copies, leave_out_unreadable
 from .fingerprints import find_near_duplicates
 from .grouping import join_groups, name_groups
@@ -12,6 +13,7 @@ __all__ = [
     'OwnVideos',
     'Video',
     'count_classes',
+    'count_repeats',
     'deal_folds',
     'find_near_duplicates',
     'find_videos',
@@ -20,6 +22,7 @@ __all__ = [
     'leave_out_unreadable',
     'name_groups',
     'order_videos',
+    'repeat',
     'split',
     'write_data_json',
     'write_training_lists',
