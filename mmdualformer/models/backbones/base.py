@@ -36,6 +36,7 @@ class VideoBackbone(BaseModule):
 
     arch_zoo: ClassVar[Mapping[str, Mapping[str, Any]]]
     stage_name = 'stages'
+    slow_in: ClassVar[Mapping[str, Sequence[str]]] = {}  # type of a device -> dtypes that are slower than float32
 
     def __init__(
         self,
