@@ -41,6 +41,11 @@ def parse_args() -> tuple[argparse.Namespace, set[str]]:
     )
     parser.add_argument('--batch-size', type=cli.at_least(1), help='clips of a process (default: what fits)')
     parser.add_argument(
+        '--dtype',
+        choices=('float32', 'bfloat16', 'float16'),
+        help='what products are computed in while it trains (default: as the config says, on a CPU float32)',
+    )
+    parser.add_argument(
         '--best', action='store_true', help='test and keep the epoch that validates best, rather than the last one'
     )
     parser.add_argument(
@@ -153,6 +158,8 @@ def write_run(
     finetuning.show_progress(cfg, resume)
     if args.tensorboard:
         finetuning.add_tensorboard(cfg)
+    if args.dtype:
+        cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype=args.dtype)
     merge_options(cfg, args.cfg_options, args.model)  # again: they win over what fits the videos
     with finetuning.explain_options(args.cfg_options):
         if start:

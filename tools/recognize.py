@@ -18,12 +18,12 @@ from mmdualformer import cli, processes, signals
 from mmdualformer.engine.progress_line import Progress, ProgressLine
 from mmdualformer.engine.time_left import TimeLeft, duration
 from mmdualformer.errors import UserError, printable
+from mmdualformer.models.precision import DTYPES
 from mmdualformer.recognition import Recognizer
 from mmdualformer.recognition.bulk import Listing, list_videos, recognize_files
 from mmdualformer.recognition.live import is_stream, without_password
 from mmdualformer.recognition.output import Count, Plan, ResultFile, describe_writer
 from mmdualformer.recognition.ranks import agree, meet, own_device
-from mmdualformer.recognition.recognizer import DTYPES
 from mmdualformer.recognition.results import LIKELY
 from mmdualformer.recognition.segments import clock
 from mmdualformer.recognition.watching import FORMATS as WATCHED_FORMATS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmdualformer import cli, signals
 from mmdualformer.errors import UserError
-from mmdualformer.recognition.recognizer import DTYPES
+from mmdualformer.models.precision import DTYPES
 
 
 def parse_args() -> argparse.Namespace:

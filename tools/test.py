@@ -3,12 +3,18 @@
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
+
+# isort: split
+import torch
+
 from mmdualformer import cli
 from mmdualformer.checks import check_classes, check_datasets, check_file
 from mmdualformer.configs import build_runner, refuse_what_cannot_be_built
 from mmdualformer.errors import UserError
+from mmdualformer.models.precision import DTYPES, choose_dtype, compute_in
 from mmdualformer.report import PredictionsKeeper, find_work_dirs, write_report
 from mmdualformer.weights import check_checkpoint, hand_over
 
@@ -21,10 +27,29 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--report', type=Path, metavar='DIR', help='write a report of the predictions here')
     parser.add_argument('--show-dir', help='save pictures of the predictions here')
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument('--dtype', choices=tuple(DTYPES), default='float32', help='what products are computed in')
     parser.add_argument('--interval', type=cli.at_least(1), default=1, help='show one sample in this many')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds a window stays')
     cli.add_runner_arguments(parser)
     return parser.parse_args()
+
+
+def set_dtype(model: Any, name: str) -> None:
+    """Have a model, also one that is wrapped for several processes, compute its tests in a dtype."""
+    device_type = next(model.parameters()).device.type
+    dtype = choose_dtype(model, DTYPES[name], device_type)
+    test_step = model.test_step
+
+    def test_step_in_dtype(data: Any) -> Any:
+        with compute_in(dtype, device_type):
+            samples = test_step(data)
+        for sample in samples:
+            if 'pred_score' in sample:  # not where features are put out
+                sample.pred_score = sample.pred_score.float()
+        return samples
+
+    if dtype != torch.float32:
+        model.test_step = test_step_in_dtype
 
 
 def main() -> None:
@@ -61,6 +86,7 @@ def main() -> None:
     with refuse_what_cannot_be_built():
         if args.report:
             runner.test_loop.evaluator.metrics.append(keeper)
+        set_dtype(runner.model, args.dtype)
         start = time.monotonic()
         runner.test()
     if keeper.samples:

@@ -4,9 +4,10 @@ from statistics import median
 from typing import TypeVar
 
 Name = TypeVar('Name')
+Value = TypeVar('Value')
 
 
-def take_turns(measures: Mapping[Name, Callable[[int], float]], rounds: int) -> dict[Name, float]:
+def collect_turns(measures: Mapping[Name, Callable[[int], Value]], rounds: int) -> dict[Name, list[Value]]:
     """Measure side by side: in turn, so that what else the machine does meets all alike.
 
     Args:
@@ -14,15 +15,24 @@ def take_turns(measures: Mapping[Name, Callable[[int], float]], rounds: int) -> 
         rounds (int): Rounds, after round 0, which is not counted.
 
     Returns:
-        dict: Name -> median.
+        dict: Name -> what was measured, in the order of the rounds.
     """
-    values: dict[Name, list[float]] = {name: [] for name in measures}
+    values: dict[Name, list[Value]] = {name: [] for name in measures}
     for number in range(rounds + 1):
         for name, measure in measures.items():
             value = measure(number)
             if number > 0:
                 values[name].append(value)
-    return {name: median(of_name) for name, of_name in values.items()}
+    return values
+
+
+def take_turns(measures: Mapping[Name, Callable[[int], float]], rounds: int) -> dict[Name, float]:
+    """Measure in turn, as :func:`collect_turns` does.
+
+    Returns:
+        dict: Name -> median.
+    """
+    return {name: median(values) for name, values in collect_turns(measures, rounds).items()}
 
 
 def median_times(calls: Mapping[Name, Callable[[], object]], runs: int) -> dict[Name, float]:

@@ -366,7 +366,7 @@ def compile_only_the_backbone() -> None:
             try:
                 compiled = torch.compile(eager, **(options if isinstance(options, dict) else {}))
             except (TypeError, RuntimeError) as error:
-                raise UserError(f'compile={dict(options)} does not fit torch.compile: {describe(error)}') from None
+                raise UserError(f'compile={options!r} does not fit torch.compile: {describe(error)}') from None
 
             def forward(*args, **kwargs):
                 return (compiled if backbone.training else eager)(*args, **kwargs)

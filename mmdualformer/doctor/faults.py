@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mmdualformer.version import __version__
 
@@ -253,7 +254,7 @@ def _compiled(_: list[str]) -> bool:
     import torch
     from mmengine.runner import Runner
 
-    model = torch.nn.Module()
+    model: Any = torch.nn.Module()
     model.backbone, model.train_step = torch.nn.Identity(), str
     cfg = dict(compile=dict(backend='eager'))
     runner = types.SimpleNamespace(model=model, cfg=cfg, logger=logging.getLogger())

@@ -47,7 +47,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             params (list): The groups.
             module (nn.Module): The model, and then what is in it.
             prefix (str): Its name in the model. Defaults to ``''``, the model.
-            *args, **kwargs: See ``DefaultOptimWrapperConstructor``.
+            *args: See ``DefaultOptimWrapperConstructor``.
+            **kwargs: Likewise.
 
         Raises:
             UserError: The model does not say how deep its parameters are.

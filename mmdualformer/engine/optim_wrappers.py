@@ -1,5 +1,6 @@
 """Optimizer wrappers that take no step from a gradient that is not finite."""
 
+import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.models.precision import choose_dtype
 
 DTYPES = ('float16', 'bfloat16', 'float32')
 LEAST_SCALE = 1.0  # a loss that overflows even when nothing multiplies it is no matter of its scale
@@ -75,8 +77,8 @@ class FiniteOptimWrapper(OptimWrapper):
         return self._grad_norm
 
     @staticmethod
-    def _say(message: str) -> None:
-        print_log(message, logger='current')
+    def _say(message: str, level: int = logging.INFO) -> None:
+        print_log(message, logger='current', level=level)
 
 
 @OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper')
@@ -91,7 +93,8 @@ class FiniteAmpOptimWrapper(FiniteOptimWrapper, AmpOptimWrapper):
         loss_scale (str, float or dict): Of float16: ``'dynamic'``, a fixed scale, or arguments of torch's
             ``GradScaler``. Defaults to ``'dynamic'``.
         dtype (str or torch.dtype, optional): ``'float16'``, ``'bfloat16'`` or ``'float32'``. Defaults to None, float16
-            on a GPU. A CPU trains in bfloat16 if it is asked to, and else in float32.
+            on a GPU. A CPU trains in bfloat16 if it is asked to, and else in float32; a model that is slower in
+            bfloat16 there stays in float32.
         use_fsdp (bool): Whether the model is torch's ``FullyShardedDataParallel``. Defaults to False.
         **kwargs: Those of ``OptimWrapper``.
 
@@ -107,6 +110,7 @@ class FiniteAmpOptimWrapper(FiniteOptimWrapper, AmpOptimWrapper):
         **kwargs,
     ) -> None:
         self._loss: Tensor | None = None  # 0 or NaN: of the losses since the last step
+        self._said: set[str] = set()
         name = str(dtype or 'float16').removeprefix('torch.')
         if name not in DTYPES:
             raise UserError(f'optim_wrapper.dtype={name!r} must be one of {", ".join(map(repr, DTYPES))}')
@@ -167,9 +171,17 @@ class FiniteAmpOptimWrapper(FiniteOptimWrapper, AmpOptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Around the forward pass: mixed precision, and no exchange of gradients while they accumulate."""
+        if self.cast_dtype == torch.bfloat16:  # has no loss scale, so that float32 can take its place
+            device_type = next(model.parameters()).device.type
+            self.cast_dtype = choose_dtype(model, self.cast_dtype, device_type, self._say_once)
         parent = OptimWrapper if self.cast_dtype == torch.float32 else AmpOptimWrapper
         with parent.optim_context(self, model):
             yield
+
+    def _say_once(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            self._say(message, logging.WARNING)  # it was asked for, as the config's float16 was not
 
     def _is_overflow(self) -> bool:
         """Whether a gradient that is not finite, in all processes alike, comes of the scale of the loss alone."""

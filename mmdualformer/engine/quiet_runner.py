@@ -25,7 +25,19 @@ class QuietRunner(Runner):
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_is_for_the_user)
+                handler.setFormatter(_PlainFormatter(handler.formatter))
         return logger
+
+
+class _PlainFormatter(logging.Formatter):
+    """Writes what is shown for information as it is, without the time and the level; the rest as another does."""
+
+    def __init__(self, other: logging.Formatter | None) -> None:
+        super().__init__()
+        self.other = other or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage() if record.levelno < logging.WARNING else self.other.format(record)
 
 
 def _is_for_the_user(record: logging.LogRecord) -> bool:

@@ -10,6 +10,7 @@ from mmengine.dataset import pseudo_collate
 from torch import Tensor
 
 from mmdualformer.export import ExportedModel
+from mmdualformer.models.precision import choose_dtype, compute_in
 
 
 class Scorer(ABC):
@@ -46,12 +47,13 @@ class TorchScorer(Scorer):
 
     Args:
         model (nn.Module): What ``load_recognizer`` gives.
-        dtype (torch.dtype): What its products are computed in. Defaults to ``torch.float32``.
+        dtype (torch.dtype): What its products are computed in, see
+            :func:`~mmdualformer.models.precision.choose_dtype`. Defaults to ``torch.float32``.
     """
 
     def __init__(self, model: Any, dtype: torch.dtype = torch.float32) -> None:
         self.model = model.eval()
-        self.dtype = dtype
+        self.dtype = choose_dtype(model, dtype, self.device.type)
         head = model.cls_head
         if head.average_clips is None or not head.multi_class:
             head.average_clips = 'prob'  # also of a head whose scores are logits in a test
@@ -69,8 +71,7 @@ class TorchScorer(Scorer):
 
     def __call__(self, samples: Sequence[dict]) -> np.ndarray:
         """See :meth:`Scorer.__call__`."""
-        low = self.dtype != torch.float32
-        with torch.no_grad(), torch.autocast(self.device.type, self.dtype if low else None, enabled=low):
+        with torch.no_grad(), compute_in(self.dtype, self.device.type):
             results = self.model.test_step(pseudo_collate(list(samples)))
         return torch.stack([result.pred_score.float() for result in results]).cpu().numpy()
 

@@ -182,7 +182,7 @@ def test_families_train_in_bfloat16(name):
     samples = [ActionDataSample().set_gt_label(label) for label in range(2)]
     batch = dict(inputs=[torch.randint(256, (1, 3, 18, 32, 32)) for _ in samples], data_samples=samples)
     losses = [model.train_step(batch, wrapper)['loss'].item() for _ in range(4)]
-    assert dtypes == {torch.bfloat16}
+    assert dtypes == {torch.float32 if name == 'vmf' else torch.bfloat16}  # which is slower in bfloat16 on a CPU
     assert all(map(math.isfinite, losses)) and losses[-1] < losses[0]
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert not wrapper.fault and all(parameter.isfinite().all() for parameter in model.parameters())

@@ -36,6 +36,7 @@ class VideoBackbone(BaseModule):
 
     arch_zoo: ClassVar[Mapping[str, Mapping[str, Any]]]
     stage_name = 'stages'
+    slow_in: ClassVar[Mapping[str, Sequence[str]]] = {}  # type of a device -> dtypes that are slower than float32
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class VideoBackbone(BaseModule):
             )
         return cls.arch_zoo[arch]
 
-    def check_clip(self, x: Tensor) -> None:
+    def check_clip(self, x: Tensor | Proxy) -> None:
         """Check clips ``[B, in_channels, T, H, W]``.
 
         Raises:

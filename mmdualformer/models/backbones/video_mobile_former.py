@@ -468,6 +468,9 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
         (torch.Size([1, 128, 16, 7, 7]), torch.Size([1, 6, 128]))
     """
 
+    # depth-wise convolutions gain nothing, and every normalisation and activation between them converts
+    slow_in: ClassVar = {'cpu': ('bfloat16',)}
+
     @check_arguments
     def __init__(
         self,

@@ -62,7 +62,8 @@ class MixedSizeRecognizer3D(Recognizer3D):
 
         Args:
             inputs (Tensor): Views ``[N, views, C, T, H, W]``.
-            *args, **kwargs: See ``Recognizer3D``.
+            *args: See ``Recognizer3D``.
+            **kwargs: Likewise.
             test_mode (bool): Whether ``test_cfg`` counts. Defaults to False.
 
         Returns:
