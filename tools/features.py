@@ -83,7 +83,8 @@ def add(table: FeatureTable, features: Features) -> Failure | None:
         return Failure(features.source, describe(error))
     if features.damage:
         print(
-            f'warning: video {features.source!r} is damaged, and read as far as it can be: {features.damage}',
+            f'warning: video {features.source!r} is damaged, and read as far as it can be: '
+            f'{printable(features.damage)}',
             file=sys.stderr,
         )
     return None

@@ -190,7 +190,7 @@ class ResultFile:
         try:
             before = json.loads(self.run.read_text(encoding='utf-8'))
             checkpoint = [before[key] for key in ('checkpoint', 'sha256')]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise UserError(f'--resume: {str(self.run)!r} does not say what wrote {str(self.path)!r}') from None
         if any(before.get(key) != writer[key] for key in ('sha256', 'model')):
             raise UserError(

@@ -19,7 +19,7 @@ from mmdualformer.video import VideoError
 
 from . import pipelines
 from .reading import ClipReader
-from .results import Failure, Recognition
+from .results import Failure, Recognition, encodable
 from .scorers import ExportedScorer, Scorer, TorchScorer
 from .sources import as_video, find_videos, is_frames
 
@@ -70,8 +70,12 @@ class Recognizer:
         self.scorer = _load(model, config, device, DTYPES[dtype], threads)
         count = self.scorer.num_classes
         names = tuple(read_labels(Path(labels), count, 'the model has') if labels else self.scorer.classes)
-        self.classes = names + tuple(map(str, range(len(names), count)))
-        self.reader = ClipReader(self.scorer.test_pipeline, self.scorer.clip_seconds)
+        self.classes = tuple(map(encodable, names)) + tuple(map(str, range(len(names), count)))
+        try:
+            self.reader = ClipReader(self.scorer.test_pipeline, self.scorer.clip_seconds)
+        except Exception as error:  # of whatever transforms an exported model names
+            named = repr(str(model)) if isinstance(model, str | Path) else f'a {type(model).__name__}'
+            raise UserError(f'model {named} has a test pipeline that cannot be built: {describe(error)}') from None
 
     def __call__(self, source: Any, fps: float = pipelines.RATE) -> Recognition | list[Recognition | Failure]:
         """Recognize a video, or several.
