@@ -234,6 +234,10 @@ def test_files_that_cannot_be_used_are_one_line(tmp_path, small_onnx):
     (tmp_path / 'text.xml').write_text('no model')
     (tmp_path / 'damaged.xml').write_text('no model')
     (tmp_path / 'damaged.bin').write_text('')
+    (tmp_path / 'broken.xml').write_text('<net')
+    (tmp_path / 'broken.bin').write_text('')
+    (tmp_path / 'onnx.xml').write_bytes((tmp_path / 'plain.onnx').read_bytes())
+    (tmp_path / 'onnx.bin').write_text('')
     (tmp_path / 'model.pt2').write_text('a program')
     for name, reason in (
         ('model.pth', r'must end in one of .onnx, .xml, .pt2, .ts, .torchscript$'),
@@ -242,6 +246,8 @@ def test_files_that_cannot_be_used_are_one_line(tmp_path, small_onnx):
         ('text.onnx', 'is no ONNX file'),
         ('text.xml', r"text.bin' does not exist$"),
         ('damaged.xml', 'is no OpenVINO file'),
+        ('broken.xml', 'is no OpenVINO file'),
+        ('onnx.xml', 'is no OpenVINO file: it is no XML'),
         ('model.pt2', r'is a program, .* load_exported\(path, trust=True\)$'),
     ):
         with pytest.raises(UserError, match=reason) as error:
