@@ -1,6 +1,7 @@
-"""Files that appear when they are complete, and are then on the disk."""
+"""Files that appear when they are complete, and are then on the disk; and their checksums."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,15 @@ def write_atomically(target: Path) -> Iterator[Path]:
                 raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits, read in parts."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_checkpoint(content: dict, target: Path) -> None:

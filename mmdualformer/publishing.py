@@ -1,6 +1,5 @@
 """Checkpoints that are given away: without the state of training, named by their content, with a model card."""
 
-import hashlib
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checkpoints.converters import Converted, write_converted
 from mmdualformer.checkpoints.trained import convert_trained
 from mmdualformer.errors import UserError, printable
-from mmdualformer.files import write_atomically
+from mmdualformer.files import sha256, write_atomically
 from mmdualformer.weights import load_safely
 
 FORMATS = ('safetensors', 'pth')
@@ -79,7 +78,7 @@ def publish(
     with tempfile.TemporaryDirectory(prefix='.publish-', dir=folder) as made:
         partial = Path(made, f'{name}.{form}')
         write_converted(converted, source, partial)
-        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+        digest = sha256(partial)
         target = folder / f'{name}_{date.today():%Y%m%d}-{digest[:8]}.{form}'
         _refuse_existing(target, overwrite)
         partial.replace(target)

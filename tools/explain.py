@@ -128,7 +128,7 @@ def main() -> None:
 
     view = read_view(model, video)
     for what in view.damage:
-        print(f'warning: video {video!r} is damaged, and read as far as it can be: {what}', file=sys.stderr)
+        print(f'warning: video {video!r} is damaged, and read as far as it can be: {printable(what)}', file=sys.stderr)
     explanation = explain(model, view.clips, method, target, args.target_layer, view.times)
 
     def say(label: int) -> str:
@@ -137,10 +137,10 @@ def main() -> None:
     label = explanation.label
     write(args.out, view, explanation, names[label] if label < len(names) else '')
     of_view = f' (the middle one of {view.count} views)' if view.count > 1 else ''
-    print(f'{video}: {say(explanation.predicted)}{of_view}')
+    print(f'{printable(video)}: {say(explanation.predicted)}{of_view}')
     shown = 'attention, for all classes' if explanation.method == 'attention' else f'Grad-CAM of {say(label)}'
     when = '' if view.times is None else f' from {view.times[0]:.2f} to {view.times[-1]:.2f} s'
-    print(f'{args.out}: {len(view.frames)} frames{when}, {shown}')
+    print(f'{printable(args.out)}: {len(view.frames)} frames{when}, {shown}')
 
 
 if __name__ == '__main__':

@@ -1,7 +1,6 @@
 """Write features of video files: a vector a video or a window, or the map of a stage."""
 
 import argparse
-import hashlib
 import math
 import sys
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from rich.progress import track
 from mmdualformer import cli
 from mmdualformer.errors import UserError, describe, printable
 from mmdualformer.features import LEVELS, Features, FeatureTable, write_features
+from mmdualformer.files import sha256
 from mmdualformer.recognition import Failure
 from mmdualformer.recognition.bulk import list_videos
 from mmdualformer.recognition.extracting import extract_files
@@ -50,17 +50,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def checksum(path: str) -> str:
-    """SHA-256 of a file; '' where it is none, as of random weights."""
-    if not Path(path).is_file():
-        return ''
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def follow(videos: list[str]) -> Iterable[str]:
     """Show on a terminal how far the videos are."""
     console = Console(stderr=True)
@@ -76,7 +65,8 @@ def add(table: FeatureTable, features: Features) -> Failure | None:
         return Failure(features.source, describe(error))
     if features.damage:
         print(
-            f'warning: video {features.source!r} is damaged, and read as far as it can be: {features.damage}',
+            f'warning: video {features.source!r} is damaged, and read as far as it can be: '
+            f'{printable(features.damage)}',
             file=sys.stderr,
         )
     return None
@@ -88,7 +78,7 @@ def main() -> None:
         raise UserError(f'{args.checkpoint!r} is an exported model, which has no features; give its checkpoint')
     described = dict(
         checkpoint=Path(args.checkpoint).name,
-        sha256=checksum(args.checkpoint),
+        sha256=sha256(args.checkpoint) if args.checkpoint != 'none' else '',
         level=args.level,
         stage=args.stage or 0,
     )

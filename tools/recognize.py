@@ -245,7 +245,7 @@ def watch(recognizer: Recognizer, listing: Listing, args: argparse.Namespace) ->
                     out.flush()
                     without_answer += is_failure
     except UserError:
-        if args.out is not None and args.out.read_text() == rows.head:  # nothing is lost
+        if args.out is not None and args.out.read_text(encoding='utf-8') == rows.head:  # nothing is lost
             args.out.unlink()
         raise
     if signals.received():

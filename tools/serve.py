@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mmdualformer import cli, signals
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, printable
 from mmdualformer.models.precision import DTYPES
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     path = Path(args.config if args.checkpoint == 'none' else args.checkpoint)
     recognizer = cli.open_recognizer(args)
     limits = Limits(args.max_size << 20, args.max_seconds, args.queue)
-    serve(recognizer, path.name, args.host, args.port, limits, args.access_log)
+    serve(recognizer, printable(path.name), args.host, args.port, limits, args.access_log)
     if signals.received():
         signals.say_first()
         signals.end(0)

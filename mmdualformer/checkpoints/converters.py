@@ -1,6 +1,5 @@
 """What every converter of released weights needs: checks of names and shapes, and a record of what was converted."""
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from mmdualformer.compat.engine import kind_of_numbers
 from mmdualformer.errors import UserError
+from mmdualformer.files import sha256
 from mmdualformer.version import __version__
 from mmdualformer.weights import write_weights
 
@@ -109,6 +109,7 @@ def check_classifier(classifier: Mapping[str, Tensor], channels: int, model: str
 
 def write_converted(converted: Converted, source: str | Path, target: str | Path) -> None:
     """Write what MMEngine's runners and MMAction2's ``init_recognizer`` load, with a record of where it is from."""
-    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
-    meta = dict(converted.meta, source=Path(source).name, source_sha256=digest, mmdualformer_version=__version__)
+    meta = dict(
+        converted.meta, source=Path(source).name, source_sha256=sha256(source), mmdualformer_version=__version__
+    )
     write_weights(dict(meta=meta, state_dict=converted.weights), target)

@@ -18,6 +18,7 @@ DTYPES = ('float32', 'float16', 'bfloat16', 'int8')
 AXES = {'batch': (0,), 'time': (2,), 'space': (3, 4)}  # of a clip [N, 3, T, H, W]
 Shape = tuple[int, int, int, int, int]
 AVERAGES = (None, 'score', 'prob')
+MOST_CLASSES = 1_000_000  # that a file may say it has; each takes memory, and weights in a file that is honest
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class ModelDescription:
             values = json.loads(text)
             described = cls(**{name: restore_tuples(value) for name, value in values.items()})
             _check(described)
-        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise UserError(f'model {path!r} has a description that cannot be used: {error}') from None
         refuse_unknown(described.test_pipeline, f'model {path!r}')
         return described
@@ -172,7 +173,9 @@ def _check(described: ModelDescription) -> None:
         'mean': _are_numbers(described.mean),
         'std': _are_numbers(described.std) and all(value > 0 for value in described.std),
         'classes': isinstance(described.classes, tuple) and all(isinstance(name, str) for name in described.classes),
-        'num_classes': is_whole(described.num_classes) and len(described.classes) in (0, described.num_classes),
+        'num_classes': is_whole(described.num_classes)
+        and described.num_classes <= MOST_CLASSES
+        and len(described.classes) in (0, described.num_classes),
         'multi_class': isinstance(described.multi_class, bool),
         'average_clips': described.average_clips in AVERAGES,
         'preprocessing': isinstance(described.preprocessing, bool),

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, describe
 
 from .description import KEY, ModelDescription
 from .onnx import open_onnx
@@ -55,7 +55,7 @@ class ExportedModel:
             Tensor: Logits ``[N, classes]``, whether preprocessing is inside the file or not.
 
         Raises:
-            UserError: The clips have another shape than the file takes.
+            UserError: The clips have another shape than the file takes, or what comes out is not what it says.
         """
         described = self.description
         wanted = described.fixed_shape
@@ -66,9 +66,21 @@ class ExportedModel:
                 f'{self.path!r} takes clips {write_shape(described)}, not {" x ".join(map(str, clips.shape))}'
             )
         inputs = self.as_input(clips)
-        if wanted[0] is None:
-            return self.run(inputs)[0]
-        return torch.cat([self.run(clip)[0] for clip in inputs.split(wanted[0])])
+        return torch.cat([self._logits(part) for part in inputs.split(wanted[0] or max(len(inputs), 1))])
+
+    def _logits(self, inputs: Tensor) -> Tensor:
+        """Run the file, which may come from anyone and be another model than it says."""
+        try:
+            logits = self.run(inputs)[0]
+        except Exception as error:  # a runtime's have no common base
+            raise UserError(f'model {self.path!r} cannot be run: {describe(error)}') from None
+        shape = (len(inputs), self.description.num_classes)
+        if logits.shape != shape or not logits.is_floating_point():
+            raise UserError(
+                f'model {self.path!r} puts out {list(logits.shape)} in {str(logits.dtype).removeprefix("torch.")}, '
+                f'where it says logits {list(shape)}'
+            )
+        return logits
 
     def as_input(self, clips: Tensor) -> Tensor:
         """Turn clips of pixels ``[N, 3, T, H, W]`` into what the file takes."""

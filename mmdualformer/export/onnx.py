@@ -98,11 +98,13 @@ def open_onnx(path: str | Path, num_threads: int = 0) -> tuple[Callable[[Tensor]
         raise UserError(f'model {str(path)!r} would read other files; its weights must be in it')
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # an error is raised too
     try:
         session = onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
     except Exception as error:  # ONNX Runtime's have no common base either
         raise UserError(f'ONNX Runtime cannot run {str(path)!r}: {describe(error)}') from None
+    if len(session.get_inputs()) != 1:
+        raise UserError(f'model {str(path)!r} has {len(session.get_inputs())} inputs; it must have one, the clip')
     (source,) = session.get_inputs()
 
     def run(clip: Tensor) -> list[Tensor]:

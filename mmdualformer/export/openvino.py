@@ -73,6 +73,9 @@ def open_openvino(path: Path, num_threads: int = 0) -> tuple[Callable[[Tensor], 
     openvino = import_openvino()
     if not path.with_suffix('.bin').is_file():
         raise UserError(f'model {str(path)!r} has no weights: {str(path.with_suffix(".bin"))!r} does not exist')
+    with open(path, 'rb') as file:
+        if not file.read(64).lstrip().startswith(b'<'):  # OpenVINO would take ONNX and others too, which read files
+            raise UserError(f'model {str(path)!r} is no OpenVINO file: it is no XML')
     core = openvino.Core()
     try:
         model = core.read_model(str(path))

@@ -14,6 +14,7 @@ from mmdualformer.errors import UserError, describe
 from mmdualformer.video import VideoError
 from mmdualformer.video.isolation import map_isolated
 
+from .live import is_stream, without_password
 from .recognizer import Recognizer
 from .results import Failure, Recognition
 from .sources import find_videos
@@ -45,13 +46,21 @@ class Listing:
 def list_videos(sources: Iterable[str]) -> Listing:
     """List the videos of files, folders, patterns and lists; one of these that has none does not stop the others.
 
+    A list or a pattern names no streams: it may be from anyone, and would have this connect, film, or wait for a pipe.
+
     Args:
         sources (iterable): See :func:`~mmdualformer.recognition.sources.find_videos`.
     """
     listing = Listing()
     for source in sources:
         try:
-            listing.videos.extend(find_videos(source))
+            is_searched = os.path.isdir(source)  # which finds files alone
+            for video in find_videos(source):
+                if not is_searched and video != source and is_stream(video):
+                    listing.errors[len(listing.videos)] = (
+                        f'{without_password(video)!r} is a stream, which {source!r} cannot name; give it itself'
+                    )
+                listing.videos.append(video)
         except UserError as error:
             listing.errors[len(listing.videos)] = describe(error)
             listing.videos.append(source)

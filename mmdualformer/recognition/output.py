@@ -22,7 +22,7 @@ from typing import Any
 from filelock import FileLock
 
 from mmdualformer.errors import UserError
-from mmdualformer.files import write_atomically
+from mmdualformer.files import sha256, write_atomically
 from mmdualformer.version import __version__
 from mmdualformer.work_dirs import NO_LOCKS
 
@@ -190,7 +190,7 @@ class ResultFile:
         try:
             before = json.loads(self.run.read_text(encoding='utf-8'))
             checkpoint = [before[key] for key in ('checkpoint', 'sha256')]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise UserError(f'--resume: {str(self.run)!r} does not say what wrote {str(self.path)!r}') from None
         if any(before.get(key) != writer[key] for key in ('sha256', 'model')):
             raise UserError(
@@ -290,7 +290,7 @@ def describe_writer(recognizer: Recognizer, checkpoint: str, output: str, topk: 
     model = described.model if described else None
     return dict(
         checkpoint=checkpoint,
-        sha256=uuid.uuid4().hex if checkpoint == 'none' else _hash_file(Path(checkpoint)),
+        sha256=uuid.uuid4().hex if checkpoint == 'none' else _hash_model(Path(checkpoint)),
         model=hashlib.sha256(repr([model, scorer.test_pipeline]).encode()).hexdigest(),
         classes=list(recognizer.classes),
         topk=topk,
@@ -300,14 +300,10 @@ def describe_writer(recognizer: Recognizer, checkpoint: str, output: str, topk: 
     )
 
 
-def _hash_file(path: Path) -> str:
-    """The checksum of a file; of one for OpenVINO, of its weights too."""
-    digest = hashlib.sha256()
-    for part in (path, path.with_suffix('.bin')) if path.suffix == '.xml' else (path,):
-        with open(part, 'rb') as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+def _hash_model(path: Path) -> str:
+    """The checksum of a checkpoint; of a file for OpenVINO, that of its weights too."""
+    parts = (path, path.with_suffix('.bin')) if path.suffix == '.xml' else (path,)
+    return ' '.join(map(sha256, parts))
 
 
 def _mend(path: Path, output: Format) -> Iterator[Row]:

@@ -12,7 +12,7 @@ from torch import nn
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checks import read_labels
 from mmdualformer.configs import read_inference_config
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, describe
 from mmdualformer.export import find_format, load_exported
 from mmdualformer.features import Extractor, Features
 from mmdualformer.models.precision import DTYPES
@@ -21,7 +21,7 @@ from mmdualformer.video import VideoError
 
 from . import pipelines
 from .reading import ClipReader
-from .results import Failure, Recognition
+from .results import Failure, Recognition, encodable
 from .scorers import ExportedScorer, Scorer, TorchScorer
 from .sources import as_video, find_videos, is_frames
 
@@ -70,8 +70,12 @@ class Recognizer:
         self.scorer = _load(model, config, device, DTYPES[dtype], threads)
         count = self.scorer.num_classes
         names = tuple(read_labels(Path(labels), count, 'the model has') if labels else self.scorer.classes)
-        self.classes = names + tuple(map(str, range(len(names), count)))
-        self.reader = ClipReader(self.scorer.test_pipeline, self.scorer.clip_seconds)
+        self.classes = tuple(map(encodable, names)) + tuple(map(str, range(len(names), count)))
+        try:
+            self.reader = ClipReader(self.scorer.test_pipeline, self.scorer.clip_seconds)
+        except Exception as error:  # of whatever transforms an exported model names
+            named = repr(str(model)) if isinstance(model, str | Path) else f'a {type(model).__name__}'
+            raise UserError(f'model {named} has a test pipeline that cannot be built: {describe(error)}') from None
 
     def __call__(self, source: Any, fps: float = pipelines.RATE) -> Recognition | list[Recognition | Failure]:
         """Recognize a video, or several.
@@ -126,9 +130,14 @@ class Recognizer:
 
     def close(self) -> None:
         """Let go of the model and its memory."""
-        vars(self).pop('scorer', None)
+        vars(self).pop('scorer', None)  # see __getattr__
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'scorer':
+            raise UserError('the Recognizer is closed; make another one')
+        raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
 
     def recognize(self, video: Any, fps: float = pipelines.RATE) -> Recognition:
         """Recognize one video: a path, frames in memory or an open :class:`~mmdualformer.video.Video`.

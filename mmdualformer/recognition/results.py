@@ -127,3 +127,8 @@ def describe_scores(names: Iterable[str], scores: Iterable[float], several: bool
     for name, score in zip(names, scores):
         mark = '*' if several and score >= LIKELY else ' '
         yield f'{mark} {score:7.2%}  {printable(name)}'
+
+
+def encodable(text: str) -> str:
+    """Write a text with escapes in place of what UTF-8 cannot say, as of file names, or of class names in JSON."""
+    return text.encode('utf-8', 'backslashreplace').decode('utf-8')

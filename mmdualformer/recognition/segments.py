@@ -10,8 +10,7 @@ import numpy as np
 from mmdualformer.errors import printable
 
 from .results import LIKELY, Recognition
-
-EPSILON = 1e-6  # seconds by which times that are equal differ
+from .windows import EPSILON
 
 
 @dataclass(frozen=True)

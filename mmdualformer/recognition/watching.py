@@ -25,7 +25,8 @@ from .live import Stream, is_stream, without_password
 from .overlay import Caption, OverlayVideo, Painter, Stills
 from .recognizer import Recognizer
 from .results import LIKELY, Failure, Recognition
-from .segments import EPSILON, Segment, clock, find_moments, find_segments
+from .segments import Segment, clock, find_moments, find_segments
+from .windows import EPSILON
 from .writing import DIGITS, csv_line, json_line
 
 LONG = 60.0  # seconds from which on a file is watched in windows, as one score says little of it

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmdualformer.errors import UserError, printable
 
-from .results import Failure, Recognition, describe_scores
+from .results import Failure, Recognition, describe_scores, encodable
 
 DIGITS = 6  # of a score after the point: what differs beyond them is rounding, such as that of another batch
 ROW_GROUP = 10_000  # rows of a parquet file that are in memory
@@ -138,7 +138,7 @@ class JsonLines(Format):
             for number, line in enumerate(file, 1):
                 try:
                     row = self.parse(line)
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, RecursionError):
                     if not file.read(1):
                         return  # the last line, and torn
                     raise _no_row(path, number) from None
@@ -152,7 +152,7 @@ class JsonLines(Format):
         """Read a line.
 
         Raises:
-            ValueError, TypeError, KeyError: It is no row.
+            ValueError, TypeError, KeyError, RecursionError: It is no row.
         """
         return _as_row(json.loads(line))
 
@@ -181,7 +181,7 @@ class Csv(Format):
 
     def key(self, source: str) -> str:
         """See :meth:`Format.key`."""
-        return _encodable(source)
+        return encodable(source)
 
     def read(self, path: Path) -> Iterator[tuple[Row, int]]:
         """See :meth:`Format.read`."""
@@ -209,7 +209,10 @@ class Csv(Format):
                         return
                     raise _no_row(path, records.line_num)
                 if end:
-                    row = self._row(record)
+                    try:
+                        row = self._row(record)
+                    except ValueError:
+                        raise _no_row(path, records.line_num) from None
                     yield row, reached
                 end = reached
 
@@ -246,7 +249,7 @@ class Parquet(Format):
 
     def key(self, source: str) -> str:
         """See :meth:`Format.key`."""
-        return _encodable(source)
+        return encodable(source)
 
     def read(self, path: Path) -> Iterator[tuple[Row, int]]:
         """See :meth:`Format.read`."""
@@ -264,7 +267,7 @@ class Parquet(Format):
         with self._parquet.ParquetWriter(path, self._schema) as writer:
             while group := [asdict(row) for row in islice(rows, ROW_GROUP)]:
                 for values in group:
-                    values['source'] = _encodable(values['source'])
+                    values['source'] = encodable(values['source'])
                 writer.write_table(self._arrow.Table.from_pylist(group, self._schema))
 
 
@@ -309,7 +312,7 @@ def make_format(name: str, topk: int, several: bool) -> Format:
 def json_line(values: dict[str, Any]) -> str:
     """Write plain values as JSON in a line. What UTF-8 cannot say, as of names in another encoding, is escaped."""
     line = json.dumps(values, ensure_ascii=False)
-    if line != _encodable(line):
+    if line != encodable(line):
         line = json.dumps(values)
     return f'{line}\n'
 
@@ -317,17 +320,18 @@ def json_line(values: dict[str, Any]) -> str:
 def csv_line(values: Iterable[Any]) -> str:
     """Write plain values as a record of a csv file, in several lines if one of them has several."""
     line = io.StringIO()
-    csv.writer(line, lineterminator='\n').writerow([_encodable(str(value)) for value in values])
-    return line.getvalue()
+    # only what is in the end of a line is quoted, and a name may have either character
+    csv.writer(line, lineterminator='\r\n').writerow([encodable(str(value)) for value in values])
+    return line.getvalue().removesuffix('\r\n') + '\n'
 
 
 def _as_row(values: dict[str, Any]) -> Row:
-    return Row(**{**values, 'names': tuple(values['names']), 'scores': tuple(values['scores'])})
-
-
-def _encodable(text: str) -> str:
-    """A text with escapes in place of what UTF-8 cannot say."""
-    return text.encode('utf-8', 'backslashreplace').decode('utf-8')
+    row = Row(**{**values, 'names': tuple(values['names']), 'scores': tuple(values['scores'])})
+    texts = (row.source, row.error, row.damage, *row.names)
+    numbers = (0 if row.seconds is None else row.seconds, *row.scores)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(one, int | float) for one in numbers):
+        raise TypeError('a row of other kinds')
+    return row
 
 
 def _no_row(path: Path, number: int) -> UserError:

@@ -23,6 +23,7 @@ from mmdualformer.export import (
     shape_of_clips,
 )
 from mmdualformer.export.packages import import_openvino
+from mmdualformer.recognition import Recognizer
 from tests.export.conftest import CLASSES, build_recognizer
 
 
@@ -166,6 +167,8 @@ def change(model, path, **changes) -> str:
         (dict(test_pipeline='VideoInit'), 'its test_pipeline is wrong'),
         (dict(std=[0, 1, 1]), 'its std is wrong'),
         (dict(mean=[1, 1, float('nan')]), 'its mean is wrong'),
+        (dict(mean=[1, 1, 10**400]), 'int too large to convert to float'),
+        (dict(num_classes=10**12, classes=[]), 'its num_classes is wrong'),
         (dict(classes=[1, 2]), 'its classes is wrong'),
         (dict(clip_shape=[1, 3, 8, 32]), 'its clip_shape is wrong'),
         (dict(dynamic=['width']), 'its dynamic is wrong'),
@@ -178,6 +181,29 @@ def test_a_tampered_description_is_refused(small_onnx, changes, reason, tmp_path
     with pytest.raises(UserError) as error:
         load_exported(path)
     assert reason in str(error.value) and str(error.value).startswith(f'model {path!r} ')
+
+
+def test_a_file_that_is_another_model_than_it_says_is_one_line(small_onnx, tmp_path):
+    loaded = load_exported(change(small_onnx, tmp_path / 'seven.onnx', num_classes=7, classes=[]), threads=1)
+    with pytest.raises(UserError, match=r"seven.onnx' puts out \[1, 8\] in float32, where it says logits \[1, 7\]"):
+        loaded(torch.zeros(1, 3, 8, 32, 32))
+    loaded = load_exported(change(small_onnx, tmp_path / 'long.onnx', clip_shape=[1, 3, 9, 32, 32]), threads=1)
+    with pytest.raises(UserError, match=r"long.onnx' cannot be run: "):
+        loaded(torch.zeros(1, 3, 9, 32, 32))
+    more = onnx.ModelProto()
+    more.CopyFrom(small_onnx)
+    more.graph.input.append(helper.make_tensor_value_info('more', TensorProto.FLOAT, [1]))
+    onnx.save(more, tmp_path / 'more.onnx')
+    with pytest.raises(UserError, match='has 2 inputs'):
+        load_exported(tmp_path / 'more.onnx')
+
+
+def test_a_recognizer_of_a_tampered_file(small_onnx, tmp_path):
+    steps = [dict(type='VideoInit', more=1)]
+    with pytest.raises(UserError, match=r"wrong.onnx' has a test pipeline that cannot be built: .*'more'"):
+        Recognizer(change(small_onnx, tmp_path / 'wrong.onnx', test_pipeline=steps))
+    named = Recognizer(change(small_onnx, tmp_path / 'named.onnx', classes=['\ud800', *'bcdefgh']))
+    assert named.classes[0] == '\\ud800'  # which JSON, csv and a terminal can say
 
 
 def test_onnx_files_read_no_others(small_onnx, tmp_path):
@@ -208,6 +234,10 @@ def test_files_that_cannot_be_used_are_one_line(tmp_path, small_onnx):
     (tmp_path / 'text.xml').write_text('no model')
     (tmp_path / 'damaged.xml').write_text('no model')
     (tmp_path / 'damaged.bin').write_text('')
+    (tmp_path / 'broken.xml').write_text('<net')
+    (tmp_path / 'broken.bin').write_text('')
+    (tmp_path / 'onnx.xml').write_bytes((tmp_path / 'plain.onnx').read_bytes())
+    (tmp_path / 'onnx.bin').write_text('')
     (tmp_path / 'model.pt2').write_text('a program')
     for name, reason in (
         ('model.pth', r'must end in one of .onnx, .xml, .pt2, .ts, .torchscript$'),
@@ -216,6 +246,8 @@ def test_files_that_cannot_be_used_are_one_line(tmp_path, small_onnx):
         ('text.onnx', 'is no ONNX file'),
         ('text.xml', r"text.bin' does not exist$"),
         ('damaged.xml', 'is no OpenVINO file'),
+        ('broken.xml', 'is no OpenVINO file'),
+        ('onnx.xml', 'is no OpenVINO file: it is no XML'),
         ('model.pt2', r'is a program, .* load_exported\(path, trust=True\)$'),
     ):
         with pytest.raises(UserError, match=reason) as error:

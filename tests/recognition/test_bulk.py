@@ -38,6 +38,15 @@ def test_videos_are_listed_in_order_and_an_input_without_one_is_an_error_of_its_
     assert listing.take([2, 1, 0]) == Listing([clips[3], listing.videos[1], 'a.mp4'], {1: listing.errors[1]})
 
 
+def test_lists_and_patterns_name_no_streams(tmp_path, clips):
+    """A pipe that nobody writes into would hang, and a list from others would have us connect to an address."""
+    os.mkfifo(tmp_path / 'pipe.mp4')
+    (tmp_path / 'list.txt').write_text(f'http://user:word@127.0.0.1:9/\n{clips[0]}\n-\n')
+    listing = list_videos([str(tmp_path / '*.mp4'), str(tmp_path / 'list.txt'), str(tmp_path / 'pipe.mp4')])
+    assert listing.videos[2] == clips[0] and list(listing.errors) == [0, 1, 3]
+    assert all('is a stream, which' in reason and 'word' not in reason for reason in listing.errors.values())
+
+
 @pytest.mark.parametrize(('workers', 'batch_size'), [(1, 1), (3, 1), (2, 4), (3, 100)])
 def test_each_scores_as_it_does_alone_and_in_its_place(recognizer, clips, tmp_path, workers, batch_size):
     broken = tmp_path / 'broken.mp4'

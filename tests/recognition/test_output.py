@@ -123,9 +123,10 @@ def test_what_another_model_has_written_is_not_gone_on_with(run, tmp_path):
         with pytest.raises(UserError, match=message):
             run(resume=True, writer={**WRITER, **change})
     run(VIDEOS[:2], resume=True, writer={**WRITER, 'checkpoint': 'moved/a.pth'})
-    (tmp_path / 'out.run.json').write_text(json.dumps([]))
-    with pytest.raises(UserError, match=r"out\.run\.json' does not say what wrote"):
-        run(resume=True)
+    for text in ('[]', '[' * 100_000):
+        (tmp_path / 'out.run.json').write_text(text)
+        with pytest.raises(UserError, match=r"out\.run\.json' does not say what wrote"):
+            run(resume=True)
     assert (tmp_path / 'out').read_bytes() == before
 
 

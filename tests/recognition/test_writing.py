@@ -16,6 +16,7 @@ ROWS = [
     Row(ODD, 0.04, ('=SUM(A1)', 'x\ny'), (0.6, 0.4), damage='ends early'),
     Row('no.mp4', error="video 'no.mp4' does not exist (looked in /)"),
     Row('\u2028é.mp4', 1.0, ('left', 'right'), (0.5, 0.5)),
+    Row('back\rover.mp4', 1.0, ('left', 'right'), (0.5, 0.5)),
 ]
 
 
@@ -93,6 +94,23 @@ def test_other_content_is_refused(tmp_path, output):
     path = tmp_path / 'results'
     path.write_text(output.head + output.text(ROWS[0]) + 'and this\n' + output.text(ROWS[0]))
     with pytest.raises(UserError, match=r'line [23] is no row of results'):
+        list(output.read(path))
+
+
+@pytest.mark.parametrize(
+    ('output', 'line'),
+    [
+        (JsonLines(), '{"source": [1], "names": [], "scores": []}'),
+        (JsonLines(), '{"source": "a", "names": [1], "scores": []}'),
+        (JsonLines(), '{"source": "a", "names": [], "scores": ["1"]}'),
+        (JsonLines(), '[' * 100_000),
+        (Csv(1), 'a.mp4,1,left,much,,'),
+    ],
+)
+def test_tampered_rows_are_refused(tmp_path, output, line):
+    path = tmp_path / 'results'
+    path.write_text(f'{output.head}{line}\n{output.text(ROWS[0])}')
+    with pytest.raises(UserError, match=r'line [12] is no row of results'):
         list(output.read(path))
 
 
