@@ -1,6 +1,7 @@
 """What each format needs, and the hint of what to install."""
 
 import importlib.util
+import os
 import sys
 from types import ModuleType
 
@@ -15,7 +16,7 @@ _NEEDS = {
 
 
 def check_installed(what: str = 'onnx') -> None:
-    """Check that what writes and runs files of a format is there.
+    """Check that what writes and runs files of a format is there, before it is imported; it then reports nothing.
 
     Args:
         what (str): The format, or ``'nncf'`` for OpenVINO at int8. Defaults to ``'onnx'``.
@@ -23,6 +24,7 @@ def check_installed(what: str = 'onnx') -> None:
     Raises:
         UserError: A package is missing; the line says what to install.
     """
+    _refuse_telemetry()
     name, extra, packages = _NEEDS.get(what, ('', '', ()))
     missing = [package for package in packages if not _is_there(package)]
     if missing:
@@ -36,7 +38,6 @@ def import_openvino() -> ModuleType:
         UserError: It is missing.
     """
     check_installed('openvino')
-    _refuse_telemetry()
     import openvino
 
     return openvino
@@ -49,7 +50,6 @@ def import_nncf() -> ModuleType:
         UserError: It is missing.
     """
     check_installed('nncf')
-    _refuse_telemetry()
     import nncf
 
     nncf.set_log_level(40)  # errors
@@ -57,8 +57,10 @@ def import_nncf() -> ModuleType:
 
 
 def _refuse_telemetry() -> None:
-    # both do without this package, which sends what it is used for to Google Analytics
+    # OpenVINO and NNCF do without this package, which sends what it is used for to Google Analytics
     sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
+    # ONNX Runtime reports to Microsoft from its import on; its disable_telemetry_events comes too late
+    os.environ['ORT_DISABLE_TELEMETRY'] = '1'
 
 
 def _is_there(package: str) -> bool:

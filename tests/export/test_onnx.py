@@ -1,5 +1,8 @@
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 
 import onnx
 import pytest
@@ -8,6 +11,7 @@ import torch.nn as nn
 
 from mmdualformer.errors import UserError
 from mmdualformer.export import export_onnx, load_onnx
+from mmdualformer.export.packages import check_installed
 from mmdualformer.models import VideoMobileFormer, VideoMobileFormerHead
 from tests.helpers import assert_one_line, randomize_norms
 
@@ -79,3 +83,12 @@ def test_tool_exports_and_checks(run_tool, fork_tool, tmp_path):
     assert_one_line(fork_tool('tools/export_onnx.py', 'smaller.py', 'none', '--out', 'out'), "--out 'out' is a folder")
     assert_one_line(fork_tool(*export, '--cfg-options', 'model.type.x=1'), '--cfg-options model.type.x=1 does not fit')
     assert_one_line(run_tool('tools/export_onnx.py', 'none.py', 'none'), "config 'none.py' does not exist")
+
+
+def test_onnx_runtime_reports_nothing(tmp_path, monkeypatch):
+    """It would connect to its makers' servers, and keep a database of its use in the home folder."""
+    monkeypatch.delenv('ORT_DISABLE_TELEMETRY', raising=False)
+    check_installed()
+    environment = {**os.environ, 'HOME': str(tmp_path), 'XDG_CACHE_HOME': str(tmp_path)}
+    subprocess.run([sys.executable, '-c', 'import onnxruntime'], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
