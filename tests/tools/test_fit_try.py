@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import os
+import shutil
 
 import pytest
 import torch
 from mmengine.config import Config
 
 from mmdualformer import processes
+from mmdualformer.checkpoints.motion import find_motion_weights
 from tests.helpers import REPO, assert_one_line
 from tests.running import be_tool
 
@@ -122,7 +124,11 @@ def test_each_model_without_weights_starts_from_its_own(fit, folder, tmp_path, m
     assert len(backbones) > 1
 
 
-def test_models_that_are_named_are_compared_with_weights_and_without(fit, tmp_path):
+def test_models_that_are_named_are_compared_with_weights_and_without(fit, tmp_path, monkeypatch):
+    weights = tmp_path / 'weights'
+    weights.mkdir()
+    shutil.copy(find_motion_weights('vmf_micro'), weights)
+    monkeypatch.setattr('mmdualformer.checkpoints.motion.FOLDER', weights)
     models = ('--model', 'vidtr_micro', '--model', 'vmf_micro')
     result, _ = fit('--epochs', 1, '--batch-size', 2, '--try', 2, *models)
     assert result.returncode == 0, result.stderr
