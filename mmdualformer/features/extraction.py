@@ -1,8 +1,6 @@
 """Takes features while a model scores clips, so that they are those that its scores come from."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +10,7 @@ from torch import Tensor, nn
 
 from mmdualformer.errors import UserError
 from mmdualformer.models.backbones.base import VideoBackbone
+from mmdualformer.models.listening import listen
 
 LEVELS = ('clip', 'window', 'token')
 
@@ -112,7 +111,7 @@ class Extractor:
 
     def _of_classifier(self, score: Callable[[], Any]) -> Tensor:
         """What the last linear layer takes of each view, ``[views, C]``."""
-        with _listen(self._classifiers(), before=True) as taken:
+        with listen(self._classifiers(), before=True) as taken:
             score()
         used = [inputs for inputs in taken.values() if inputs]
         if len(used) != 1:
@@ -133,7 +132,7 @@ class Extractor:
         backbone = self.model.backbone
         ends = backbone.stage_ends()
         number = len(ends) - 1 if self.stage is None else self.stage - 1
-        with _listen([backbone], before=True) as clips, _listen([ends[number], backbone.feature_map]) as taken:
+        with listen([backbone], before=True) as clips, listen([ends[number], backbone.feature_map]) as taken:
             score()
         outputs = [_as_float(output) for output in taken[ends[number]]]
         with torch.no_grad():
@@ -142,23 +141,6 @@ class Extractor:
                 maps = [backbone.stage_map(number, out, clip.shape[2:]) for out, clip in zip(outputs, clips[backbone])]
             tokens = [backbone.stage_tokens(out) for out in outputs]
         return torch.cat(maps).float(), None if tokens[0] is None else torch.cat(tokens).float()
-
-
-@contextmanager
-def _listen(modules: list[nn.Module], before: bool = False) -> Iterator[dict[nn.Module, list]]:
-    """Keep what modules put out, or ``before`` they run, the first thing that they are given, in this thread only."""
-    taken: dict[nn.Module, list] = {module: [] for module in modules}
-    thread = threading.get_ident()
-
-    def keep(module: nn.Module, inputs: tuple, *output: Any) -> None:
-        if threading.get_ident() == thread:
-            taken[module].append(output[0] if output else inputs[0])
-
-    with ExitStack() as stack:
-        for module in taken:
-            hook = module.register_forward_pre_hook(keep) if before else module.register_forward_hook(keep)
-            stack.callback(hook.remove)
-        yield taken
 
 
 def _as_float(output: Any) -> Any:

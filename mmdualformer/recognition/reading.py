@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mmdualformer.datasets.decoding import READING_LIMIT
+from mmdualformer.datasets.noting import run_noting
 from mmdualformer.errors import UserError
 from mmdualformer.video import Video, open_video
-from mmdualformer.visualization import NOTED
 
 from . import pipelines
 from .live import Ahead, Stream, is_stream
@@ -52,9 +52,12 @@ class ClipReader:
         if isinstance(video, str | Path):
             if not Path(video).exists():
                 raise UserError(f'video {str(video)!r} does not exist (looked in {Path.cwd()})')
-            opened = _Opened(self._of_files)
-            sample = opened(dict(data, filename=str(video), deadline=time.monotonic() + READING_LIMIT, damage=damage))
-            said = dict(source=str(video), seconds=opened.seconds, damage='; '.join(damage), sampled=opened.sampled)
+            data.update(filename=str(video), deadline=time.monotonic() + READING_LIMIT, damage=damage)
+            sample, seen = run_noting(self._of_files.transforms, data)
+            seconds = seen.get('seconds')
+            if seconds is None:  # MMAction2's transforms have opened it
+                seconds = seen.get('total_frames', 0) / seen.get('avg_fps', pipelines.RATE)
+            said = dict(source=str(video), seconds=seconds, damage='; '.join(damage), sampled=seen)
         else:
             frames = video if isinstance(video, Video) else as_video(video, fps)
             sample = self._of_open(dict(data, video=frames, filename=frames.path))
@@ -117,23 +120,3 @@ class ClipReader:
         finally:
             if isinstance(parts, Ahead):
                 parts.close()
-
-
-class _Opened:
-    """Runs a pipeline on a file, and keeps how long the video is and which frames were taken of it."""
-
-    def __init__(self, pipeline: Any) -> None:
-        self.pipeline = pipeline
-        self.seconds = 0.0
-        self.sampled: dict[str, Any] = {}
-
-    def __call__(self, data: dict) -> dict:
-        for transform in self.pipeline.transforms:
-            data = transform(data)
-            self.sampled.update((key, data[key]) for key in NOTED if key in data)
-            reader = data.get('video_reader')
-            if isinstance(reader, Video):
-                self.seconds = reader.duration
-            elif 'total_frames' in data and not self.seconds:  # one of MMAction2's
-                self.seconds = data['total_frames'] / data.get('avg_fps', pipelines.RATE)
-        return data

@@ -3,10 +3,9 @@ from .drawing import contact_sheet, draw_maps, scale_frames, write_overlay, writ
 from .explanation import Explanation, default_method, explain
 from .grad_cam import grad_cam
 from .rollout import RollOut, roll_out, separable_attention
-from .views import NOTED, View, read_view, view_of
+from .views import View, read_view, view_of
 
 __all__ = [
-    'NOTED',
     'Explanation',
     'RollOut',
     'View',

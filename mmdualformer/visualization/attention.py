@@ -14,10 +14,10 @@ from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer, VideoMobileFormer, VidTr
 from mmdualformer.models.backbones.dualformer import GlobalPyramidAttention
 from mmdualformer.models.backbones.video_mobile_former import LocalToGlobal, VideoMobileFormerBlock
+from mmdualformer.models.listening import in_eval_mode, listen
 
 from .maps import average, enlarge
 from .rollout import has_roll_out, roll_out
-from .watching import in_eval_mode, watch
 
 
 def has_attention(model: nn.Module) -> bool:
@@ -84,14 +84,14 @@ def pyramid_attention(model: DualFormer, clips: Tensor) -> dict[int, Tensor]:
     ]
     layers = [layer for stage in stages for layer in stage]
     modules = [module for layer in layers for module in (layer.q, layer.kv, *layer.scales.values())]
-    with in_eval_mode(model), watch(modules) as outputs:
+    with in_eval_mode(model), listen(modules) as outputs:
         model(clips)
     maps = {}
     for stage, attns in enumerate(stages):
         drawn = []
         for attn in attns:
-            taken = _taken_by_average(attn, outputs[attn.q], outputs[attn.kv])  # [B, S]
-            sizes = [outputs[scale].shape[1:4] for scale in attn.scales.values()]
+            taken = _taken_by_average(attn, outputs[attn.q][-1], outputs[attn.kv][-1])  # [B, S]
+            sizes = [outputs[scale][-1].shape[1:4] for scale in attn.scales.values()]
             parts = taken.split([size.numel() for size in sizes], dim=1)
             scales = [part.unflatten(1, size) * size.numel() for part, size in zip(parts, sizes)]
             drawn.append(torch.stack([enlarge(scale, clips.shape[2:]) for scale in scales]).sum(0))

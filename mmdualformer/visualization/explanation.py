@@ -10,11 +10,11 @@ from mmaction.models.recognizers import BaseRecognizer
 from torch import Tensor
 
 from mmdualformer.errors import UserError
+from mmdualformer.models.listening import in_eval_mode
 
 from .attention import attention_maps, has_attention
 from .grad_cam import grad_cam, score_clips
 from .maps import stretch
-from .watching import in_eval_mode
 
 Method = Literal['attention', 'grad_cam']
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from mmdualformer.errors import UserError
 from mmdualformer.models import DualFormer, VidTr
 from mmdualformer.models.backbones.base import VideoBackbone
+from mmdualformer.models.listening import in_eval_mode
 
 from .maps import enlarge, stretch
-from .watching import in_eval_mode
 
 FEATURE_MAP = 'backbone/feature_map'
 

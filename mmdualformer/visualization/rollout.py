@@ -11,8 +11,7 @@ from torch import Tensor
 from mmdualformer.errors import UserError
 from mmdualformer.models import VidTr
 from mmdualformer.models.backbones.vidtr_attention import SeparableAttention
-
-from .watching import in_eval_mode, watch
+from mmdualformer.models.listening import in_eval_mode, listen
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,10 @@ def separable_attention(model: VidTr, clips: Tensor) -> tuple[list[tuple[Tensor,
             "VidTr with attention='separable' and no pool_layers"
         )
     attns = [layer.attn for layer in model.layers if isinstance(layer.attn, SeparableAttention)]
-    with in_eval_mode(model), torch.no_grad(), watch([model.patch_embed, *(attn.qkv for attn in attns)]) as outputs:
+    with in_eval_mode(model), torch.no_grad(), listen([model.patch_embed, *(attn.qkv for attn in attns)]) as outputs:
         model(clips)
 
-    patches, *projections = (outputs[module] for module in (model.patch_embed, *(attn.qkv for attn in attns)))
+    patches, *projections = (outputs[module][-1] for module in (model.patch_embed, *(attn.qkv for attn in attns)))
     size = tuple(patches.shape[1:4])
     attention = []
     for attn, qkv in zip(attns, projections):

@@ -14,10 +14,9 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from mmdualformer.datasets.decoding import READING_LIMIT
+from mmdualformer.datasets.noting import run_noting
 from mmdualformer.errors import UserError, printable
 from mmdualformer.video import VideoError
-
-NOTED = ('frame_inds', 'num_clips', 'frame_times', 'avg_fps', 'crop_bbox')  # what transforms say of the frames
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,8 @@ def read_view(model: BaseRecognizer, video: str) -> View:
     damage: list[str] = []
     data: dict[str, Any] = dict(filename=video, label=-1, start_index=0, modality='RGB')
     data.update(deadline=time.monotonic() + READING_LIMIT, damage=damage)
-    seen: dict = {}
     try:
-        for step in Compose(model.cfg.test_pipeline).transforms:
-            data = step(data)
-            seen.update((key, data[key]) for key in NOTED if key in data)
+        data, seen = run_noting(Compose(model.cfg.test_pipeline).transforms, data)
     except (VideoError, TimeoutError) as error:
         raise UserError(f'video {video!r} cannot be read: {printable(getattr(error, "reason", error))}') from None
 
@@ -74,7 +70,7 @@ def view_of(model: BaseRecognizer, data: Mapping, seen: Mapping, damage: Sequenc
     Args:
         model (BaseRecognizer): The recognizer.
         data (mapping): ``inputs``, all clips, and ``data_samples``.
-        seen (mapping): What of :data:`NOTED` the transforms have said of the frames.
+        seen (mapping): What the transforms have said, see :func:`~mmdualformer.datasets.noting.run_noting`.
         damage (sequence): What was found to be damaged. Defaults to nothing.
 
     Raises:

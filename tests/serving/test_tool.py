@@ -65,7 +65,7 @@ def test_an_address_that_is_taken_is_one_line():
 
 @pytest.mark.parametrize(
     ('options', 'said'),
-    [(['--port', '70000'], '0 to 65535'), (['--max-seconds', '0'], 'positive'), (['--queue', '-1'], 'at least 0')],
+    [(['--port', '70000'], '0 to 65535'), (['--max-seconds', '0'], 'more than 0'), (['--queue', '-1'], 'at least 0')],
 )
 def test_wrong_options_are_one_line(fork_tool, checkpoint, options, said):
     assert_one_line(fork_tool('tools/serve.py', checkpoint, *options), said, status=2)
