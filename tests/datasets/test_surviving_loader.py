@@ -116,7 +116,7 @@ def test_samplers_without_an_end():
 
 
 @pytest.mark.parametrize(('persistent', 'thread'), [(False, False), (True, False), (True, True)])
-def test_death_from_outside_is_no_fault_of_a_video(tmp_path, persistent, thread):
+def test_death_from_outside_is_no_fault_of_a_video(tmp_path, persistent, thread, request):
     """It shows between batches, where nothing is raised, and in another thread as in the main one."""
     dataset = Numbers({f'{i}.mp4': partial(time.sleep, 0.05) for i in range(COUNT)})
     dataset.ledger = tmp_path / 'ledger.tsv'
@@ -130,6 +130,8 @@ def test_death_from_outside_is_no_fault_of_a_video(tmp_path, persistent, thread)
                     os.kill(worker.pid, number)
                     os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
 
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as under nohup
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, ignored))
     loader = load(dataset, persistent_workers=persistent)
     if thread:
         iterating = threading.Thread(target=iterate, args=(loader,))
