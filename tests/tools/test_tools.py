@@ -363,7 +363,7 @@ class TestBadInput:
             assert clip_file in result.stdout and '%' in result.stdout
 
     def test_a_video_that_takes_too_long_is_given_up(self, fork_tool, clip_file, monkeypatch):
-        monkeypatch.setattr('mmdualformer.recognition.recognizer.READING_LIMIT', 0.0)
+        monkeypatch.setattr('mmdualformer.recognition.reading.READING_LIMIT', 0.0)
         assert_one_line(fork_tool('tools/recognize.py', CONFIG, 'none', clip_file), 'no answer within 0 s')
 
     def test_settings_of_a_prediction(self, fork_tool, motion_root, clip_file):
