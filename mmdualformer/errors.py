@@ -16,6 +16,11 @@ def printable(text: object) -> str:
     return ''.join(char if char.isprintable() else char.encode('unicode_escape').decode('ascii') for char in str(text))
 
 
+def describe_damage(video: str, damage: str) -> str:
+    """Say in one line what of a video is damaged that is read all the same."""
+    return printable(f'video {video!r} is damaged, and read as far as it can be: {damage}')
+
+
 def name_some(names: Sequence[object], most: int) -> str:
     """Write the first of some names, and how many more there are."""
     shown = [printable(name) for name in names[:most]]

@@ -14,7 +14,7 @@ import numpy as np
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
-from mmdualformer.errors import UserError, name_some, printable
+from mmdualformer.errors import UserError, describe_damage, name_some, printable
 from mmdualformer.files import write_atomically
 from mmdualformer.visualization import (
     Explanation,
@@ -128,7 +128,7 @@ def main() -> None:
 
     view = read_view(model, video)
     for what in view.damage:
-        print(f'warning: video {video!r} is damaged, and read as far as it can be: {printable(what)}', file=sys.stderr)
+        print(f'warning: {describe_damage(video, what)}', file=sys.stderr)
     explanation = explain(model, view.clips, method, target, args.target_layer, view.times)
 
     def say(label: int) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from mmdualformer import cli
-from mmdualformer.errors import UserError, describe, printable
+from mmdualformer.errors import UserError, describe, describe_damage, printable
 from mmdualformer.features import LEVELS, Features, FeatureTable, write_features
 from mmdualformer.files import sha256
 from mmdualformer.recognition import Failure
@@ -64,11 +64,7 @@ def add(table: FeatureTable, features: Features) -> Failure | None:
     except UserError as error:
         return Failure(features.source, describe(error))
     if features.damage:
-        print(
-            f'warning: video {features.source!r} is damaged, and read as far as it can be: '
-            f'{printable(features.damage)}',
-            file=sys.stderr,
-        )
+        print(f'warning: {describe_damage(features.source, features.damage)}', file=sys.stderr)
     return None
 
 

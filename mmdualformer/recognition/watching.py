@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from mmdualformer import signals
-from mmdualformer.errors import describe, printable
+from mmdualformer.errors import describe, describe_damage, printable
 from mmdualformer.video import Video, VideoError, open_video
 from mmdualformer.video.files import check_regular
 from mmdualformer.video.source import OPTIONS
@@ -250,7 +250,7 @@ def watch_all(
                     yield rows.begin(name), False
                 if isinstance(result, Recognition) and result.damage and not damage:
                     damage = result.damage
-                    say(f'warning: video {name!r} is damaged, and read as far as it can be: {printable(damage)}')
+                    say(f'warning: {describe_damage(name, damage)}')
                 yield rows.row(name, result), False
         except (VideoError, TimeoutError) as error:
             say(f'error: {describe(error)}')

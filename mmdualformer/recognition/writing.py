@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mmdualformer.errors import UserError, printable
+from mmdualformer.errors import UserError, describe_damage, printable
 
 from .results import Failure, Recognition, describe_scores, encodable
 
@@ -63,7 +63,7 @@ class Row:
         name = f'video {self.source!r}'
         if self.error:
             return printable(self.error if name in self.error else f'{name} cannot be read: {self.error}')
-        return f'{printable(name)} is damaged, and read as far as it can be: {self.damage}' if self.damage else ''
+        return describe_damage(self.source, self.damage) if self.damage else ''
 
 
 class Format(ABC):

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from mmaction.structures import ActionDataSample
 from onnx import TensorProto, helper
 
 from mmdualformer.errors import UserError
@@ -57,15 +58,9 @@ def test_logits_are_those_of_pytorch(recognizer, kind, tmp_path, clip_file):
     assert {len(clip) for clip in made_up} == {1, 3} and len(real) == 1
     check_parity(loaded, reference, made_up + real, 1e-4, 'a clip')
     logits, probabilities = loaded.run(real[0])
-    samples = recognizer.test_step(dict(inputs=real, data_samples=[_sample()]))
+    samples = recognizer.test_step(dict(inputs=real, data_samples=[ActionDataSample()]))
     torch.testing.assert_close(probabilities[0], samples[0].pred_score, atol=1e-4, rtol=0)
     torch.testing.assert_close(logits, reference(real[0]), atol=1e-4, rtol=0)
-
-
-def _sample():
-    from mmaction.structures import ActionDataSample
-
-    return ActionDataSample()
 
 
 def test_preprocessing_inside_is_that_outside(tmp_path):
