@@ -11,7 +11,9 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 URL = 'https://github.com/mmdualformer/mmdualformer'
 RAW = 'https://raw.githubusercontent.com/mmdualformer/mmdualformer/main'
-MIM_FILES = ('configs', 'tools', 'model-index.yml')  # what an OpenMMLab package carries in its .mim folder
+# what an OpenMMLab package carries in its .mim folder; the pages are those that its metafiles name
+PAGES = ('docs/dualformer.md', 'docs/video_mobile_former.md', 'docs/vidtr.md')
+MIM_FILES = ('configs', 'tools', 'model-index.yml', *PAGES)
 
 # Runs mmdualformer/_startup.py, which says why, without importing the package.
 STARTUP = (
@@ -54,13 +56,14 @@ DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 
 
-def link_outside(markdown: str) -> str:
-    """Turn links to files of the repository into links that work outside of it."""
+def link_outside(markdown: str, folder: Path = ROOT) -> str:
+    """Turn links to files of the repository, as seen from a folder of it, into links that work outside of it."""
 
     def replace(match: re.Match) -> str:
         before, target = match.groups()
-        if not target or not (ROOT / target).exists():
+        if not target or not (folder / target).exists():
             return match[0]
+        target = Path(os.path.normpath(folder / target)).relative_to(ROOT).as_posix()
         if before != '](':  # an image: the file, not its page
             return f'{before}{RAW}/{target}'
         return f'{before}{URL}/{"tree" if (ROOT / target).is_dir() else "blob"}/main/{target}'
@@ -80,14 +83,19 @@ class BuildWithMim(build_py):
         target.mkdir(parents=True)
         for name in MIM_FILES:
             source = ROOT / name
+            (target / name).parent.mkdir(exist_ok=True)
             if self.editable_mode:
                 try:
-                    (target / name).symlink_to(os.path.relpath(source, target), target_is_directory=source.is_dir())
+                    relative = os.path.relpath(source, (target / name).parent)
+                    (target / name).symlink_to(relative, target_is_directory=source.is_dir())
                     continue
                 except OSError:  # Windows links for administrators and developers only
                     pass
             if source.is_dir():
                 shutil.copytree(source, target / name, ignore=shutil.ignore_patterns('__pycache__'))
+            elif source.suffix == '.md':
+                text = link_outside(source.read_text(encoding='utf-8'), source.parent)
+                (target / name).write_text(text, encoding='utf-8')
             else:
                 shutil.copy2(source, target / name)
         # site-packages: the build folder becomes it, and an editable install has its own

@@ -3,21 +3,22 @@
 mmengine <= 0.10.7 resolves ``_base_`` before ``custom_imports``, and only for the packages on a list of its own, to
 which a plugin cannot add itself. So ``mmdualformer.pth``, installed beside the package, runs this file when Python
 starts. It imports nothing: it waits for MMEngine's config modules, and when a config of ours is asked for it imports
-mmdualformer, whose :mod:`mmdualformer.compat` does the resolving.
+mmdualformer, whose :mod:`mmdualformer.compat` does the resolving. The same for what OpenMIM is to download.
 """
 
 import sys
 from importlib.machinery import PathFinder
 
-# module -> (class in it, or None, function that is given 'package::config')
+# module -> (class in it, or None, function that is given 'package::config' or 'package')
 _RESOLVERS = {
     'mmengine.config.config': ('Config', '_get_cfg_path'),
     'mmengine.hub.hub': (None, '_get_package_and_cfg_path'),
+    'mim.commands.download': (None, 'download'),
 }
 
 
 class _ResolverFinder:
-    """Finds the two modules as Python would, and wraps their resolver once they are loaded."""
+    """Finds these modules as Python would, and wraps their resolver once they are loaded."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
@@ -37,14 +38,15 @@ class _ResolverFinder:
 def _import_us_first(owner, name):
     original = getattr(owner, name)
 
-    def resolve(cfg_path, *args):
-        if cfg_path.startswith('mmdualformer::'):
-            import mmdualformer  # noqa: F401  (mends the resolver)
+    def resolve(asked, *args, **kwargs):
+        if asked.partition('::')[0] == 'mmdualformer':
+            from mmdualformer import compat
 
+            compat.apply()  # mends the resolver, also where mmdualformer was imported before it
             mended = getattr(owner, name)
             if mended is not resolve:
-                return mended(cfg_path, *args)
-        return original(cfg_path, *args)
+                return mended(asked, *args, **kwargs)
+        return original(asked, *args, **kwargs)
 
     setattr(owner, name, staticmethod(resolve) if isinstance(owner, type) else resolve)
 

@@ -127,6 +127,7 @@ def test_links_of_the_description_work_outside_the_repository(settings):
     )
     assert link('![a](LICENSE) <img src="LICENSE">') == f'![a]({raw}/LICENSE) <img src="{raw}/LICENSE">'
     assert link('[![a](LICENSE)](LICENSE)') == f'[![a]({raw}/LICENSE)]({url}/blob/main/LICENSE)'
+    assert link('[a](data.md#b) [c](../configs)', REPO / 'docs') == link('[a](docs/data.md#b) [c](configs)')
     for same in ('[a](https://b.org/LICENSE)', '[a](#b)', 'scores[0](x)', '`LICENSE`'):
         assert link(same) == same
     description = settings['setup']['long_description']
@@ -172,9 +173,12 @@ def test_openmim_finds_in_the_wheel_what_it_searches(wheel):
     names = [name.removeprefix('mmdualformer/') for name in wheel.namelist()]
     files = Counter(name.rpartition('/')[2] for name in names)
     metafiles = yaml.safe_load(wheel.read('mmdualformer/.mim/model-index.yml'))['Import']
-    models = [
-        model for name in metafiles for model in yaml.safe_load(wheel.read(f'mmdualformer/.mim/{name}'))['Models']
-    ]
+    contents = [yaml.safe_load(wheel.read(f'mmdualformer/.mim/{name}')) for name in metafiles]
+    models = [model for content in contents for model in content['Models']]
+    for page in [collection['README'] for content in contents for collection in content['Collections']]:
+        text = wheel.read(f'mmdualformer/.mim/{page}').decode()
+        links = re.findall(r'\]\(([^)\s]+)\)', re.sub(r'```.*?```', '', text, flags=re.DOTALL))
+        assert links and all(link.startswith(('https://', '#')) for link in links)
     assert len(metafiles) >= 3 and len(models) >= 50
     for model in models:
         assert f'.mim/{model["Config"]}' in names
@@ -185,7 +189,9 @@ def test_openmim_finds_in_the_wheel_what_it_searches(wheel):
 def test_an_editable_install_links_or_copies_what_mmengine_reads(tmp_path, monkeypatch, may_link):
     """Windows lets few users make links."""
     (tmp_path / 'mmdualformer').mkdir()
-    for name in ('setup.py', 'README.md', 'model-index.yml', 'mmdualformer/version.py'):
+    (tmp_path / 'docs').mkdir()
+    pages = ('docs/dualformer.md', 'docs/video_mobile_former.md', 'docs/vidtr.md')
+    for name in ('setup.py', 'README.md', 'model-index.yml', 'mmdualformer/version.py', *pages):
         shutil.copy(REPO / name, tmp_path / name)
     for name in ('configs', 'tools'):
         (tmp_path / name).mkdir()
@@ -207,5 +213,5 @@ def test_an_editable_install_links_or_copies_what_mmengine_reads(tmp_path, monke
     mim = tmp_path / 'mmdualformer/.mim'
     assert (mim / 'configs/mine.py').is_file() and (mim / 'tools/mine.py').is_file()
     assert (mim / 'model-index.yml').read_text() == (REPO / 'model-index.yml').read_text()
-    assert (mim / 'configs').is_symlink() is may_link
+    assert all((mim / name).is_symlink() is may_link and (mim / name).exists() for name in ('configs', *pages))
     assert (tmp_path / 'mmdualformer.pth').is_file()

@@ -112,6 +112,15 @@ def _our_configs(_: list[str]) -> bool:
     return Path(path).is_file()
 
 
+def _no_weights(_: list[str]) -> bool:
+    from mmengine.hub import hub
+
+    try:
+        return bool(hub._get_cfg_metainfo(str(Path(__file__).parents[1]), 'vidtr_s_k400.py')['Weights'])
+    except LookupError as error:
+        return 'vidtr_s_k400' in str(error)
+
+
 def _distribute(_: list[str]) -> bool:
     import torch
     import torch.distributed as dist
@@ -383,6 +392,7 @@ FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('silence_false_alarms', 'mmcv-lite and setuptools warn at every start', _false_alarms),
     ('load_checkpoints_weights_only', "torch refuses mmengine's own checkpoints", _checkpoints),
     ('find_our_configs', 'mmengine finds configs of its own packages only', _our_configs),
+    ('say_that_no_weights_are_published', 'mmengine asserts that weights are published', _no_weights),
     ('distribute_on_cpu', 'mmengine sets a CUDA device where there is none', _distribute),
     ('listen_where_told', 'torchrun listens on all interfaces', _listens),
     ('FiniteAmpOptimWrapper', 'mmengine refuses mixed precision on a CPU', _amp),

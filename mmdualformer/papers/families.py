@@ -36,6 +36,7 @@ class Family:
         page (str): Its page is ``docs/PAGE.md``, its metafile ``configs/PAGE.metafile.yml``.
         configs (tuple): Patterns of the names of its configs, in the order of its page.
         models (tuple): Configs that the table of ``README.md`` shows.
+        checkpoints (str): Where those are to be had that are not published here, for OpenMIM.
         figure (AccuracyFigure): Drawn as ``docs/figures/KEY_accuracy.png``.
         count_flops (callable, optional): The convention of the paper's GFLOPs: model, that is the backbone and, where
             the file's ``counted`` says so, the head, and shape of the input -> count. True multiply-adds then stand
@@ -47,6 +48,7 @@ class Family:
     page: str
     configs: tuple[str, ...]
     models: tuple[str, ...]
+    checkpoints: str
     figure: AccuracyFigure
     count_flops: Callable[[nn.Module, Sequence[int]], int] | None = None
 
@@ -59,6 +61,8 @@ class Family:
         names = sorted(path.stem for path in (root / 'configs').glob('*.py'))
         return [name for name in names if self.has_config(name) and not name.endswith('_motion')]
 
+
+CONVERTED = '`mmdualformer convert-checkpoint {0} FILE --out NEW.pth` converts those of its authors (docs/{0}.md)'
 
 FAMILIES = {
     family.key: family
@@ -74,6 +78,7 @@ FAMILIES = {
                 'dualformer_b_k400_in1k',
                 'dualformer_b_k400_in21k',
             ),
+            checkpoints=CONVERTED.format('dualformer'),
             figure=AccuracyFigure(('1',)),
         ),
         Family(
@@ -82,6 +87,7 @@ FAMILIES = {
             page='video_mobile_former',
             configs=('vmf_*', 'mobile3d_*'),
             models=('vmf_560m_k400', 'vmf_1g_k400', 'vmf_2g_k400', 'vmf_5g_k400'),
+            checkpoints='its authors published none; `mmdualformer train` trains it',
             figure=AccuracyFigure(('3',)),
         ),
         Family(
@@ -90,6 +96,7 @@ FAMILIES = {
             page='vidtr',
             configs=('vidtr_*', 'cvidtr_*'),
             models=('vidtr_s_k400', 'vidtr_m_k400', 'vidtr_l_k400', 'cvidtr_s_k400', 'cvidtr_m_k400'),
+            checkpoints=CONVERTED.format('vidtr'),
             figure=AccuracyFigure(('2', '3'), ('gflops', 'latency')),
             count_flops=count_vidtr,
         ),

@@ -1,5 +1,6 @@
 """``model-index.yml`` and the families' metafiles, in OpenMMLab's format, from the configs and the papers' tables."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,12 @@ def write_metafiles(root: Path) -> dict[Path, str]:
     for family in FAMILIES.values():
         content = load_paper(family.key)
         paper = dict(Title=content['title'], URL=content['url'])
-        collection = dict(Name=family.name, README=f'docs/{family.page}.md', Paper=paper)
+        collection = dict(
+            Name=family.name,
+            Metadata=dict(Checkpoints=family.checkpoints),
+            README=f'docs/{family.page}.md',
+            Paper=paper,
+        )
         rows = rows_of_configs(family.key)
         models = [_model(family, config, content['counted'], rows.get(config)) for config in family.leaves(root)]
         files[Path(f'configs/{family.page}.metafile.yml')] = _to_yaml(dict(Collections=[collection], Models=models))
@@ -43,8 +49,8 @@ def _model(family: Family, config: str, counted: str, row: Row | None) -> dict:
     arch = cfg.model.backbone.get('arch')
     metadata = {
         'Architecture': f'{cfg.model.backbone.type} {arch}' if isinstance(arch, str) else cfg.model.backbone.type,
-        'FLOPs': f'{comparable_gflops(config, counted):.4g}G',  # of a view
-        'Parameters': f'{cost.params:.4g}M',
+        'FLOPs': _count(comparable_gflops(config, counted), 9),  # of a view
+        'Parameters': _count(cost.params, 6),
         'Training Data': data,
         'Epochs': cfg.train_cfg.max_epochs,
         'Batch Size': cfg.auto_scale_lr.base_batch_size,
@@ -68,6 +74,11 @@ def _model(family: Family, config: str, counted: str, row: Row | None) -> dict:
             }
         ]
     return entry
+
+
+def _count(number: float, exponent: int) -> int:
+    """The number times a power of ten, to four digits: OpenMIM sorts numbers and compares them, and texts as texts."""
+    return int(Decimal(f'{number:.4g}').scaleb(exponent))
 
 
 def _to_yaml(content: dict) -> str:

@@ -43,7 +43,9 @@ tables:
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A repository with a fourth family, which is the only one of its configs."""
-    toy = Family('toy', 'ToyFormer', 'toy_page', ('toy_*',), ('toy_t_k400',), AccuracyFigure(('9',)), lambda *_: 7e9)
+    toy = Family(
+        'toy', 'ToyFormer', 'toy_page', ('toy_*',), ('toy_t_k400',), 'none', AccuracyFigure(('9',)), lambda *_: 7e9
+    )
     monkeypatch.setitem(FAMILIES, 'toy', toy)
     shutil.copytree(published.DIRECTORY, tmp_path / 'published')
     (tmp_path / 'published/toy.yaml').write_text(PAPER)
@@ -83,8 +85,10 @@ def test_a_fourth_family_has_a_metafile(root):
     assert 'configs/toy_page.metafile.yml' in yaml.safe_load(files[Path('model-index.yml')])['Import']
     content = yaml.safe_load(files[Path('configs/toy_page.metafile.yml')])
     assert content['Collections'][0]['README'] == 'docs/toy_page.md'
+    assert content['Collections'][0]['Metadata'] == {'Checkpoints': 'none'}
     (model,) = content['Models']
     assert model['In Collection'] == 'ToyFormer' and model['Config'] == 'configs/toy_t_k400.py'
+    assert model['Metadata']['FLOPs'] == 54_550_000  # a number, as OpenMIM compares them
     assert model['Results'][0]['Metrics'] == {'Top 1 Accuracy (paper)': 50.1, 'Top 5 Accuracy (paper)': 80.2}
 
 
