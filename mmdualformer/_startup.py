@@ -13,7 +13,7 @@ from importlib.machinery import PathFinder
 _RESOLVERS = {
     'mmengine.config.config': ('Config', '_get_cfg_path'),
     'mmengine.hub.hub': (None, '_get_package_and_cfg_path'),
-    'mim.commands.download': (None, 'download'),
+    'mim.commands.search': (None, 'get_model_info'),
 }
 
 
@@ -48,6 +48,7 @@ def _import_us_first(owner, name):
                 return mended(asked, *args, **kwargs)
         return original(asked, *args, **kwargs)
 
+    resolve.__wrapped__ = original  # type: ignore[attr-defined]
     setattr(owner, name, staticmethod(resolve) if isinstance(owner, type) else resolve)
 
 

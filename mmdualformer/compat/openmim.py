@@ -1,31 +1,34 @@
 """What OpenMIM and MMEngine's hub ask a package for: weights to download, of which there are none of ours."""
 
-import difflib
 import functools
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import yaml
 from mmengine.hub import hub
 
 from mmdualformer.commands import ROOT
-from mmdualformer.errors import name_some
 
 from .mending import once
 
 _PACKAGE = 'mmdualformer'
-_COMMAND = 'mim.commands.download'
+_SEARCH = 'mim.commands.search'
 
 
 class _Unpublished(dict):
-    """A model's entry in a metafile: whoever asks whether it has ``Weights`` is told why not."""
+    """A model's entry in a metafile: whoever looks there for weights gets the error that says why there are none."""
+
+    def __init__(self, entry: dict, error: Exception) -> None:
+        super().__init__(entry)
+        self.error = error
 
     def __contains__(self, key: object) -> bool:
-        if key == 'Weights' and not super().__contains__(key):
-            # no ValueError, as a UserError is: get_config would go on without weights
-            raise LookupError(_say_why(Path(self['Config']).stem))
+        if key == 'Weights' and not super().__contains__(key):  # as MMEngine asks
+            raise self.error
         return super().__contains__(key)
+
+    def __missing__(self, key: str) -> None:
+        raise self.error if key == 'weight' else KeyError(key)  # as OpenMIM calls it
 
 
 def say_that_no_weights_are_published() -> None:
@@ -41,42 +44,30 @@ def say_that_no_weights_are_published() -> None:
             if package_path != folder:
                 return original(package_path, cfg_path)
             try:
-                return _Unpublished(original(package_path, cfg_path))
+                entry = original(package_path, cfg_path)
             except ValueError:
-                return _Unpublished(Config=f'configs/{cfg_path}')
+                entry = dict(Config=f'configs/{cfg_path}')
+            # no ValueError, as a UserError is: get_config would go on without weights
+            return _Unpublished(entry, LookupError(_say_why(Path(cfg_path).stem)))
 
         return get_cfg_metainfo
 
-    def refuse(original):
+    def search(original):
+        original = getattr(original, '__wrapped__', original)  # which _startup.py wraps, and which would come back here
 
-        def download(package, configs=None, dest_root=None, check_certificate=True, dataset=None):
-            if package != _PACKAGE:
-                return original(package, configs, dest_root, check_certificate, dataset)
-            _refuse_download(configs, dataset)
+        def get_model_info(package, *args, **kwargs):
+            if package != _PACKAGE or kwargs.get('shown_fields') != ['weight', 'config']:  # as mim download asks
+                return original(package, *args, **kwargs)
+            from click import ClickException  # which OpenMIM prints as a line, and brings
 
-        return download
+            found = original(package, *args, **{**kwargs, 'shown_fields': ['config']})
+            return {name: _Unpublished(entry, ClickException(_say_why(name))) for name, entry in found.items()}
+
+        return get_model_info
 
     once(hub, '_get_cfg_metainfo', look_up)
-    if _COMMAND in sys.modules:  # by its name, as a function of the package hides the module
-        once(sys.modules[_COMMAND], 'download', refuse)
-
-
-def _refuse_download(configs: list[str] | None, dataset: str | None) -> NoReturn:
-    from click import ClickException  # OpenMIM prints it as a line, and needs click
-
-    if dataset:
-        raise ClickException(
-            f'{_PACKAGE} downloads no data sets; `mmdualformer prepare --help` takes what their owners distribute'
-        )
-    if not configs:
-        raise ClickException('name a model: --config dualformer_t_k400')
-    known = _read_models()
-    unknown = [name for name in configs if name not in known]
-    if unknown:
-        close = difflib.get_close_matches(unknown[0], known)
-        hint = f'did you mean {" or ".join(close)}?' if close else 'mim search mmdualformer --valid-config lists them'
-        raise ClickException(f'{_PACKAGE} has no model {unknown[0]!r}; {hint}')
-    raise ClickException(_say_why(*configs))
+    if _SEARCH in sys.modules:
+        once(sys.modules[_SEARCH], 'get_model_info', search)
 
 
 @functools.cache
@@ -90,7 +81,5 @@ def _read_models() -> dict[str, str]:
     return models
 
 
-def _say_why(*names: str) -> str:
-    models = _read_models()
-    hints = dict.fromkeys(models.get(name, '`mmdualformer train` trains it') for name in names)
-    return f'no weights of {name_some(names, 3)} are published; {"; ".join(hints)}'
+def _say_why(name: str) -> str:
+    return f'no weights of {name} are published; {_read_models().get(name, "`mmdualformer train` trains it")}'

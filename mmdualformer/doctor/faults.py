@@ -116,7 +116,7 @@ def _no_weights(_: list[str]) -> bool:
     from mmengine.hub import hub
 
     try:
-        return bool(hub._get_cfg_metainfo(str(Path(__file__).parents[1]), 'vidtr_s_k400.py')['Weights'])
+        return 'Weights' in hub._get_cfg_metainfo(str(Path(__file__).parents[1]), 'vidtr_s_k400.py')
     except LookupError as error:
         return 'vidtr_s_k400' in str(error)
 
