@@ -52,6 +52,7 @@ TENSORBOARD_REQUIREMENTS = ['tensorboard']
 TUNE_REQUIREMENTS = ['optuna>=4']
 SERVE_REQUIREMENTS = ['starlette>=1', 'uvicorn', 'python-multipart']
 TABLES_REQUIREMENTS = ['pyarrow']
+NEIGHBOURS_REQUIREMENTS = ['lightning', 'torchmetrics', 'captum']  # whose use with our models the docs show
 DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 
@@ -166,6 +167,7 @@ setup(
             *TENSORBOARD_REQUIREMENTS,
             *TUNE_REQUIREMENTS,
             *TABLES_REQUIREMENTS,
+            *NEIGHBOURS_REQUIREMENTS,
         ],
     },
     cmdclass={'build_py': BuildWithMim},
