@@ -14,6 +14,13 @@ from tests.running import be_tool
 torch.set_num_threads(1)  # two test processes share two cores
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    for item in items:
+        if item.get_closest_marker('gpu') and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason='no GPU'))
+
+
 @pytest.fixture(scope='session')
 def motion_root(tmp_path_factory) -> Path:
     """A small copy of the quick start's data set: 16 training and 8 validation clips."""
