@@ -7,6 +7,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import Variable
 from torch.overrides import TorchFunctionMode
 
 from .memory import PeakMemory
@@ -64,10 +65,14 @@ def estimate_training_memory(
         int: Bytes.
     """
     parameters = list(model.parameters())
-    for parameter in parameters:
-        parameter.grad = torch.zeros_like(parameter)
-    averages = [torch.zeros_like(parameter) for parameter in parameters for _ in range(2)]
-    held = [*parameters, *model.buffers(), *averages, *(parameter.grad for parameter in parameters)]
+    gradients, *averages = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(3))
+    for parameter, gradient in zip(parameters, gradients):
+        parameter.grad = gradient
+    held = [*parameters, *model.buffers(), *gradients, *averages[0], *averages[1]]
     with torch.device('meta'), PeakMemory(held) as memory, _CudaAutocast(dtype):
-        loss(model).backward()
+        value = loss(model)
+        # Tensor.backward switches the casts off, also for blocks that are computed again
+        Variable._execution_engine.run_backward(
+            (value,), (torch.ones_like(value),), False, False, (), allow_unreachable=True, accumulate_grad=True
+        )
     return memory.peak

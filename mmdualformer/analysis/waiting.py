@@ -24,9 +24,9 @@ class Waited(RuntimeError):
 def find_wait(call: Callable[[], object], device: torch.device) -> str | None:
     """Find where a computation waits for the GPU, if it does.
 
-    A GPU computes while the CPU goes on, until the CPU wants a number of it: ``.item()``, ``bool(tensor)``, ``nonzero``,
-    or a copy that blocks. On a GPU CUDA itself says so. On the meta device, which any machine has, no number can be
-    had, so that all of these fail too; and copies from the CPU to it are looked for.
+    A GPU computes while the CPU goes on, until the CPU wants a number of it, as by ``.item()``, ``bool(tensor)`` or
+    ``nonzero``, or copies and waits for the end. On a GPU CUDA itself says so. On the meta device, which any machine
+    has, no number can be had, so that all of these fail too; and copies from the CPU to it are looked for.
 
     Args:
         call (callable): Computes. On a GPU run it once before, as the first pass waits in many places.

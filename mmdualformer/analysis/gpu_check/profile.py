@@ -43,11 +43,7 @@ def _profile(call: Callable[[], object], setting: Setting) -> dict:
             torch.cuda.synchronize(setting.device)
     name = 'self_device_time_total' if setting.is_gpu else 'self_cpu_time_total'
     # of a GPU its kernels, not the operators that have started them, which carry their time again
-    kernels = [
-        event
-        for event in profiler.key_averages()
-        if not setting.is_gpu or event.device_type == torch.autograd.DeviceType.CUDA
-    ]
+    kernels = [event for event in profiler.key_averages() if not setting.is_gpu or event.device_type.name == 'CUDA']
     kernels.sort(key=lambda event: -getattr(event, name))
     total = sum(getattr(event, name) for event in kernels) or 1
     rows = [

@@ -27,11 +27,11 @@ class Part:
 
 # In this order; each is the function ``run`` of the module of its name. Together they take less than eight minutes.
 PARTS = {
-    'device': Part('The device', 15),
-    'tests': Part('Tests marked gpu', 70),
+    'device': Part('The device', 30),
+    'tests': Part('Tests marked gpu', 60),
     'training': Part("The quick start's training", 80),
     'waiting': Part('Waiting for the GPU in a training step', 25),
-    'speed': Part('Speed', 160),
+    'speed': Part('Speed', 155),
     'profile': Part('Where the time goes', 25),
     'memory': Part('Memory of a training step', 40),
     'attention': Part('Memory of attention: Table 5b of VidTr', 20),

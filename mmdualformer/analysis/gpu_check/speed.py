@@ -101,7 +101,8 @@ def _compile(entries: Sequence[Entry], seconds: float) -> None:
     """Compile models in processes side by side, whose results PyTorch keeps on the disk for this one."""
     context = multiprocessing.get_context('spawn')
     deadline = time.monotonic() + seconds
-    waiting, running = list(entries), []
+    waiting = list(entries)
+    running: list[multiprocessing.process.BaseProcess] = []
     most = max(min((os.cpu_count() or 1) // 3, COMPILERS), 1)
     while (waiting or running) and time.monotonic() < deadline:
         running = [process for process in running if process.is_alive()]

@@ -45,18 +45,17 @@ class TrainingStep:
         self.dtype = dtype
         self.model = MODELS.build(cfg.model).train().to(self.device)
         self.shape = clip_shape(cfg)[1:]
-        self.batch = batch
         self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-6)
         # clips come from the loader, on the CPU; of the meta device they can only be there
         where = self.device if self.device.type == 'meta' else None
-        clip = torch.zeros(1, *self.shape, dtype=torch.uint8, device=where)
-        self._clip = clip.pin_memory() if self.device.type == 'cuda' else clip
+        clips = torch.zeros(batch, 1, *self.shape, dtype=torch.uint8, device=where)
+        self._clips = clips.pin_memory() if self.device.type == 'cuda' else clips
         label = torch.zeros(1, dtype=torch.long, device=where)
         self._samples = [ActionDataSample().set_gt_label(label) for _ in range(batch)]
 
     def loss(self) -> Tensor:
         """Compute the loss of the batch."""
-        batch = dict(inputs=[self._clip] * self.batch, data_samples=copy.copy(self._samples))
+        batch = dict(inputs=list(self._clips), data_samples=copy.copy(self._samples))
         data = self.model.data_preprocessor(batch, training=True)
         with compute_in(self.dtype, 'cpu' if self.device.type == 'meta' else self.device.type):
             losses = self.model(**data, mode='loss')
