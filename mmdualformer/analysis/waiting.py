@@ -14,8 +14,6 @@ from torch.utils._pytree import tree_leaves
 
 from mmdualformer.errors import describe
 
-PACKAGES = ('mmdualformer', 'mmaction', 'mmengine', 'mmcv')
-
 
 class Waited(RuntimeError):
     """The CPU would wait here for the GPU."""
@@ -88,10 +86,8 @@ class _NoConstants(TorchFunctionMode):
 
 
 def _place(error: BaseException) -> str:
-    """The innermost line of our code, or of OpenMMLab's, that an error came from."""
+    """The innermost line that an error came from which is not PyTorch's."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        frame for frame in frames if set(PACKAGES) & set(Path(frame.filename).parts) and 'waiting' not in frame.filename
-    ]
-    frame = (own or frames)[-1]
+    others = [frame for frame in frames if frame.filename != __file__ and 'torch' not in Path(frame.filename).parts]
+    frame = (others or frames)[-1]
     return f'{Path(frame.filename).name}:{frame.lineno}'
