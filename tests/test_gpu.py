@@ -137,6 +137,7 @@ def test_a_recognizer_scores_as_on_a_cpu(dtype, clip_file, tmp_path):
 
 @pytest.mark.parametrize('kind', ['onnx', 'torch_export'])
 def test_a_model_on_a_gpu_is_exported_as_one_on_a_cpu(kind, tmp_path):
+    pytest.importorskip({'onnx': 'onnxruntime'}.get(kind, 'torch'))
     model = build_recognizer('dualformer')
     clip = torch.randn(shape_of_clips(model))
     logits = []

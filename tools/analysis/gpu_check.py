@@ -26,7 +26,11 @@ def parse_args() -> argparse.Namespace:
         '--parts', nargs='+', choices=PARTS, default=list(PARTS), metavar='PART', help=f'of {", ".join(PARTS)}'
     )
     parser.add_argument(
-        '--time-factor', type=cli.at_least(1), default=1, metavar='X', help='give each part X times as long, as on a CPU'
+        '--time-factor',
+        type=cli.at_least(1),
+        default=1,
+        metavar='X',
+        help='give each part X times as long, as on a CPU',
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu_check'), help='folder to write to')
     parser.add_argument('--part', choices=PARTS, help=argparse.SUPPRESS)  # in a process that the driver starts

@@ -66,6 +66,10 @@ def test_each_may_be_missed(results, change, number):
     assert [goal.met for goal in judge(results)] == [i != number for i in range(7)]
 
 
+def test_all_parts_have_eight_minutes():
+    assert 420 <= sum(part.seconds for part in PARTS.values()) <= 470  # and ten seconds to start
+
+
 def test_what_a_cpu_gives_meets_nothing_and_misses_nothing(results):
     for values in results['training'].values():
         values['backend'] = 'gloo'

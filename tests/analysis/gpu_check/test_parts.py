@@ -18,10 +18,11 @@ def read(setting: Setting, part: str) -> dict:
 
 
 def test_memory_without_a_gpu_is_estimated(setting, monkeypatch):
+    monkeypatch.setattr(memory, 'SMALL', memory.SMALL[:1])
     monkeypatch.setattr(memory, 'STEPS', memory.SMALL)
     run_part('memory', setting)
     rows = read(setting, 'memory')['rows']
-    assert len(rows) == 5 and all(row['estimate_gib'] > 0 and 'measured_gib' not in row for row in rows)
+    assert len(rows) == 3 and all(row['estimate_gib'] > 0 and 'measured_gib' not in row for row in rows)
 
 
 def test_a_profile_names_what_takes_the_time(setting):
@@ -57,6 +58,27 @@ def test_without_mark():
     with pytest.raises(UserError, match=r'1 tests failed, the first test_some::test_number\[2\]'):
         run_part('tests', setting)
     assert read(setting, 'tests') == {'passed': 1, 'skipped': 1, 'failed': ['test_some::test_number[2]']}
+
+
+def test_tests_that_had_run_before_the_end_of_the_time_are_kept(setting, monkeypatch, tmp_path):
+    root = tmp_path / 'checkout'
+    (root / 'tests').mkdir(parents=True)
+    monkeypatch.setattr(tests, 'ROOT', root)
+    (root / 'tests' / 'test_some.py').write_text("""
+import os
+import signal
+
+import pytest
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('is_last', [False, True, False])
+def test_what(is_last):
+    if is_last:
+        os.kill(os.getpid(), signal.SIGINT)
+""")
+    with pytest.raises(UserError, match='it was stopped before all tests had run'):
+        run_part('tests', setting)
+    assert read(setting, 'tests')['passed'] == 2  # pytest counts the one that it was stopped in, but not the third
 
 
 def test_accuracies_are_read_while_the_log_is_written(tmp_path):
