@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from mmdualformer.errors import UserError
-from mmdualformer.video.isolation import describe_exit
+from mmdualformer.video.isolation import describe_exit, frozen_garbage
 
 from .placed_loader import PlacedDataLoader
 from .reading import Slot, share
@@ -70,7 +70,8 @@ class _SurvivingIterator:
         self._start_workers()
 
     def _start_workers(self) -> None:
-        self._workers = _Workers(self._loader, self._batches)
+        with frozen_garbage():
+            self._workers = _Workers(self._loader, self._batches)
 
     def _reset(self, loader: DataLoader) -> None:
         """Begin an epoch with the workers of the last one."""

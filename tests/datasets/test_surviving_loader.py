@@ -1,5 +1,6 @@
 """Data workers that die."""
 
+import gc
 import itertools
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ from mmengine.runner import Runner
 from mmdualformer.datasets import RobustVideoDataset, reading, surviving_loader
 from mmdualformer.datasets.surviving_loader import SurvivingDataLoader
 from mmdualformer.errors import UserError
+from tests.helpers import garbage_that_hangs_in_a_fork
 
 COUNT = 32
 
@@ -103,6 +105,13 @@ def test_spawned_workers():
     loader = load(dataset, num_workers=1, multiprocessing_context='spawn')
     given = numbers(itertools.chain.from_iterable(loader))
     assert [i for i in range(COUNT) if given[i] != i] == [9]
+
+
+def test_workers_leave_what_was_garbage_alone():
+    dataset = Numbers(dict.fromkeys(['0.mp4', '9.mp4'], gc.collect), time_limit=1)
+    with garbage_that_hangs_in_a_fork():
+        assert numbers(itertools.chain.from_iterable(load(dataset))) == list(range(COUNT))
+    assert gc.get_freeze_count() == 0
 
 
 def test_samplers_without_an_end():
