@@ -250,6 +250,23 @@ def read_alone(stderr):
         dataset[i]
 
 
+def test_time_in_which_all_were_suspended_is_no_hang(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(reading.time, 'monotonic', lambda: clock[0])
+    slot = reading.Slot()
+    watch = reading.Watch(slot)
+    slot.fill('a.mp4', 20.0)
+    clock[0] += 1000.0
+    assert not watch.is_over()  # nobody looked meanwhile
+    clock[0] += 1.9
+    assert not watch.is_over()
+    slot.fill('b.mp4', 20.0)  # it went on
+    clock[0] += 20.5
+    assert not watch.is_over()
+    clock[0] += 2.0  # it does not
+    assert watch.is_over()
+
+
 def test_a_slot_holds_any_path():
     slot = reading.Slot()
     assert slot.read() is None and not slot.is_overdue()
