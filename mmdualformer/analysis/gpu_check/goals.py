@@ -101,7 +101,9 @@ def _memory(results: dict | None) -> Goal:
     plain = next((row for row in rows if not row['with_cp']), None)
     if plain is None:
         return Goal('memory', text, None, 'not measured')
-    estimate = f'{_gigabytes(plain["estimate_gib"]):.1f} GB by the estimate'
+    estimate = (
+        f'{_gigabytes(plain["estimate_gib"]):.1f} GB by the estimate' if 'estimate_gib' in plain else 'no estimate'
+    )
     if 'measured_gib' not in plain:
         return Goal('memory', text, None, estimate)
     if plain['measured_gib'] is None:

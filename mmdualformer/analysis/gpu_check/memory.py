@@ -22,16 +22,15 @@ SMALL = (('dualformer_micro_motion', 2), ('vmf_micro_motion', 2))
 
 def run(setting: Setting) -> None:
     """Measure each step on a GPU, and estimate what a GPU would need anywhere."""
-    rows: list[dict] = []
     steps = [(*step, with_cp) for step in (SMALL if setting.quick else STEPS) for with_cp in (False, True)]
     if setting.quick and not setting.is_gpu:
         steps.insert(0, (*STEPS[0], False))  # of a goal, and an estimate takes seconds
-    for config, batch, with_cp in steps:
-        row: dict = {'config': config, 'batch': batch, 'with_cp': with_cp}
-        row['estimate_gib'] = round(_estimate(config, batch, with_cp) / 2**30, 3)
-        if setting.is_gpu:
-            row.update(_measure(config, batch, with_cp, setting.device))
-        rows.append(row)
+    rows: list[dict] = [dict(zip(('config', 'batch', 'with_cp'), step)) for step in steps]
+    for row, step in zip(rows, steps) if setting.is_gpu else ():  # first, as only a GPU can
+        row.update(_measure(*step, setting.device))
+        setting.keep('memory', {'rows': rows})
+    for row, step in zip(rows, steps):
+        row['estimate_gib'] = round(_estimate(*step) / 2**30, 3)
         setting.keep('memory', {'rows': rows})
 
 
