@@ -50,6 +50,7 @@ def test_loops_have_twenty_lines():
 
 def test_the_bare_loop_writes_a_checkpoint_that_describes_itself(page, clip_file):
     names = page('A bare loop')
+    assert len(names['optimizer'].state) > 100  # it has made steps
     found = Recognizer(names['folder'] / 'mine.pth', device='cpu')(clip_file)
     assert found.name in names['loader'].dataset.metainfo['classes']
     (sample,) = names['model'].eval().test_step(next(iter(one_clip(names))))
