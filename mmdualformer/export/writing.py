@@ -80,7 +80,7 @@ def export_model(
     if dtype == 'int8' and calibration is None:
         raise UserError('--dtype int8 needs clips that show the ranges: give --calibrate FOLDER')
     description = describe_model(recognizer, shape, dtype, preprocessing, dynamic)
-    model = ExportedRecognizer(recognizer, description, computed_dtype(dtype)).eval()
+    model = ExportedRecognizer(recognizer, description, computed_dtype(dtype), kind == 'openvino').eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
         target = Path(folder, path.name)
