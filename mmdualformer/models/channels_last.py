@@ -175,10 +175,9 @@ class Depthwise(nn.Module):
         self.stride, self.padding, self.groups = conv.stride, conv.padding, conv.groups
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``[B, T, H, W, C]`` to ``[B, T', H', W', C]``."""
+        """Map ``[B, T, H, W, C]`` to ``[B, C, T', H', W']``."""
         x = x.permute(0, 4, 1, 2, 3)
-        x = F.conv3d(x, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
-        return x.permute(0, 2, 3, 4, 1)
+        return F.conv3d(x, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
 
 
 class ChannelsLastMobile(nn.Module):
@@ -204,29 +203,42 @@ class ChannelsLastMobile(nn.Module):
         # the expanded map is the largest of the block: its averages are had without reading it
         y = activate(self.act1, self.expand(x), self.expand.of_means(x.mean((2, 3))), token)
         y = self.depthwise(y)
-        means = y.mean((2, 3))
+        # its channels stay where they are for as long as they can: a permutation with two readers is not free
+        means = y.mean((3, 4)).transpose(1, 2)
         excitation = self.excitation.of_means(means) if self.excitation else None
-        y = activate(self.act2, y, means, token, excitation)
-        return self.final_act(self.project(y) + self.shortcut(x))
+        y = activate(self.act2, y, means, token, excitation, channels_first=True)
+        return self.final_act(self.project(y.permute(0, 2, 3, 4, 1)) + self.shortcut(x))
 
 
-def activate(act: Any, x: Tensor, means: Tensor, token: Tensor | None, excitation: Tensor | None = None) -> Tensor:
+def activate(
+    act: Any,
+    x: Tensor,
+    means: Tensor,
+    token: Tensor | None,
+    excitation: Tensor | None = None,
+    channels_first: bool = False,
+) -> Tensor:
     """Apply the activation of a block.
 
     Args:
         act (nn.Module): A :class:`DynamicReLU`, or a :class:`StaticActivation`.
-        x (Tensor): ``[B, T, H, W, C]``.
+        x (Tensor): ``[B, T, H, W, C]``, or, with ``channels_first``, ``[B, C, T, H, W]``.
         means (Tensor): Its averages ``[B, T, C]``.
         token, excitation (Tensor, optional): See :class:`DynamicReLU`.
+        channels_first (bool): See ``x``. Defaults to False.
 
     Returns:
-        Tensor: ``[B, T, H, W, C]``.
+        Tensor: Of the form of ``x``.
     """
+
+    def spread(factors: Tensor) -> Tensor:
+        return factors.transpose(1, 2)[..., None, None] if channels_first else factors[:, :, None, None]
+
     if isinstance(act, DynamicReLU):
         assert token is not None
-        a1, a2 = (slope[:, :, None, None] for slope in act.slopes(means, token, excitation))
+        a1, a2 = map(spread, act.slopes(means, token, excitation))
         return torch.maximum(x * a1, x * a2)
-    return act.act(x if excitation is None else x * excitation[:, :, None, None])
+    return act.act(x if excitation is None else x * spread(excitation))
 
 
 class ChannelsLastBlock(nn.Module):
