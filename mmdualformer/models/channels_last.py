@@ -45,6 +45,14 @@ def as_channels_last(scorer: nn.Module, fixed_frames: bool = True) -> nn.Module:
     return ChannelsLastScorer(backbone, head, fixed_frames).eval()
 
 
+# What 8 bits harm, as regular expressions of the names of a graph's operators: all that makes factors for maps, or is
+# between convolutions. It is little work, and rounding it changes predictions.
+SENSITIVE = (
+    r'.*(act1|act2|excitation|former|local_to_global|global_to_local|head\.fc|head\.norm|head/).*',
+    r'.*aten::(matmul|mul|maximum|mean|add).*',
+)
+
+
 class ChannelsLastScorer(nn.Module):
     """Backbone and head.
 
