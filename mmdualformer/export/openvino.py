@@ -1,5 +1,6 @@
 """OpenVINO files: a graph in XML, and its weights in a ``.bin`` beside it."""
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from mmdualformer.errors import UserError, describe
 from .description import KEY, ModelDescription
 from .packages import import_openvino
 from .programs import trace
+
+_SIZES = 4  # of clips, for which a model is kept compiled
 
 
 def convert_openvino(model: nn.Module, example: Tensor, description: ModelDescription) -> Any:
@@ -58,7 +61,9 @@ def write_openvino(model: Any, path: Path, description: ModelDescription) -> Non
 def open_openvino(path: Path, num_threads: int = 0) -> tuple[Callable[[Tensor], Sequence[Tensor]], ModelDescription]:
     """Open an OpenVINO file, which may come from anyone: a graph, whose operators are OpenVINO's own.
 
-    It computes in bfloat16 only if the file is of that, and otherwise in float32, whatever the CPU would like.
+    It computes in bfloat16 only if the file is of that, and otherwise in float32, whatever the CPU would like. It is
+    compiled when the first clip of a size comes, for one such clip at a time: a graph whose lengths OpenVINO does not
+    know takes up to twice as long.
 
     Args:
         path (Path): The ``.xml`` file.
@@ -86,13 +91,16 @@ def open_openvino(path: Path, num_threads: int = 0) -> tuple[Callable[[Tensor], 
     description = ModelDescription.from_json(str(model.get_rt_info([KEY]).value), str(path))
     precision = 'bf16' if description.dtype == 'bfloat16' else 'f32'
     options = {'INFERENCE_PRECISION_HINT': precision, 'INFERENCE_NUM_THREADS': num_threads}
-    try:
-        compiled = core.compile_model(model, 'CPU', options)
-    except RuntimeError as error:
-        raise UserError(f'OpenVINO cannot run {str(path)!r}: {describe(error)}') from None
 
-    def run(clip: Tensor) -> list[Tensor]:
-        results = compiled([clip.numpy()])
-        return [torch.from_numpy(np.array(results[output])) for output in compiled.outputs]
+    @functools.lru_cache(maxsize=_SIZES)
+    def compile_for(shape: tuple[int, ...]) -> Any:
+        sized = model.clone()
+        sized.reshape(list(shape))
+        return core.compile_model(sized, 'CPU', options)
+
+    def run(clips: Tensor) -> list[Tensor]:
+        compiled = compile_for((1, *clips.shape[1:]))
+        results = [compiled([clip.numpy()]).to_tuple() for clip in clips.split(1)]
+        return [torch.from_numpy(np.concatenate(parts)) for parts in zip(*results)]
 
     return run, description

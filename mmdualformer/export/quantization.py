@@ -1,7 +1,7 @@
 """Files that compute in 8 bits, whose ranges are those of clips."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -53,13 +53,16 @@ def quantize_onnx(source: Path, target: Path, clips: Iterable[Tensor], as_input:
     onnx.save(model, target)
 
 
-def quantize_openvino(model: Any, clips: Iterable[Tensor], as_input: Callable[[Tensor], Tensor]) -> Any:
+def quantize_openvino(
+    model: Any, clips: Iterable[Tensor], as_input: Callable[[Tensor], Tensor], sensitive: Sequence[str] = ()
+) -> Any:
     """Quantize OpenVINO's graph with NNCF, whose rules for transformers keep what is sensitive in float32.
 
     Args:
         model (openvino.Model): The graph at float32.
         clips (iterable): Clips of pixels, ``[1, 3, T, H, W]`` each, which are gone through several times.
         as_input (callable): From such a clip to what the file takes.
+        sensitive (sequence): Regular expressions of names of operators that stay in float32. Defaults to none.
 
     Returns:
         openvino.Model: The graph at int8.
@@ -70,4 +73,10 @@ def quantize_openvino(model: Any, clips: Iterable[Tensor], as_input: Callable[[T
     nncf = import_nncf()
     data = nncf.Dataset(clips, lambda clip: as_input(clip).numpy())
     with redirect_stdout(sys.stderr):  # its progress
-        return nncf.quantize(model, data, model_type=nncf.ModelType.TRANSFORMER, subset_size=sum(1 for _ in clips))
+        return nncf.quantize(
+            model,
+            data,
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=sum(1 for _ in clips),
+            ignored_scope=nncf.IgnoredScope(patterns=list(sensitive), validate=False),
+        )

@@ -7,6 +7,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from mmdualformer.analysis import as_scorer
+from mmdualformer.models.channels_last import as_channels_last
 
 from .description import ModelDescription
 
@@ -20,14 +21,24 @@ class ExportedRecognizer(nn.Module):
         recognizer (nn.Module): In eval mode; it stays as it is.
         description (ModelDescription): Says what is inside.
         dtype (torch.dtype, optional): What it computes in. Defaults to None, float32.
+        channels_last (bool): Whether it is rewritten, where :func:`~mmdualformer.models.channels_last.as_channels_last`
+            can, for runtimes whose 3D convolutions are fast. Defaults to False.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, recognizer: nn.Module, description: ModelDescription, dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self,
+        recognizer: nn.Module,
+        description: ModelDescription,
+        dtype: torch.dtype | None = None,
+        channels_last: bool = False,
+    ) -> None:
         super().__init__()
         scorer = as_scorer(recognizer)
+        if channels_last:
+            scorer = as_channels_last(scorer, fixed_frames='time' not in description.dynamic)
         self.scorer = copy.deepcopy(scorer).to(dtype) if dtype else scorer
         self.dtype = dtype
         self.preprocessing = description.preprocessing

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn as nn
 from torch import Tensor
 
 from mmdualformer.errors import UserError
 from mmdualformer.files import write_atomically
+from mmdualformer.models.channels_last import SENSITIVE, ChannelsLastScorer
 
 from .description import AXES, DTYPES, KEY, ModelDescription, Shape, describe_model
 from .loading import RUNTIMES, ExportedModel, load_exported
@@ -83,7 +83,7 @@ def export_model(
     if next(recognizer.parameters()).device.type != 'cpu':
         recognizer = copy.deepcopy(recognizer).cpu()
     description = describe_model(recognizer, shape, dtype, preprocessing, dynamic)
-    model = ExportedRecognizer(recognizer, description, computed_dtype(dtype)).eval()
+    model = ExportedRecognizer(recognizer, description, computed_dtype(dtype), kind == 'openvino').eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
         target = Path(folder, path.name)
@@ -120,7 +120,7 @@ def _is_free(axis: int, description: ModelDescription) -> bool:
 
 
 def _write(
-    module: nn.Module,
+    module: ExportedRecognizer,
     example: Tensor,
     target: Path,
     kind: str,
@@ -133,7 +133,10 @@ def _write(
     is_int8 = description.dtype == 'int8'
     if kind == 'openvino':
         graph = convert_openvino(module, example, description)
-        write_openvino(quantize_openvino(graph, *ranges) if is_int8 else graph, target, description)
+        if is_int8:
+            sensitive = SENSITIVE if isinstance(module.scorer, ChannelsLastScorer) else ()
+            graph = quantize_openvino(graph, *ranges, sensitive)
+        write_openvino(graph, target, description)
     elif kind == 'torchscript':
         write_torchscript(module, example, target, description)
     elif kind == 'torch_export':

@@ -114,6 +114,26 @@ def test_one_file_takes_clips_of_every_size(tmp_path):
     check_parity(loaded, as_reference(model, loaded.description), random_clips(loaded.description), 1e-4, 'a clip')
 
 
+@pytest.mark.parametrize(('dynamic', 'stem_convolutions'), [(('batch',), 4), (('batch', 'time'), 1)])
+def test_openvino_gets_the_convolutions_that_it_has_fast(dynamic, stem_convolutions, tmp_path):
+    """Of Video Mobile-Former those of the stem's 4 windows, and the depth-wise one; pointwise ones are products."""
+    export(build_recognizer('vmf'), tmp_path / 'model.xml', 'openvino', dynamic=dynamic)
+    graph = import_openvino().Core().read_model(str(tmp_path / 'model.xml'))
+    kinds = [operator.get_type_name() for operator in graph.get_ops()]
+    assert (kinds.count('Convolution'), kinds.count('GroupConvolution')) == (stem_convolutions, 1)
+
+
+def test_int8_leaves_what_makes_slopes_and_tokens(motion_root, tmp_path):
+    """Of Video Mobile-Former 8 bits wide are the stem's 4 windows, and 5 other convolutions."""
+    model = build_recognizer('vmf')
+    clips = VideoClips(model.cfg.test_pipeline, sorted(motion_root.glob('videos_*/*.mp4'))[:2], [0] * 2)
+    export(model, tmp_path / 'model.xml', 'openvino', dtype='int8', calibration=clips)
+    graph = import_openvino().Core().read_model(str(tmp_path / 'model.xml'))
+    weights = [op for op in graph.get_ops() if op.get_type_name() == 'Constant' and op.get_element_type().is_integral()]
+    wide = [op for op in weights if op.get_element_type().size == 1 and len(op.shape) > 1]
+    assert len(wide) == 4 + len(('expand', 'depthwise', 'project', 'shortcut', 'head.expand'))
+
+
 def test_a_file_that_is_wrong_for_other_sizes_is_not_written(tmp_path):
     model = build_recognizer('dualformer')
 

@@ -85,8 +85,11 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, C, T, H, W]`` to factors ``[B, 1, C]``."""
-        means = frame_means(x).mean(1, keepdim=True)
-        return self.fc2(F.relu(self.fc1(means))).sigmoid()
+        return self.of_means(frame_means(x))
+
+    def of_means(self, means: Tensor) -> Tensor:
+        """Map the averages of frames ``[B, T, C]`` to factors ``[B, 1, C]``."""
+        return self.fc2(F.relu(self.fc1(means.mean(1, keepdim=True)))).sigmoid()
 
 
 class StaticActivation(nn.Module):
@@ -196,6 +199,10 @@ class LocalToGlobal(nn.Module):
         heads = zip(q.chunk(self.num_heads, -1), x.chunk(self.num_heads, -1))
         # scores are [N, M, L]; not mT, which exporters do not know
         update = torch.cat([(q @ x.transpose(-2, -1)).softmax(-1) @ x for q, x in heads], dim=-1)
+        return self.merge(tokens, update)
+
+    def merge(self, tokens: Tensor, update: Tensor) -> Tensor:
+        """Update tokens ``[N, M, token_dim]`` by what they attended to, ``[N, M, dim]``."""
         update = update * (2 * F.hardsigmoid(self.gate(tokens)))
         return self.norm(tokens + self.proj(update))
 
@@ -221,9 +228,8 @@ class Former(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map ``[B, N, token_dim]`` to ``[B, N, token_dim]``."""
-        q = self.q(tokens) * self.scale
-        heads = zip(q.chunk(self.num_heads, -1), tokens.chunk(self.num_heads, -1))
-        update = torch.cat([(q @ z.transpose(-2, -1)).softmax(-1) @ z for q, z in heads], dim=-1)
+        q, z = (rearrange(x, 'B N (h d) -> B h N d', h=self.num_heads) for x in (self.q(tokens) * self.scale, tokens))
+        update = rearrange((q @ z.transpose(-2, -1)).softmax(-1) @ z, 'B h N d -> B N (h d)')
         tokens = self.norm1(tokens + self.proj(update))
         return self.norm2(tokens + self.mlp(tokens))
 

@@ -50,9 +50,23 @@ class DynamicReLU(nn.Module):
         Returns:
             Tensor: ``[B, C, T, H, W]``.
         """
+        means = frame_means(x) if self.frame_level else None
+        a1, a2 = self.slopes(means, token, excitation)
+        return piecewise_linear(x, a1, a2)
+
+    def slopes(self, means: Tensor | None, token: Tensor, excitation: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Compute the two slopes of each channel.
+
+        Args:
+            means (Tensor, optional): Average features of the frames ``[B, T, C]``; of use at the frame level only.
+            token, excitation (Tensor): See :meth:`forward`.
+
+        Returns:
+            tuple[Tensor]: Two slopes ``[B, T or 1, C]``, the factors of ``excitation`` in them.
+        """
         context = token
         if self.frame_level:
-            means = frame_means(x)
+            assert means is not None
             means = means if excitation is None else means * excitation
             context = torch.cat([means, token.expand(-1, means.shape[1], -1)], dim=-1)
         steps = 2 * F.hardsigmoid(self.fc2(F.relu(self.fc1(context)))) - 1  # [B, T or 1, 2C] in [-1, 1]
@@ -60,7 +74,7 @@ class DynamicReLU(nn.Module):
         a1 = a1 + 1  # around ReLU: the slopes are (1, 0) where the steps are 0
         if excitation is not None:
             a1, a2 = a1 * excitation, a2 * excitation
-        return piecewise_linear(x, a1, a2)
+        return a1, a2
 
 
 def piecewise_linear(x: Tensor, a1: Tensor, a2: Tensor) -> Tensor:
