@@ -7,7 +7,7 @@ where the fault is gone, and leaves alone what works. What a mend replaces keeps
 import mmengine
 from mmengine.utils import digit_version
 
-from . import distributed, engine, mmaction2, mmaction2_tools, pickled
+from . import distributed, engine, mmaction2, mmaction2_tools, pickled, strategies
 from .distributed import NODES, end_ranks_with_time_to_save, let_machines_come_back, statuses_of_ranks
 from .engine import (
     leave_process_group,
@@ -41,6 +41,9 @@ def apply() -> None:
         engine.write_checkpoints_as_a_whole()
         engine.keep_config_of_run()
         engine.compile_only_the_backbone()
+        strategies.mend_flexible_runner()
+        strategies.shard_without_gpu()
+        strategies.resume_shards()
     engine.resume_without_running_configs()
     engine.infer_without_running_configs()
     engine.refuse_weights_of_other_kinds()
