@@ -383,8 +383,8 @@ def compile_backbone(model: torch.nn.Module, options: object, logger: logging.Lo
 
     Args:
         model (nn.Module): The model.
-        options (bool or dict, optional): What a config has as ``compile``: True, or arguments of ``torch.compile``. None
-            and False are for nothing.
+        options (bool or dict, optional): What a config has as ``compile``: True, or arguments of ``torch.compile``;
+            with None and False nothing is compiled.
         logger (Logger): Told of it.
 
     Returns:

@@ -84,8 +84,8 @@ def mend_flexible_runner() -> None:
 def shard_without_gpu() -> None:
     """mmengine 0.10.7 and torch 2.13 shard models (FSDP) on GPUs only.
 
-    MMEngine gives the number of a GPU. PyTorch takes what it has gathered on a CPU for a copy, and crashes where that
-    is freed.
+    MMEngine gives the number of a GPU. PyTorch takes what it has gathered on a CPU for a copy, so that it frees weights
+    that are to be written, and writes one average of the optimizer over the other.
     """
 
     def place(original):
@@ -101,8 +101,8 @@ def shard_without_gpu() -> None:
 
         def _wrap_model(self, model):
             if without_gpu():
-                self.state_dict_config = FullStateDictConfig(rank0_only=True)
-                self.optim_state_dict_config = FullOptimStateDictConfig(rank0_only=True)
+                self.state_dict_config = FullStateDictConfig(rank0_only=True, offload_to_cpu=False)
+                self.optim_state_dict_config = FullOptimStateDictConfig(rank0_only=True, offload_to_cpu=False)
             return original(self, model)
 
         return _wrap_model
