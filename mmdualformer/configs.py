@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.model import efficient_conv_bn_eval
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner._flexible_runner import FlexibleRunner
@@ -30,6 +31,13 @@ RUNNER_KEYS = {
     'sync_bn',
 }
 FLEXIBLE_KEYS = {*inspect.signature(FlexibleRunner).parameters} - RUNNER_KEYS  # of runner_type='FlexibleRunner'
+PLAIN_KEYS = (  # of Runner alone
+    'activation_checkpointing',
+    'detect_anomalous_params',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'sync_bn',
+)
 # packages that MMEngine's strategies need, and those that take several processes
 PACKAGES = {'ColossalAIStrategy': 'colossalai', 'DeepSpeedStrategy': 'deepspeed'}
 DISTRIBUTED = ('DDPStrategy', 'FSDPStrategy', *PACKAGES)
@@ -123,10 +131,17 @@ def build_runner(cfg: Config) -> Runner:
     with refuse_what_cannot_be_built():
         if cfg.get('strategy') is not None:
             _check_strategy(cfg)
+        if cfg.get('runner_type') == 'FlexibleRunner':
+            for key in filter(cfg.get, PLAIN_KEYS):
+                raise UserError(
+                    f'{key} is read by Runner alone: FlexibleRunner takes strategy, with settings of its own'
+                )
         runner: Any = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         if isinstance(runner, FlexibleRunner):
             runner._compile = cfg.get('compile', False)  # which its from_cfg leaves out
             runner.model = runner.strategy.build_model(runner.model)  # as Runner does here, and it later
+            if cfg.get('efficient_conv_bn_eval'):
+                efficient_conv_bn_eval.turn_on_efficient_conv_bn_eval(runner.model, cfg.efficient_conv_bn_eval)
         return runner
 
 

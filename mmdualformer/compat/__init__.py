@@ -41,6 +41,7 @@ def apply() -> None:
         engine.write_checkpoints_as_a_whole()
         engine.keep_config_of_run()
         engine.compile_only_the_backbone()
+        engine.fold_without_tracing()
         strategies.mend_flexible_runner()
         strategies.shard_without_gpu()
         strategies.resume_shards()

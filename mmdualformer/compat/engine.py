@@ -18,13 +18,14 @@ from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
 from mmengine.hub import hub
 from mmengine.infer import BaseInferencer
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.model import MMDistributedDataParallel, efficient_conv_bn_eval, is_model_wrapper
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import _flexible_runner as flexible_runner_module
 from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.runner import runner as runner_module
 from mmengine.utils import check_file_exist
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from mmdualformer.commands import ROOT
@@ -411,3 +412,32 @@ def compile_backbone(model: torch.nn.Module, options: object, logger: logging.Lo
     backbone.forward = forward
     logger.info('The backbone is compiled for training: the first iteration takes minutes.')
     return True
+
+
+def fold_without_tracing() -> None:
+    """mmengine 0.10.7 folds batch normalisation by ``torch.fx``, which knows no size of a clip, and loses train mode.
+
+    Modules that have a method ``fold_in_eval`` fold themselves. What it traced would stay in the mode that it is in.
+    """
+
+    def ask(original):
+
+        def turn_on_efficient_conv_bn_eval(model, modules):
+            for name in [modules] if isinstance(modules, str) else modules:
+                try:
+                    module = model.get_submodule(name)
+                except AttributeError:
+                    raise UserError(
+                        f'efficient_conv_bn_eval={modules!r} must name modules of the model, such as backbone; it has '
+                        f'no {name!r}'
+                    ) from None
+                parts = [part for part in module.modules() if hasattr(part, 'fold_in_eval')]
+                for part in parts:
+                    part.fold_in_eval()
+                if not parts and any(isinstance(part, _BatchNorm) for part in module.modules()):
+                    original(model, name)
+
+        return turn_on_efficient_conv_bn_eval
+
+    for module in (efficient_conv_bn_eval, runner_module):
+        once(module, 'turn_on_efficient_conv_bn_eval', ask)
