@@ -76,11 +76,20 @@ def main() -> None:
         cfg.pop('runner_type')
     if args.show or args.show_dir:
         show_predictions(cfg, args)
+    gives_features = (cfg.model.get('test_cfg') or {}).get('feature_extraction')
+    if gives_features and (not args.dump or args.report or args.show or args.show_dir):
+        raise UserError(
+            'model.test_cfg.feature_extraction=True gives features, and no predictions: --dump FILE.pkl is all that '
+            'takes them'
+        )
     if args.dump:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise UserError(f'--dump {args.dump!r} must end in .pkl or .pickle')
         evaluators = [cfg.test_evaluator] if isinstance(cfg.test_evaluator, dict) else cfg.test_evaluator
-        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
+        cfg.test_evaluator = [
+            *([] if gives_features else evaluators),
+            dict(type='DumpResults', out_file_path=args.dump),
+        ]
 
     check_datasets(cfg, ('test_dataloader',), args.cfg_options)
     check_file('checkpoint', args.checkpoint)

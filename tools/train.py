@@ -78,6 +78,8 @@ def main() -> None:
         **({'deterministic': True} if args.deterministic else {}),
     }
 
+    if (cfg.model.get('test_cfg') or {}).get('feature_extraction') and cfg.get('val_cfg'):
+        raise UserError('model.test_cfg.feature_extraction=True gives no predictions to validate; give it to the test')
     check_model(cfg, args.cfg_options)
     warnings = check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
     if cfg.get('load_from'):
