@@ -23,7 +23,8 @@ def mend_flexible_runner() -> None:
     It overwrites the config of a run, executes the config text in a checkpoint that is resumed, and compiles the whole
     step. The strategy of DeepSpeed writes checkpoints in their place. It also writes its own epoch and step into a
     checkpoint whatever it is told, so that a run would go on from the best one an epoch later. The names of weights
-    in it begin with ``module.``, where several processes trained them.
+    in it begin with ``module.``, where several processes trained them. It loads a checkpoint before hooks get ready for
+    a run, as ``EMAHook`` has to for its averages.
     """
 
     def drop(original):
@@ -72,6 +73,25 @@ def mend_flexible_runner() -> None:
 
         return model_state_dict
 
+    def get_ready(original):
+
+        def load_or_resume(self):
+            self.call_hook('before_run')
+            self._is_ready = True
+            original(self)
+
+        return load_or_resume
+
+    def call_once(original):
+
+        def call_hook(self, fn_name, **kwargs):
+            if fn_name != 'before_run' or not vars(self).pop('_is_ready', False):
+                original(self, fn_name, **kwargs)
+
+        return call_hook
+
+    once(FlexibleRunner, 'load_or_resume', get_ready)
+    once(FlexibleRunner, 'call_hook', call_once)
     once(FlexibleRunner, 'dump_config', keep_config)
     once(FlexibleRunner, 'save_checkpoint', tell)
     once(SingleDeviceStrategy, 'resume', drop)
