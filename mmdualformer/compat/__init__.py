@@ -43,6 +43,7 @@ def apply() -> None:
         engine.compile_only_the_backbone()
         engine.fold_without_tracing()
         strategies.mend_flexible_runner()
+        strategies.register_optimizers_that_are_there()
         strategies.shard_without_gpu()
         strategies.resume_shards()
     engine.resume_without_running_configs()

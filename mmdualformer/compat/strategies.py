@@ -7,6 +7,7 @@ from mmengine._strategy import FSDPStrategy, SingleDeviceStrategy, deepspeed
 from mmengine._strategy.base import BaseStrategy
 from mmengine.device import get_device
 from mmengine.model import MMFullyShardedDataParallel, is_model_wrapper
+from mmengine.registry import OPTIMIZERS
 from mmengine.runner import weights_to_cpu
 from mmengine.runner._flexible_runner import FlexibleRunner
 from torch.distributed.fsdp import FullOptimStateDictConfig, FullStateDictConfig, FullyShardedDataParallel
@@ -99,6 +100,26 @@ def mend_flexible_runner() -> None:
     once(deepspeed, 'save_checkpoint', write_whole)
     once(BaseStrategy, 'compile_model', compile_part)
     once(BaseStrategy, 'model_state_dict', unwrap)
+
+
+def register_optimizers_that_are_there() -> None:
+    """mmengine 0.10.7 imports one-bit optimizers of DeepSpeed, which 0.19 has no more."""
+
+    def register(original):
+
+        def register_deepspeed_optimizers():
+            try:
+                return original()
+            except ImportError:
+                from deepspeed.ops.adam import DeepSpeedCPUAdam, FusedAdam
+
+                for optimizer in (DeepSpeedCPUAdam, FusedAdam):
+                    OPTIMIZERS.register_module(module=optimizer, force=True)
+                return ['DeepSpeedCPUAdam', 'FusedAdam']
+
+        return register_deepspeed_optimizers
+
+    once(deepspeed, 'register_deepspeed_optimizers', register)
 
 
 def shard_without_gpu() -> None:
