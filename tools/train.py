@@ -92,6 +92,12 @@ def main() -> None:
     if args.resume == 'auto' or (cfg.get('resume') and not cfg.get('load_from')) or was_started_again():
         go_on_from_newest(runner)
     resume, checkpoint = runner._resume, runner._load_from
+    if checkpoint and (cfg.get('strategy') or {}).get('type') == 'DeepSpeedStrategy':
+        # it runs what is in its own checkpoints, and loads others after it has copied the weights
+        raise UserError(
+            f'DeepSpeed cannot go on from {checkpoint!r} here; to start from weights, take '
+            "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=PATH, prefix='backbone.')"
+        )
     if checkpoint:
         # a new head on a trained backbone is fine-tuning; another backbone is a mistake
         content = check_checkpoint(runner.model, checkpoint, prefix='' if resume else 'backbone.', resume=resume)

@@ -22,15 +22,12 @@ CONFIG = REPO / 'configs/dualformer_micro_motion.py'
 
 @pytest.fixture
 def train(motion_root, tmp_path):
-    """Train in one process or two, to an epoch, with steps that are as large as the gradients."""
+    """Train in two processes, to an epoch, with steps that are as large as the gradients."""
 
-    def run(name, *arguments, epochs, processes, strategy=None):
-        loaders = [f'{loader}_dataloader.dataset.data_root={motion_root}' for loader in ('train', 'val')]
+    def run(name, *arguments, epochs, strategy=None):
         settings = [
-            *loaders,
+            f'train_dataloader.dataset.data_root={motion_root}',
             'train_dataloader.num_workers=0',
-            'val_dataloader.num_workers=0',
-            f'train_dataloader.batch_size={16 // processes}',
             f'train_cfg.max_epochs={epochs}',
             'optim_wrapper.optimizer._delete_=True',
             'optim_wrapper.optimizer.type=SGD',
@@ -41,7 +38,16 @@ def train(motion_root, tmp_path):
         if strategy:
             settings += ['runner_type=FlexibleRunner', f'strategy.type={strategy}']
         work_dir = tmp_path / name
-        command = ['tools/train.py', CONFIG, *arguments, '--work-dir', work_dir, '--launcher', 'pytorch']
+        command = [
+            'tools/train.py',
+            CONFIG,
+            *arguments,
+            '--work-dir',
+            work_dir,
+            '--launcher',
+            'pytorch',
+            '--no-validate',
+        ]
         port = free_port()
         ranks = [
             Running(
@@ -51,14 +57,14 @@ def train(motion_root, tmp_path):
                 *settings,
                 RANK=str(rank),
                 LOCAL_RANK=str(rank),
-                WORLD_SIZE=str(processes),
+                WORLD_SIZE='2',
                 MASTER_ADDR='127.0.0.1',
                 MASTER_PORT=port,
             )
-            for rank in range(processes)
+            for rank in range(2)
         ]
-        for rank in ranks:
-            assert rank.end() == 0, rank.output
+        statuses = [rank.end() for rank in ranks]
+        assert not any(statuses), [rank.stderr for rank in ranks]
         return work_dir / f'epoch_{epochs}.pth'
 
     return run
@@ -71,21 +77,18 @@ def tensors_of(path):
     return {**checkpoint['state_dict'], **momenta}
 
 
-def test_shards_and_copies_train_as_one_process(train):
+def test_shards_train_as_copies_do(train):
     """A run may also go on from a checkpoint of another kind: what is in it is the same."""
-    wanted = tensors_of(train('one', epochs=2, processes=1))
-    first = train('shards', epochs=1, processes=2, strategy='FSDPStrategy')
-    resumed = {
-        'shards': train('shards', '--resume', epochs=2, processes=2, strategy='FSDPStrategy'),
-        'copies': train('copies', '--resume', first, epochs=2, processes=2, strategy='DDPStrategy'),
-        'again': train('again', '--resume', first, epochs=2, processes=1),
-    }
-    for path in resumed.values():
+    wanted = tensors_of(train('plain', epochs=2))
+    first = train('shards', epochs=1, strategy='FSDPStrategy')
+    for path in (
+        train('copies', '--resume', first, epochs=2, strategy='DDPStrategy'),
+        train('shards', '--resume', epochs=2, strategy='FSDPStrategy'),
+    ):
         given = tensors_of(path)
         assert given.keys() == wanted.keys()
         for name, value in wanted.items():
             torch.testing.assert_close(given[name], value, rtol=1e-3, atol=1e-5, msg=f'{path} {name}')
-        assert load_safely(str(path))['meta']['epoch'] == 2
 
 
 def test_a_killed_run_of_a_flexible_runner_ends_with_the_same_bits(fork_tool, motion_root, tmp_path):
