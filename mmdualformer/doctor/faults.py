@@ -302,10 +302,10 @@ def _deepspeed(_: list[str]) -> bool:
 def _shard() -> Any:
     """A sharded model and its optimizer, in this process alone."""
     import torch
-    import torch.distributed as dist
     from mmengine.model import MMFullyShardedDataParallel
     from torch.distributed.fsdp import FullOptimStateDictConfig, FullyShardedDataParallel, StateDictType
 
+    dist: Any = torch.distributed
     dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
     model = MMFullyShardedDataParallel(torch.nn.Linear(1, 1), device_id=0)
     settings = FullOptimStateDictConfig(rank0_only=True)
