@@ -1,14 +1,17 @@
 """Configs: reading them, what ``--cfg-options`` changes in them, and the runner of one."""
 
 import argparse
+import importlib.util
 import inspect
 import re
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.model import efficient_conv_bn_eval
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner._flexible_runner import FlexibleRunner
@@ -28,6 +31,16 @@ RUNNER_KEYS = {
     'sync_bn',
 }
 FLEXIBLE_KEYS = {*inspect.signature(FlexibleRunner).parameters} - RUNNER_KEYS  # of runner_type='FlexibleRunner'
+PLAIN_KEYS = (  # of Runner alone
+    'activation_checkpointing',
+    'detect_anomalous_params',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'sync_bn',
+)
+# packages that MMEngine's strategies need, and those that take several processes
+PACKAGES = {'ColossalAIStrategy': 'colossalai', 'DeepSpeedStrategy': 'deepspeed'}
+DISTRIBUTED = ('DDPStrategy', 'FSDPStrategy', *PACKAGES)
 
 
 def read_config(path: str, options: dict | None = None) -> Config:
@@ -101,7 +114,8 @@ def merge_options(cfg: Config, options: dict, path: str) -> None:
     for key, value in options.items():
         root = key.partition('.')[0]
         if root not in cfg and root not in known:
-            raise UserError(f'--cfg-options {key}={value} does not fit {path}: nothing reads {root!r}')
+            hint = ' without runner_type=FlexibleRunner' * (root in FLEXIBLE_KEYS)
+            raise UserError(f'--cfg-options {key}={value} does not fit {path}: nothing reads {root!r}{hint}')
         try:
             cfg.merge_from_dict({key: value})
         except (AttributeError, KeyError, TypeError) as error:
@@ -115,7 +129,54 @@ def build_runner(cfg: Config) -> Runner:
         UserError: Something in the config has an unknown type or argument, or needs a package that is missing.
     """
     with refuse_what_cannot_be_built():
-        return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        if cfg.get('strategy') is not None:
+            _check_strategy(cfg)
+        if cfg.get('runner_type') == 'FlexibleRunner':
+            for key in filter(cfg.get, PLAIN_KEYS):
+                raise UserError(
+                    f'{key} is read by Runner alone: FlexibleRunner takes strategy, with settings of its own'
+                )
+        runner: Any = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        if isinstance(runner, FlexibleRunner):
+            runner._compile = cfg.get('compile', False)  # which its from_cfg leaves out
+            runner.model = runner.strategy.build_model(runner.model)  # as Runner does here, and it later
+            if cfg.get('efficient_conv_bn_eval'):
+                efficient_conv_bn_eval.turn_on_efficient_conv_bn_eval(runner.model, cfg.efficient_conv_bn_eval)
+        return runner
+
+
+def _check_strategy(cfg: Config) -> None:
+    """Check how a ``FlexibleRunner`` is to spread a model over processes.
+
+    Raises:
+        UserError: Another runner is to be built, or the strategy needs a package, processes or settings.
+    """
+    if cfg.get('runner_type') != 'FlexibleRunner':
+        raise UserError(f"strategy is read by runner_type='FlexibleRunner' alone, not by {cfg.get('runner_type')!r}")
+    name = getattr(cfg.strategy.get('type'), '__name__', cfg.strategy.get('type'))
+    package = PACKAGES.get(name)
+    if package and importlib.util.find_spec(package) is None:
+        raise UserError(f'strategy.type={name!r} needs {package}, which is not installed: pip install {package}')
+    if name in DISTRIBUTED and cfg.get('launcher', 'none') == 'none':
+        raise UserError(
+            f'strategy.type={name!r} is for several processes: start them with `tools/dist_train.sh CONFIG GPUS` or '
+            '--launcher'
+        )
+    if name == 'DeepSpeedStrategy' and cfg.optim_wrapper.get('type') != 'DeepSpeedOptimWrapper':
+        raise UserError(
+            "strategy.type='DeepSpeedStrategy' needs optim_wrapper=dict(_delete_=True, type='DeepSpeedOptimWrapper', "
+            'optimizer=dict(...)): DeepSpeed takes the steps itself'
+        )
+    hooks = [*(cfg.get('custom_hooks') or ()), *(cfg.get('default_hooks') or {}).values()]
+    if name in ('DeepSpeedStrategy', 'FSDPStrategy') and any(hook.get('type') == 'EMAHook' for hook in hooks if hook):
+        raise UserError(
+            f'strategy.type={name!r} leaves no process the weights that EMAHook averages; take one of them out'
+        )
+    if name == 'FSDPStrategy' and cfg.strategy.setdefault('state_dict_cfg', 'full') != 'full':
+        raise UserError(
+            f"strategy.state_dict_cfg={cfg.strategy.state_dict_cfg!r} must be 'full', or left out: nothing else "
+            'reads checkpoints in shards'
+        )
 
 
 @contextmanager

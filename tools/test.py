@@ -9,6 +9,7 @@ import mmdualformer  # noqa: F401  (registers the models and mends the installed
 
 # isort: split
 import torch
+from mmengine.config import Config
 
 from mmdualformer import cli
 from mmdualformer.checks import check_classes, check_datasets, check_file
@@ -44,7 +45,7 @@ def set_dtype(model: Any, name: str) -> None:
         with compute_in(dtype, device_type):
             samples = test_step(data)
         for sample in samples:
-            if 'pred_score' in sample:  # not where features are put out
+            if not isinstance(sample, torch.Tensor):  # as features are
                 sample.pred_score = sample.pred_score.float()
         return samples
 
@@ -52,24 +53,43 @@ def set_dtype(model: Any, name: str) -> None:
         model.test_step = test_step_in_dtype
 
 
+def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
+    """Have a test draw its predictions, also where the config has neither hooks nor a visualizer."""
+    hook = dict(
+        type='VisualizationHook',
+        enable=True,
+        show=args.show,
+        out_dir=args.show_dir,
+        interval=args.interval,
+        wait_time=args.wait_time,
+    )
+    cfg.default_hooks = {**(cfg.get('default_hooks') or {}), 'visualization': hook}
+    if cfg.get('visualizer') is None:
+        cfg.visualizer = dict(type='ActionVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+
+
 def main() -> None:
     args = parse_args()
     cfg = cli.load_config(args)
     cfg.load_from = args.checkpoint
+    if cfg.pop('strategy', None) is not None:  # a test has no optimizer to be sharded
+        cfg.pop('runner_type')
     if args.show or args.show_dir:
-        cfg.default_hooks.visualization = dict(
-            type='VisualizationHook',
-            enable=True,
-            show=args.show,
-            out_dir=args.show_dir,
-            interval=args.interval,
-            wait_time=args.wait_time,
+        show_predictions(cfg, args)
+    gives_features = (cfg.model.get('test_cfg') or {}).get('feature_extraction')
+    if gives_features and (not args.dump or args.report or args.show or args.show_dir):
+        raise UserError(
+            'model.test_cfg.feature_extraction=True gives features, and no predictions: --dump FILE.pkl is all that '
+            'takes them'
         )
     if args.dump:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise UserError(f'--dump {args.dump!r} must end in .pkl or .pickle')
         evaluators = [cfg.test_evaluator] if isinstance(cfg.test_evaluator, dict) else cfg.test_evaluator
-        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
+        cfg.test_evaluator = [
+            *([] if gives_features else evaluators),
+            dict(type='DumpResults', out_file_path=args.dump),
+        ]
 
     check_datasets(cfg, ('test_dataloader',), args.cfg_options)
     check_file('checkpoint', args.checkpoint)

@@ -78,6 +78,8 @@ def main() -> None:
         **({'deterministic': True} if args.deterministic else {}),
     }
 
+    if (cfg.model.get('test_cfg') or {}).get('feature_extraction') and cfg.get('val_cfg'):
+        raise UserError('model.test_cfg.feature_extraction=True gives no predictions to validate; give it to the test')
     check_model(cfg, args.cfg_options)
     warnings = check_datasets(cfg, ('train_dataloader', 'val_dataloader'), args.cfg_options)
     if cfg.get('load_from'):
@@ -90,6 +92,12 @@ def main() -> None:
     if args.resume == 'auto' or (cfg.get('resume') and not cfg.get('load_from')) or was_started_again():
         go_on_from_newest(runner)
     resume, checkpoint = runner._resume, runner._load_from
+    if checkpoint and (cfg.get('strategy') or {}).get('type') == 'DeepSpeedStrategy':
+        # it runs what is in its own checkpoints, and loads others after it has copied the weights
+        raise UserError(
+            f'DeepSpeed cannot go on from {checkpoint!r} here; to start from weights, take '
+            "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=PATH, prefix='backbone.')"
+        )
     if checkpoint:
         # a new head on a trained backbone is fine-tuning; another backbone is a mistake
         content = check_checkpoint(runner.model, checkpoint, prefix='' if resume else 'backbone.', resume=resume)

@@ -7,7 +7,7 @@ where the fault is gone, and leaves alone what works. What a mend replaces keeps
 import mmengine
 from mmengine.utils import digit_version
 
-from . import distributed, engine, mmaction2, mmaction2_tools, openmim, pickled
+from . import distributed, engine, mmaction2, mmaction2_tools, openmim, pickled, strategies
 from .distributed import NODES, end_ranks_with_time_to_save, let_machines_come_back, statuses_of_ranks
 from .engine import (
     leave_process_group,
@@ -41,6 +41,11 @@ def apply() -> None:
         engine.write_checkpoints_as_a_whole()
         engine.keep_config_of_run()
         engine.compile_only_the_backbone()
+        engine.fold_without_tracing()
+        strategies.mend_flexible_runner()
+        strategies.register_optimizers_that_are_there()
+        strategies.shard_without_gpu()
+        strategies.resume_shards()
     openmim.say_that_no_weights_are_published()
     engine.resume_without_running_configs()
     engine.infer_without_running_configs()

@@ -1,6 +1,7 @@
 """Faults of MMEngine, and of PyTorch under it."""
 
 import gc
+import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,13 +18,14 @@ from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
 from mmengine.hub import hub
 from mmengine.infer import BaseInferencer
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.model import MMDistributedDataParallel, efficient_conv_bn_eval, is_model_wrapper
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import _flexible_runner as flexible_runner_module
 from mmengine.runner import checkpoint as checkpoint_io
 from mmengine.runner import runner as runner_module
 from mmengine.utils import check_file_exist
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from mmdualformer.commands import ROOT
@@ -35,6 +37,7 @@ from .mending import once
 
 _PACKAGE = 'mmdualformer'
 _CLOSED: ContextVar[bool] = ContextVar('closed', default=False)  # whether no checkpoint may be loaded
+_OF_WORKERS = ('multiprocessing_context', 'persistent_workers', 'prefetch_factor')  # settings of data loaders
 _WITHOUT_NCCL = ('cpu', 'mps')  # devices, as mmengine names them
 
 
@@ -201,7 +204,7 @@ def distribute_on_cpu() -> None:
 
         def init_dist(backend, *args, **kwargs):
             choose_interfaces()
-            if get_device() not in _WITHOUT_NCCL:
+            if not without_gpu():
                 return original(backend, *args, **kwargs)
             set_device, torch.cuda.set_device = torch.cuda.set_device, lambda device: None
             try:
@@ -214,7 +217,7 @@ def distribute_on_cpu() -> None:
     def wrap(original):
 
         def init(self, module, *args, **kwargs):
-            if get_device() in _WITHOUT_NCCL:
+            if without_gpu():
                 kwargs.pop('device_ids', None)
             original(self, module, *args, **kwargs)
 
@@ -224,6 +227,11 @@ def distribute_on_cpu() -> None:
     once(dist_utils, '_init_dist_slurm', start)
     once(dist_utils, '_init_dist_mpi', start)
     once(MMDistributedDataParallel, '__init__', wrap)
+
+
+def without_gpu() -> bool:
+    """Whether processes here have no GPU that nccl knows."""
+    return get_device() in _WITHOUT_NCCL
 
 
 def leave_process_group() -> None:
@@ -281,18 +289,20 @@ def write_checkpoints_as_a_whole() -> None:
     On a local disk it is written beside its place, without a copy in memory, and put there when it is complete.
     """
 
-    def write(original):
-
-        def save_checkpoint(checkpoint, filename, file_client_args=None, backend_args=None):
-            is_local = backend_args in (None, {}, dict(backend='local')) and '://' not in str(filename)
-            if file_client_args is not None or not is_local:
-                return original(checkpoint, filename, file_client_args, backend_args)
-            write_checkpoint(checkpoint, Path(filename))
-
-        return save_checkpoint
-
     for module in (checkpoint_io, runner_module, mmengine.runner):
-        once(module, 'save_checkpoint', write)
+        once(module, 'save_checkpoint', write_whole)
+
+
+def write_whole(original: Callable) -> Callable:
+    """The ``save_checkpoint`` that :func:`write_checkpoints_as_a_whole` puts in place of MMEngine's."""
+
+    def save_checkpoint(checkpoint, filename, file_client_args=None, backend_args=None):
+        is_local = backend_args in (None, {}, dict(backend='local')) and '://' not in str(filename)
+        if file_client_args is not None or not is_local:
+            return original(checkpoint, filename, file_client_args, backend_args)
+        write_checkpoint(checkpoint, Path(filename))
+
+    return save_checkpoint
 
 
 def keep_config_of_run() -> None:
@@ -301,17 +311,18 @@ def keep_config_of_run() -> None:
     A kill within that leaves half of it, and a test leaves its checkpoint as ``load_from``. What a run was given beside
     that config is in the config that the log's folder has.
     """
+    once(Runner, 'dump_config', keep_config)
 
-    def keep(original):
 
-        def dump_config(self):
-            name = self.cfg.filename
-            if name is None or Path(name).resolve() != Path(self.work_dir, Path(name).name).resolve():
-                original(self)
+def keep_config(original: Callable) -> Callable:
+    """The ``dump_config`` that :func:`keep_config_of_run` puts in place of MMEngine's."""
 
-        return dump_config
+    def dump_config(self):
+        name = self.cfg.filename
+        if name is None or Path(name).resolve() != Path(self.work_dir, Path(name).name).resolve():
+            original(self)
 
-    once(Runner, 'dump_config', keep)
+    return dump_config
 
 
 def resume_from_what_loads(find_newest: Callable[[str], str | None]) -> None:
@@ -327,7 +338,8 @@ def resume_from_what_loads(find_newest: Callable[[str], str | None]) -> None:
 def survive_dead_data_workers(loader_type: type[DataLoader]) -> None:
     """torch 2.13: a data worker that dies, as of a video that crashes a decoder, ends the run.
 
-    The loaders of a runner go on without the video.
+    The loaders of a runner go on without the video. With ``num_workers=0`` they do without the settings of workers, of
+    which torch refuses some.
 
     Args:
         loader_type (type): Ours, which takes the place of torch's own.
@@ -335,15 +347,18 @@ def survive_dead_data_workers(loader_type: type[DataLoader]) -> None:
 
     def build(original):
 
-        def build_dataloader(*args, **kwargs):
-            loader = original(*args, **kwargs)
+        def build_dataloader(dataloader, *args, **kwargs):
+            if isinstance(dataloader, dict) and not dataloader.get('num_workers'):
+                dataloader = {key: value for key, value in dataloader.items() if key not in _OF_WORKERS}
+            loader = original(dataloader, *args, **kwargs)
             if type(loader) is DataLoader:
                 loader.__class__ = loader_type  # runners ask for a subclass of torch's
             return loader
 
         return build_dataloader
 
-    once(Runner, 'build_dataloader', build)
+    for runner_type in (Runner, flexible_runner_module.FlexibleRunner):
+        once(runner_type, 'build_dataloader', build)
 
 
 def compile_only_the_backbone() -> None:
@@ -356,24 +371,73 @@ def compile_only_the_backbone() -> None:
 
         def _maybe_compile(self, target):
             options = self.cfg.get('compile')
-            model = self.model.module if is_model_wrapper(self.model) else self.model
-            backbone = getattr(model, 'backbone', None)
-            if options in (None, False) or target != 'train_step' or not isinstance(backbone, torch.nn.Module):
-                return original(self, target)
-            if options is not True and not isinstance(options, dict):
-                raise UserError(f'compile={options!r} must be True, False or a dict of arguments of torch.compile')
-            eager = backbone.forward
-            try:
-                compiled = torch.compile(eager, **(options if isinstance(options, dict) else {}))
-            except (TypeError, RuntimeError) as error:
-                raise UserError(f'compile={options!r} does not fit torch.compile: {describe(error)}') from None
-
-            def forward(*args, **kwargs):
-                return (compiled if backbone.training else eager)(*args, **kwargs)
-
-            backbone.forward = forward
-            self.logger.info('The backbone is compiled for training: the first iteration takes minutes.')
+            if target != 'train_step' or not compile_backbone(self.model, options, self.logger):
+                original(self, target)
 
         return _maybe_compile
 
     once(Runner, '_maybe_compile', compile_part)
+
+
+def compile_backbone(model: torch.nn.Module, options: object, logger: logging.Logger) -> bool:
+    """Compile the backbone of a model, which may be wrapped, for training.
+
+    Args:
+        model (nn.Module): The model.
+        options (bool or dict, optional): What a config has as ``compile``: True, or arguments of ``torch.compile``;
+            with None and False nothing is compiled.
+        logger (Logger): Told of it.
+
+    Returns:
+        bool: Whether the model has a backbone, and there is something to compile.
+
+    Raises:
+        UserError: ``options`` are something else.
+    """
+    inner = model.get_submodule('module') if is_model_wrapper(model) else model
+    backbone = getattr(inner, 'backbone', None)
+    if options in (None, False) or not isinstance(backbone, torch.nn.Module):
+        return False
+    if options is not True and not isinstance(options, dict):
+        raise UserError(f'compile={options!r} must be True, False or a dict of arguments of torch.compile')
+    eager = backbone.forward
+    try:
+        compiled = torch.compile(eager, **(options if isinstance(options, dict) else {}))
+    except (TypeError, RuntimeError) as error:
+        raise UserError(f'compile={options!r} does not fit torch.compile: {describe(error)}') from None
+
+    def forward(*args, **kwargs):
+        return (compiled if backbone.training else eager)(*args, **kwargs)
+
+    backbone.forward = forward
+    logger.info('The backbone is compiled for training: the first iteration takes minutes.')
+    return True
+
+
+def fold_without_tracing() -> None:
+    """mmengine 0.10.7 folds batch normalisation by ``torch.fx``, which knows no size of a clip, and loses train mode.
+
+    Modules that have a method ``fold_in_eval`` fold themselves. What it traced would stay in the mode that it is in.
+    """
+
+    def ask(original):
+
+        def turn_on_efficient_conv_bn_eval(model, modules):
+            for name in [modules] if isinstance(modules, str) else modules:
+                try:
+                    module = model.get_submodule(name)
+                except AttributeError:
+                    raise UserError(
+                        f'efficient_conv_bn_eval={modules!r} must name modules of the model, such as backbone; it has '
+                        f'no {name!r}'
+                    ) from None
+                parts = [part for part in module.modules() if hasattr(part, 'fold_in_eval')]
+                for part in parts:
+                    part.fold_in_eval()
+                if not parts and any(isinstance(part, _BatchNorm) for part in module.modules()):
+                    original(model, name)
+
+        return turn_on_efficient_conv_bn_eval
+
+    for module in (efficient_conv_bn_eval, runner_module):
+        once(module, 'turn_on_efficient_conv_bn_eval', ask)

@@ -271,6 +271,77 @@ def _compiled(_: list[str]) -> bool:
     return model.train_step is str
 
 
+def _folded(_: list[str]) -> bool:
+    import torch
+    from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
+
+    calls: list[str] = []
+    model: Any = torch.nn.Module()
+    model.backbone = torch.nn.Identity()
+    model.backbone.fold_in_eval = lambda: calls.append('folded')
+    turn_on_efficient_conv_bn_eval(model, 'backbone')
+    return calls == ['folded']
+
+
+def _flexible(_: list[str]) -> bool:
+    from mmengine._strategy import SingleDeviceStrategy
+
+    content = dict(meta=dict(config='x = 1', iter=1))
+    strategy: Any = types.SimpleNamespace(
+        load_checkpoint=lambda *_, **__: content, _randomness={}, logger=types.SimpleNamespace(info=lambda _: None)
+    )
+    SingleDeviceStrategy.resume(strategy, '', resume_optimizer=False, resume_param_scheduler=False)
+    return 'config' not in content['meta']
+
+
+def _deepspeed(_: list[str]) -> bool:
+    from mmengine._strategy.deepspeed import register_deepspeed_optimizers
+
+    for name in ('deepspeed', 'deepspeed.ops', 'deepspeed.ops.adam', 'deepspeed.ops.lamb'):
+        module: Any = types.ModuleType(name)
+        for optimizer in ('DeepSpeedCPUAdam', 'FusedAdam', 'FusedLamb'):
+            setattr(module, optimizer, type(optimizer, (), {}))
+        sys.modules[name] = module
+    try:
+        return 'FusedAdam' in register_deepspeed_optimizers()
+    except ImportError:
+        return False
+
+
+def _shard() -> Any:
+    """A sharded model and its optimizer, in this process alone."""
+    import torch
+    from mmengine.model import MMFullyShardedDataParallel
+    from torch.distributed.fsdp import FullOptimStateDictConfig, FullyShardedDataParallel, StateDictType
+
+    dist: Any = torch.distributed
+    dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
+    model = MMFullyShardedDataParallel(torch.nn.Linear(1, 1), device_id=0)
+    settings = FullOptimStateDictConfig(rank0_only=True)
+    FullyShardedDataParallel.set_state_dict_type(model, StateDictType.FULL_STATE_DICT, optim_state_dict_config=settings)
+    optimizer: Any = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.5)
+    model(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+    optimizer.optimizer = optimizer
+    return types.SimpleNamespace(model=model, optim_wrapper=optimizer)
+
+
+def _sharded(_: list[str]) -> bool:
+    try:
+        return _shard() is not None
+    except RuntimeError:  # there is no GPU of that number
+        return False
+
+
+def _shards(_: list[str]) -> bool:
+    from mmengine._strategy import FSDPStrategy
+
+    shard = _shard()
+    state = FSDPStrategy.optim_state_dict(shard)
+    FSDPStrategy.load_optim_state_dict(shard, state)
+    return set(state['state']) == {0, 1}
+
+
 def _no_last_checkpoint(_: list[str]) -> bool:
     import torch
     from mmengine.runner import find_latest_checkpoint
@@ -403,6 +474,11 @@ FAULTS: tuple[tuple[str, str, Callable[[list[str]], bool]], ...] = (
     ('write_checkpoints_as_a_whole', 'mmengine leaves half a checkpoint where a write fails', _half_a_checkpoint),
     ('keep_config_of_run', 'mmengine overwrites the config that a run was started with', _config_of_run),
     ('compile_only_the_backbone', 'mmengine compiles the optimizer, which torch cannot', _compiled),
+    ('fold_without_tracing', 'mmengine folds batch normalisation by torch.fx', _folded),
+    ('mend_flexible_runner', "mmengine's FlexibleRunner runs the config in a checkpoint", _flexible),
+    ('register_optimizers_that_are_there', 'mmengine imports optimizers that DeepSpeed has no more', _deepspeed),
+    ('shard_without_gpu', 'mmengine shards models on GPUs only', _sharded),
+    ('resume_shards', 'mmengine cannot resume sharded optimizers', _shards),
     ('resume_from_what_loads', 'mmengine resumes from a file that is gone', _no_last_checkpoint),
     ('survive_dead_data_workers', 'a data worker that dies ends the run', _workers),
     ('shift_hue_beyond_uint8', "mmaction2's ColorJitter overflows with numpy 2", _hue),

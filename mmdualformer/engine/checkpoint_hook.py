@@ -13,6 +13,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
+from mmdualformer.compat.strategies import unsharded_name
 from mmdualformer.files import write_atomically
 
 from .agreement import Agreement
@@ -242,7 +243,6 @@ def _gather_buffers(model: nn.Module) -> list[dict[str, Tensor]]:
         return []
     model = model.get_submodule('module') if is_model_wrapper(model) else model
     weights = model.state_dict()  # which lacks what no checkpoint has
-    own = {
-        name: buffer.cpu() for name, buffer in model.named_buffers() if name in weights and buffer.is_floating_point()
-    }
+    buffers = {unsharded_name(name): buffer for name, buffer in model.named_buffers()}
+    own = {name: buffer.cpu() for name, buffer in buffers.items() if name in weights and buffer.is_floating_point()}
     return all_gather_object(own)

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmdualformer import signals
+from mmdualformer.compat.strategies import is_sharded
 from mmdualformer.errors import describe
 
 from .agreement import Agreement
@@ -69,7 +70,9 @@ class InterruptionHook(Hook):
     def before_val(self, runner: Runner) -> None:
         """Let a signal end the process at once, also where it waits for another, unless it has to save."""
         path = self._checkpoints.newest(runner) if self._checkpoints else None
-        self._path, self._must_save = path, path is None and self._checkpoints is not None
+        # the main process saves alone here, which it cannot where it has a shard of the weights
+        self._must_save = path is None and self._checkpoints is not None and not is_sharded(runner)
+        self._path = path
         signals.explain(self._where(path) if is_main_process() else None)
         # the main process may have to save, or to queue its job again
         signals.defer(not is_main_process() or self._must_save or 'SLURM_JOB_ID' in os.environ)

@@ -15,6 +15,7 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from mmdualformer.compat.strategies import is_sharded, unsharded_name
 from mmdualformer.errors import UserError
 from mmdualformer.finite import find_non_finite, find_non_finite_state, is_finite, refuse_non_finite_state
 from mmdualformer.weights import load_safely
@@ -70,7 +71,7 @@ class NonFiniteHook(Hook):
             )
         model = _unwrapped(runner)
         saved = model.state_dict().keys()
-        self._buffers = [buffer for name, buffer in model.named_buffers() if name in saved]
+        self._buffers = [buffer for name, buffer in model.named_buffers() if unsharded_name(name) in saved]
         self._good_buffers = [buffer.clone() for buffer in self._buffers]
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -105,6 +106,8 @@ class NonFiniteHook(Hook):
         self._bad_of_epoch += 1
         self._restore_buffers()
         weight = find_non_finite(dict(_unwrapped(runner).named_parameters()))
+        if is_sharded(runner):  # each process has some of the weights
+            weight = next(filter(None, all_gather_object(weight)), None)
         cause = f'{weight} holds NaN or infinity' if weight else self._find_cause(runner, batches)
         where = f'step {runner.iter + 1}, epoch {runner.epoch + 1}'
         runner.logger.warning(f'the loss or its gradient is not finite, and {where} is not taken: {cause}')
@@ -176,7 +179,7 @@ class NonFiniteHook(Hook):
         """Run the batches of a bad step again, and say what was not finite in whichever process."""
         now = _random_state()
         cause = None
-        for batch, state in batches:
+        for batch, state in [] if is_sharded(runner) else batches:  # a module has no weights of its own there
             _set_random_state(state)
             model = _unwrapped(runner)
             cause = cause or find_cause(model, batch, runner.optim_wrapper.optim_context(model))
@@ -184,7 +187,8 @@ class NonFiniteHook(Hook):
         self._restore_buffers()
         causes = all_gather_object(cause)  # processes have batches of their own
         samples = [sample for batch, _ in batches for sample in iterate_samples(batch)]
-        return next(filter(None, causes), f'not so when run again; the clips are {name_clips(samples)}')
+        again = '' if is_sharded(runner) else 'not so when run again; '
+        return next(filter(None, causes), f'{again}the clips are {name_clips(samples)}')
 
     def _roll_back(self, runner: Runner, failure: str) -> None:
         """Go back to the last checkpoint, in all but the place in the data and in the schedule."""
@@ -202,10 +206,16 @@ class NonFiniteHook(Hook):
         was_resumed, runner._resume = runner._resume, True  # for hooks that keep state of their own there
         runner.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         runner._resume = was_resumed
-        _load_checkpoint_to_model(_unwrapped(runner), checkpoint, logger='silent')
         # learning rates follow from the step, which is later than the checkpoint's
         groups = runner.optim_wrapper.optimizer.state_dict()['param_groups']
-        runner.optim_wrapper.load_state_dict({**checkpoint['optimizer'], 'param_groups': groups})
+        state = {**checkpoint['optimizer'], 'param_groups': groups}
+        strategy = getattr(runner, 'strategy', None)
+        if strategy is None:
+            _load_checkpoint_to_model(_unwrapped(runner), checkpoint, logger='silent')
+            runner.optim_wrapper.load_state_dict(state)
+        else:
+            strategy.load_model_state_dict(checkpoint['state_dict'])
+            strategy.load_optim_state_dict(state)
         runner.logger.warning(f'{failure}; going on from the weights and the optimizer of {Path(path).name}')
 
 

@@ -13,6 +13,7 @@ from mmengine.dist import all_reduce
 from mmengine.logging import print_log
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from mmdualformer.errors import UserError
 from mmdualformer.models.precision import choose_dtype
@@ -29,7 +30,8 @@ class FiniteOptimWrapper(OptimWrapper):
     ``NonFiniteHook`` decides what becomes of the run.
 
     A loss that is not finite makes its gradient so, also where the gradient would not see it. Gradients are those of
-    all processes, so all decide alike.
+    all processes, so all decide alike. Of a model that is sharded (FSDP) each process has some, and the norm is that of
+    all of them.
 
     Attributes:
         fault (bool): Whether the last step was left out for a number that is not finite.
@@ -59,18 +61,44 @@ class FiniteOptimWrapper(OptimWrapper):
     def _keep_norm(self) -> None:
         """Have clipping leave the norm that it computes."""
         self.fault = False
+        self._sharded: FullyShardedDataParallel | None = None
         self._grad_norm: Tensor | None = None
         self._clips_norm = bool(self.clip_grad_kwargs) and self.grad_name == 'grad_norm'
         if self._clips_norm:
             self.clip_func = self._clip_norm
 
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Around the forward pass: no exchange of gradients while they accumulate."""
+        self._sharded = model if isinstance(model, FullyShardedDataParallel) else None
+        with super().optim_context(model):
+            yield
+
     def _clip_and_check(self) -> bool:
         """Clip the gradients, and say whether they were finite. The norm is computed once."""
+        if self._sharded is not None:
+            return self._clip_and_check_shards(self._sharded)
         gradients = [p.grad for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
         self._grad_norm = None if self._clips_norm else nn.utils.get_total_norm(gradients, math.inf)
         if self.clip_grad_kwargs:
             self._clip_grad()
         return self._grad_norm is None or math.isfinite(self._grad_norm)
+
+    def _clip_and_check_shards(self, model: FullyShardedDataParallel) -> bool:
+        """The same where this process has a part of the gradients, or none."""
+        if self._clips_norm:
+            settings = {
+                key: self.clip_grad_kwargs[key] for key in ('max_norm', 'norm_type') if key in self.clip_grad_kwargs
+            }
+            norm = model.clip_grad_norm_(**settings)
+            self.message_hub.update_scalar(f'train/{self.grad_name}', float(norm))
+            return math.isfinite(norm)
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        bad = (~nn.utils.get_total_norm(gradients, math.inf).isfinite()).float().to(get_device())
+        all_reduce(bad)
+        if self.clip_grad_kwargs:
+            self._clip_grad()
+        return not bad
 
     def _clip_norm(self, *args, **kwargs) -> Tensor:
         self._grad_norm = nn.utils.clip_grad_norm_(*args, **kwargs)
@@ -174,6 +202,7 @@ class FiniteAmpOptimWrapper(FiniteOptimWrapper, AmpOptimWrapper):
         if self.cast_dtype == torch.bfloat16:  # has no loss scale, so that float32 can take its place
             device_type = next(model.parameters()).device.type
             self.cast_dtype = choose_dtype(model, self.cast_dtype, device_type, self._say_once)
+        self._sharded = model if isinstance(model, FullyShardedDataParallel) else None
         parent = OptimWrapper if self.cast_dtype == torch.float32 else AmpOptimWrapper
         with parent.optim_context(self, model):
             yield

@@ -1,6 +1,7 @@
 """Whether a checkpoint fits a model, and loading one that does."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.distributed
@@ -110,7 +111,7 @@ def hand_over(runner: Runner, checkpoint: dict, path: str) -> None:
     """Let a runner take a checkpoint that was read, where it would read the file again.
 
     Args:
-        runner (Runner): With ``load_from`` set, and ``resume`` where training is to go on.
+        runner (Runner or FlexibleRunner): With ``load_from`` set, and ``resume`` where training is to go on.
         checkpoint (dict): What :func:`check_checkpoint` has read; it is let go of once it is loaded.
         path (str): Where it was read from. Other files the runner reads itself.
     """
@@ -126,6 +127,16 @@ def hand_over(runner: Runner, checkpoint: dict, path: str) -> None:
         runner.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
 
+    def load_by_strategy(filename: str, *args, callback: Callable, **kwargs) -> dict:
+        del strategy.load_checkpoint
+        if filename != path:
+            return strategy.load_checkpoint(filename, *args, callback=callback, **kwargs)
+        callback(checkpoint)
+        weights = checkpoint.pop('state_dict')
+        strategy.load_model_state_dict({name.removeprefix('module.'): value for name, value in weights.items()})
+        strategy.logger.info(f'Load checkpoint from {filename}')
+        return checkpoint
+
     def resume(filename: str, *args, **kwargs) -> None:
         del runner.resume
         if filename != path:
@@ -139,7 +150,11 @@ def hand_over(runner: Runner, checkpoint: dict, path: str) -> None:
         except Exception as error:  # of the optimizer, the schedules, the log and the hooks
             raise UserError(f'checkpoint {path!r} cannot be gone on from: {describe(error)}') from error
 
-    runner.load_checkpoint = load_checkpoint
+    strategy: Any = getattr(runner, 'strategy', None)
+    if strategy is None:
+        runner.load_checkpoint = load_checkpoint
+    else:
+        strategy.load_checkpoint = load_by_strategy
     runner.resume = resume
 
 

@@ -86,7 +86,7 @@ class VideoBackbone(BaseModule):
         if isinstance(x, Proxy):
             raise UserError(
                 f'torch.fx traces {type(self).__name__} without a clip, on whose size its layers depend; use '
-                'torch.export.export or torch.compile, and no efficient_conv_bn_eval in a config'
+                'torch.export.export or torch.compile'
             )
         if x.ndim != 5 or x.shape[1] != self.in_channels:
             raise UserError(

@@ -26,6 +26,8 @@ from mmdualformer.models.layers import (
     TokenConv3d,
     accumulate_strides,
     count_steps,
+    fold_norm,
+    is_watched,
     map_size,
     merge_windows,
     multi_head_attention,
@@ -149,10 +151,18 @@ class CoarsePrior(nn.Module):
         self.norm = nn.BatchNorm3d(dim)
         self.act = nn.ReLU()
         self.down2 = build_downsampling(downsampling, dim, kernel_sizes[1])
+        self.folds = False
+
+    def fold_in_eval(self) -> None:
+        """Have the first step and the normalisation be one convolution, as ``efficient_conv_bn_eval`` asks."""
+        self.folds = True
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, t, h, w, C]``."""
-        x = rearrange(self.down1(x), 'B T H W C -> B C T H W')
+        down = self.down1
+        if self.folds and isinstance(down, TokenConv3d) and not (self.norm.training or is_watched(down, self.norm)):
+            return self.down2(self.act(down.convolve(x, *fold_norm(self.norm, down.weight, down.bias))))
+        x = rearrange(down(x), 'B T H W C -> B C T H W')
         x = self.act(self.norm(x))
         return self.down2(rearrange(x, 'B C T H W -> B T H W C'))
 

@@ -1,11 +1,11 @@
 from .attention import RelativePositionBias, multi_head_attention
 from .checkpoint import run_checkpointed
-from .conv3d import ConvNorm3d, DepthwiseConv3d, FactorizedConv3d, PointwiseConv3d
+from .conv3d import ConvNorm3d, DepthwiseConv3d, FactorizedConv3d, PointwiseConv3d, fold_norm
 from .dynamic_relu import DynamicReLU, frame_means
 from .mlp import Mlp
 from .sizes import accumulate_strides, count_steps, map_size
 from .token_conv import TokenConv3d
-from .tracing import spare
+from .tracing import is_watched, spare
 from .windows import merge_windows, partition_windows
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
     'TokenConv3d',
     'accumulate_strides',
     'count_steps',
+    'fold_norm',
     'frame_means',
+    'is_watched',
     'map_size',
     'merge_windows',
     'multi_head_attention',

@@ -113,11 +113,30 @@ class FactorizedConv3d(nn.Module):
         return x.contiguous(memory_format=torch.channels_last_3d)
 
 
+def fold_norm(norm: nn.BatchNorm3d, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Make one convolution of a 3D one and the batch normalisation after it, by its running statistics.
+
+    Args:
+        norm (nn.BatchNorm3d): The normalisation, with affine parameters.
+        weight (Tensor): Of the convolution, ``[out_channels, ...]``.
+        bias (Tensor, optional): Likewise ``[out_channels]``.
+
+    Returns:
+        tuple: The weight and the bias of the one.
+    """
+    assert norm.running_mean is not None and norm.running_var is not None
+    # as torch.nn.utils.fuse_conv_bn_weights, whose parameters torch.compile cannot trace
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    shift = norm.running_mean if bias is None else norm.running_mean - bias
+    return weight * scale[:, None, None, None, None], norm.bias - shift * scale
+
+
 class ConvNorm3d(nn.Module):
     """One of these convolutions and the batch normalisation after it.
 
     In inference on a CPU they are one convolution, folded anew in each pass, which costs next to nothing, unless one of
-    the two has hooks or parametrizations, which are then called.
+    the two has hooks or parametrizations, which are then called. After :meth:`fold_in_eval` they are wherever the
+    normalisation is in eval mode.
 
     Args:
         conv (nn.Module): The convolution.
@@ -127,14 +146,19 @@ class ConvNorm3d(nn.Module):
         super().__init__()
         self.conv = conv
         self.norm = nn.BatchNorm3d(conv.out_channels)
+        self.folds = False
+
+    def fold_in_eval(self) -> None:
+        """Be one convolution in eval mode with gradients and on a GPU too, as ``efficient_conv_bn_eval`` asks."""
+        self.folds = True
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, in_channels, T, H, W]`` to ``[B, out_channels, T', H', W']``."""
         norm = self.norm
-        if norm.training or torch.is_grad_enabled() or is_plain(x) or is_watched(self.conv, norm):
+        folds = self.folds or not (torch.is_grad_enabled() or is_plain(x))
+        if norm.training or not folds or is_watched(self.conv, norm):
             return norm(self.conv(x))
-        assert norm.running_mean is not None and norm.running_var is not None
-        # as torch.nn.utils.fuse_conv_bn_weights, whose parameters torch.compile cannot trace
-        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        weight = self.conv.weight * scale[:, None, None, None, None]
-        return self.conv.convolve(x, weight, norm.bias - norm.running_mean * scale)
+        weight, bias = fold_norm(norm, self.conv.weight)
+        if torch.is_grad_enabled():  # of a depth-wise convolution without a bias they are fast on a CPU
+            return self.conv.convolve(x, weight) + bias[:, None, None, None]
+        return self.conv.convolve(x, weight, bias)

@@ -23,10 +23,14 @@ class TokenConv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, in_channels]`` to ``[B, T/t, H/h, W/w, out_channels]``, each rounded up."""
+        return self.convolve(x, self.weight, self.bias)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """As :meth:`forward`, with this weight and bias in place of its own."""
         for axis, step in enumerate(self.kernel_size, 1):
             length = x.shape[axis]
             if length % step:
                 # not F.pad: on a GPU the gradient of its 'replicate' is not deterministic
                 x = torch.cat([x, *[x.narrow(axis, length - 1, 1)] * (-length % step)], dim=axis)
-        x = super().forward(rearrange(x, 'B T H W C -> B C T H W'))
+        x = self._conv_forward(rearrange(x, 'B T H W C -> B C T H W'), weight, bias)
         return rearrange(x, 'B C T H W -> B T H W C')

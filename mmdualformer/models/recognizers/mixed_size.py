@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmaction.models import Recognizer3D
+from mmaction.models import FeatureHead, Recognizer3D
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
@@ -17,6 +17,9 @@ class MixedSizeRecognizer3D(Recognizer3D):
     Clips of one size go through the model together, so that each scores as it does alone: nothing is padded. The
     arguments are those of ``Recognizer3D``; a ``MixedSizeDataPreprocessor`` makes such batches. Processes may have
     different numbers of sizes, so training on several must not have ``sync_bn``: they would wait for each other.
+
+    ``test_cfg`` may have, beside MMAction2's ``max_testing_views``, MMAction2 0.x's ``feature_extraction``: where it is
+    True, predictions are features ``[N, C]``, the mean of the backbone's map over time, place and views.
     """
 
     def forward(
@@ -54,6 +57,22 @@ class MixedSizeRecognizer3D(Recognizer3D):
         for places, parts in results.values():
             outputs.update(zip(places, parts if mode == 'predict' else _split(parts, len(places))))
         return [outputs[i] for i in range(len(inputs))]
+
+    def predict(self, inputs: Tensor, data_samples: Sequence[ActionDataSample], **kwargs) -> Any:
+        """Predict classes, or with ``test_cfg.feature_extraction`` features.
+
+        Args:
+            inputs (Tensor): Normalised views ``[N, views, C, T, H, W]``.
+            data_samples (sequence): The N data samples.
+            **kwargs: See ``Recognizer3D``.
+
+        Returns:
+            list or Tensor: The data samples with ``pred_score`` and ``pred_label``, or the features ``[N, C]``.
+        """
+        if not (self.test_cfg or {}).get('feature_extraction'):
+            return super().predict(inputs, data_samples, **kwargs)
+        features, _ = self.extract_feat(inputs, test_mode=True)
+        return FeatureHead(average_clips='score').predict(features, data_samples)
 
     def extract_feat(self, inputs: Tensor, *args, test_mode: bool = False, **kwargs) -> tuple:
         """Extract features, as ``Recognizer3D`` does.
