@@ -40,9 +40,10 @@ def _import_us_first(owner, name):
 
     def resolve(asked, *args, **kwargs):
         if asked.partition('::')[0] == 'mmdualformer':
-            from mmdualformer import compat
+            import mmdualformer  # mends the resolver
 
-            compat.apply()  # mends the resolver, also where mmdualformer was imported before it
+            if hasattr(mmdualformer, '__all__'):  # the doctor's is not run, to show what is not mended
+                mmdualformer.compat.apply()  # where mmdualformer was imported before it
             mended = getattr(owner, name)
             if mended is not resolve:
                 return mended(asked, *args, **kwargs)

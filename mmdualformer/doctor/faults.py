@@ -14,6 +14,7 @@ import tempfile
 import types
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -308,7 +309,8 @@ def _deepspeed(_: list[str]) -> bool:
         return False
 
 
-def _shard() -> Any:
+@contextmanager
+def _shard() -> Iterator[Any]:
     """A sharded model and its optimizer, in this process alone."""
     import torch
     from mmengine.model import MMFullyShardedDataParallel
@@ -316,19 +318,24 @@ def _shard() -> Any:
 
     dist: Any = torch.distributed
     dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
-    model = MMFullyShardedDataParallel(torch.nn.Linear(1, 1), device_id=0)
-    settings = FullOptimStateDictConfig(rank0_only=True)
-    FullyShardedDataParallel.set_state_dict_type(model, StateDictType.FULL_STATE_DICT, optim_state_dict_config=settings)
-    optimizer: Any = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.5)
-    model(torch.ones(1, 1)).sum().backward()
-    optimizer.step()
-    optimizer.optimizer = optimizer
-    return types.SimpleNamespace(model=model, optim_wrapper=optimizer)
+    try:
+        model = MMFullyShardedDataParallel(torch.nn.Linear(1, 1), device_id=0)
+        settings = FullOptimStateDictConfig(rank0_only=True)
+        full = StateDictType.FULL_STATE_DICT
+        FullyShardedDataParallel.set_state_dict_type(model, full, optim_state_dict_config=settings)
+        optimizer: Any = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.5)
+        model(torch.ones(1, 1)).sum().backward()
+        optimizer.step()
+        optimizer.optimizer = optimizer
+        yield types.SimpleNamespace(model=model, optim_wrapper=optimizer)
+    finally:
+        dist.destroy_process_group()
 
 
 def _sharded(_: list[str]) -> bool:
     try:
-        return _shard() is not None
+        with _shard():
+            return True
     except RuntimeError:  # there is no GPU of that number
         return False
 
@@ -336,10 +343,10 @@ def _sharded(_: list[str]) -> bool:
 def _shards(_: list[str]) -> bool:
     from mmengine._strategy import FSDPStrategy
 
-    shard = _shard()
-    state = FSDPStrategy.optim_state_dict(shard)
-    FSDPStrategy.load_optim_state_dict(shard, state)
-    return set(state['state']) == {0, 1}
+    with _shard() as shard:
+        state = FSDPStrategy.optim_state_dict(shard)
+        FSDPStrategy.load_optim_state_dict(shard, state)
+        return set(state['state']) == {0, 1}
 
 
 def _no_last_checkpoint(_: list[str]) -> bool:
