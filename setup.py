@@ -21,7 +21,7 @@ STARTUP = (
 
 # The lower bounds are run by python tests/versions/check.py lowest-3.10; a new one is to be run first.
 REQUIREMENTS = [
-    'torch>=2.6,<3',
+    'torch>=2.8,<3',
     'mmengine>=0.10.7,<1.0',
     # On Arm it is installed without what it requires: decord has wheels for x86 only, and decord2 is the same module
     'mmaction2>=1.2.0,<2.0; platform_machine != "aarch64" and platform_machine != "arm64"',
@@ -31,14 +31,14 @@ REQUIREMENTS = [
     'av>=17.1',  # FFmpeg: reads and writes videos
     'filelock>=3.13',
     'numpy>=1.26,<3',
-    'psutil>=5.9',
+    'psutil>=6',
     'pyyaml>=6.0.1',
     'rich>=13',
     'safetensors>=0.4',
     'matplotlib>=3.8',
     'jinja2>=3.1',  # the page of a report
-    'opencv-python>=4.8',
-    'opencv-contrib-python>=4.8',  # of the same version as the one above: both bring the same files
+    'opencv-python>=4.10.0.84',  # the first that works with numpy 2
+    'opencv-contrib-python>=4.10.0.84',  # as the one above: both bring the same files
     'pillow>=10',
     'scipy>=1.11.2',  # the paths of moving scenes; mmaction2
     # needed by the above, declared by none of them

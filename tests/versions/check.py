@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 REPO = HERE.parent.parent
 COMBINATIONS = HERE / 'combinations.csv'
 LIMIT = 7200  # seconds a command may take; a full mmcv is built in 20 to 60 minutes
+LEFT_OUT = ('PYTHONPATH', 'VIRTUAL_ENV', 'PYTHONDONTWRITEBYTECODE')  # the last makes each process compile torch again
 SHOWN = ('torch', 'mmengine', 'mmcv-lite', 'mmcv', 'numpy')
 
 
@@ -75,7 +76,7 @@ class Trial:
     def run(self, *command: object, cwd: Path | None = None) -> None:
         """Run a command, whose output goes to the log."""
         words = [str(word) for word in command]
-        environ = {name: value for name, value in os.environ.items() if name not in ('PYTHONPATH', 'VIRTUAL_ENV')}
+        environ = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
         environ['PATH'] = os.pathsep.join([str(self.python.parent), environ['PATH']])  # the compiler's ninja
         with self.log.open('ab') as log:
             log.write(f'$ {" ".join(words)}\n'.encode())
@@ -133,24 +134,28 @@ class Trial:
         return dict(re.findall(r'^([\w-]+)==(\S+)', out.read_text(), flags=re.MULTILINE))
 
 
-def main() -> None:
-    rows = read_combinations()
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('names', nargs='*', metavar='NAME', help='combinations of combinations.csv (default: all)')
     parser.add_argument('--out', type=Path, metavar='FOLDER', help='folder for the logs (default: a temporary one)')
     args = parser.parse_args()
-    known = [row['name'] for row in rows]
+    known = [row['name'] for row in read_combinations()]
     for name in args.names:
         if name not in known:
             parser.error(f'{name!r} is none of {", ".join(known)}')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
     if shutil.which('uv') is None:
-        parser.error('the program uv is missing: pip install uv')
+        sys.exit('error: the program uv is missing: pip install uv')
     out = (args.out or Path(tempfile.mkdtemp(prefix='versions-'))).resolve()
     subprocess.run(['uv', 'build', '--wheel', '-q', '--out-dir', out, REPO], check=True)
     (wheel,) = out.glob('mmdualformer-*.whl')
     print('| name | Python | torch | MMEngine | mmcv | numpy | result |', '| --- ' * 7 + '|', sep='\n', flush=True)
     failed = []
-    for row in rows:
+    for row in read_combinations():
         if args.names and row['name'] not in args.names:
             continue
         trial = Trial(row, out / row['name'], wheel)

@@ -91,8 +91,8 @@ def train_and_use(name: str) -> None:
 def main() -> None:
     versions = find_versions()
     print(json.dumps(versions), flush=True)
-    tool('doctor', '--brief')  # provokes each known fault of the stack, without and with our mend
     build()
+    tool('doctor', '--brief')  # provokes each known fault of the stack, without and with our mend
     if 'mmcv' in versions:
         use_ops()
     tool('make-motion-clips', '--train', 24, '--val', 8)
