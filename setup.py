@@ -19,7 +19,7 @@ STARTUP = (
     "s and s.origin and exec(open(s.submodule_search_locations[0] + '/_startup.py').read(), {})\n"
 )
 
-# The lower bounds are run by python tests/versions/check.py lowest-3.10; a new one is to be run first.
+# The lower bounds are run by python tests/versions/check.py lowest; a new one is to be run first.
 REQUIREMENTS = [
     'torch>=2.8,<3',
     'mmengine>=0.10.7,<1.0',
@@ -47,7 +47,7 @@ REQUIREMENTS = [
 ]
 # No requirement, as there may be a full mmcv: the two own the same files, and pip would overwrite one by the other.
 MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
-EXPORT_REQUIREMENTS = ['onnx>=1.17', 'onnxscript>=0.2', 'onnxruntime>=1.20']
+EXPORT_REQUIREMENTS = ['onnx>=1.18', 'onnxscript>=0.5', 'onnxruntime>=1.20']
 OPENVINO_REQUIREMENTS = ['openvino', 'nncf']
 TENSORBOARD_REQUIREMENTS = ['tensorboard']
 TUNE_REQUIREMENTS = ['optuna>=4']
