@@ -47,7 +47,7 @@ REQUIREMENTS = [
 ]
 # No requirement, as there may be a full mmcv: the two own the same files, and pip would overwrite one by the other.
 MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
-EXPORT_REQUIREMENTS = ['onnx>=1.18', 'onnxscript>=0.5', 'onnxruntime>=1.20']
+EXPORT_REQUIREMENTS = ['onnx>=1.18', 'onnxscript>=0.7', 'onnxruntime>=1.20']
 OPENVINO_REQUIREMENTS = ['openvino', 'nncf']
 TENSORBOARD_REQUIREMENTS = ['tensorboard']
 TUNE_REQUIREMENTS = ['optuna>=4']
