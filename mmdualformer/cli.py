@@ -296,6 +296,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def clip_size(text: str) -> tuple[int, int, int]:
+    """Type of an argument that is the frames, the height and the width of a clip; one size stands for both."""
+    lengths = [int(length) for length in text.split('x')]  # a ValueError is a usage error too
+    if len(lengths) not in (2, 3) or min(lengths) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} must be frames and size, such as 16x224 or 16x224x320')
+    return (lengths[0], lengths[1], lengths[-1])
+
+
 def _device(text: str) -> str:
     try:
         torch.empty(0, device=text)

@@ -8,10 +8,18 @@ import torch
 
 import mmdualformer  # noqa: F401  (registers the models)
 from mmdualformer.datasets.motion_clips import write_dataset
+from mmdualformer.video.isolation import frozen_garbage
 from tests.helpers import REPO, free_port
 from tests.running import be_tool
 
 torch.set_num_threads(1)  # two test processes share two cores
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    for item in items:
+        if item.get_closest_marker('gpu') and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason='no GPU'))
 
 
 @pytest.fixture(scope='session')
@@ -67,7 +75,8 @@ def fork_tool(tmp_path):
 
     def fork(*command):
         outputs = [tmp_path / 'stdout.txt', tmp_path / 'stderr.txt']
-        pid = os.fork()
+        with frozen_garbage():
+            pid = os.fork()
         if pid == 0:
             files = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for path in outputs]
             be_tool(tmp_path, [str(part) for part in command], files)

@@ -1,6 +1,10 @@
+import gc
 import os
+import signal
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -112,3 +116,25 @@ def write_video(path, codec='libx264', frames=24, **options) -> str:
         container.mux(stream.encode(None))
     leave_real_time()
     return str(path)
+
+
+@contextmanager
+def garbage_that_hangs_in_a_fork() -> Iterator[None]:
+    """As of libraries whose objects wait at their end for a thread, which a fork does not have."""
+    gc.disable()
+    try:
+        garbage = _HangsInAFork()
+        garbage.itself = garbage
+        del garbage
+        yield
+    finally:
+        gc.enable()
+
+
+class _HangsInAFork:
+    def __init__(self) -> None:
+        self.process = os.getpid()
+
+    def __del__(self) -> None:
+        if os.getpid() != self.process:
+            signal.sigwait([signal.SIGUSR1])  # which never comes

@@ -26,6 +26,7 @@ def fork(monkeypatch, capfd):
             code = 99
             try:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
+                signals.defer(False)
                 signals.explain('')  # other tests may have run a tool in this process
                 function()
             except signals.Stopped as stop:

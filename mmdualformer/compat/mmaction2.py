@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from mmaction.registry import TRANSFORMS
 from mmengine.structures import LabelData
 from PIL import Image
@@ -81,19 +82,39 @@ def shift_hue_beyond_uint8() -> None:
 
 
 def train_in_bfloat16() -> None:
-    """mmaction2 1.2.0: heads turn their scores into numpy arrays for the accuracy, which bfloat16 cannot become."""
+    """mmaction2 1.2.0: heads turn their scores into numpy arrays for the accuracy, which bfloat16 cannot become.
+
+    With a GPU they also wait for it there, in the middle of a step, and it waits for the backward pass. Here the
+    accuracy stays on the GPU until it is logged.
+    """
     from mmaction.models import BaseHead
 
-    def in_float32(original):
+    def without_waiting(original):
 
-        def loss_by_feat(self, cls_scores, *args, **kwargs):
-            return original(
-                self, cls_scores.float() if cls_scores.dtype == torch.bfloat16 else cls_scores, *args, **kwargs
-            )
+        def loss_by_feat(self, cls_scores, data_samples, *args, **kwargs):
+            if cls_scores.dtype == torch.bfloat16:
+                cls_scores = cls_scores.float()
+            labels = torch.stack([sample.gt_label for sample in data_samples])
+            if cls_scores.device.type == 'cpu' or labels.shape != (len(cls_scores), 1):  # several or soft labels
+                return original(self, cls_scores, data_samples, *args, **kwargs)
+            labels = labels.to(cls_scores.device)[:, 0]
+            losses = {f'top{k}_acc': share for k, share in zip(self.topk, top_k_shares(cls_scores, labels, self.topk))}
+            if self.label_smooth_eps != 0:
+                labels = F.one_hot(labels, self.num_classes)
+                labels = (1 - self.label_smooth_eps) * labels + self.label_smooth_eps / self.num_classes
+            loss = self.loss_cls(cls_scores, labels)
+            losses.update(loss if isinstance(loss, dict) else dict(loss_cls=loss))
+            return losses
 
         return loss_by_feat
 
-    once(BaseHead, 'loss_by_feat', in_float32)
+    once(BaseHead, 'loss_by_feat', without_waiting)
+
+
+def top_k_shares(scores: torch.Tensor, labels: torch.Tensor, topk: Sequence[int]) -> list[torch.Tensor]:
+    """The share of scores ``[N, classes]`` whose label, of ``[N]``, is among the k greatest, for each k."""
+    hits = scores.detach().topk(min(max(topk), scores.shape[1])).indices == labels[:, None]
+    return [hits[:, :k].any(1).double().mean() for k in topk]
 
 
 def score_several_labels() -> None:

@@ -30,8 +30,33 @@ class Slot(ctypes.Structure):
         return os.fsdecode(self.video) if self.since else None
 
     def is_overdue(self) -> bool:
-        """Whether it takes longer than its limit, and than it takes a decoder to notice that by itself."""
-        return self.since > 0 and time.monotonic() > self.since + self.limit + max(1, self.limit / 10)
+        """Whether it takes longer than its limit."""
+        return self.since > 0 and time.monotonic() > self.since + self.limit
+
+
+class Watch:
+    """Looks at a slot again and again, and tells when to give up what is read.
+
+    That is so when it is overdue, and still is after the time that it takes a decoder to notice that by itself. The
+    time counts from the first look: until then all processes may have been suspended, as by Ctrl-Z or with a virtual
+    machine.
+
+    Args:
+        slot (Slot): Of the process that reads.
+    """
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self._since = self._seen = 0.0
+
+    def is_over(self) -> bool:
+        """Look, and tell whether it hangs."""
+        if not self.slot.is_overdue():
+            return False
+        now = time.monotonic()
+        if self._since != self.slot.since:  # another video, or the first look at this one
+            self._since, self._seen = self.slot.since, now
+        return now - self._seen >= max(1, self.slot.limit / 10)
 
 
 _slot = Slot()
@@ -63,9 +88,10 @@ def reading(video: str, limit: float) -> Iterator[None]:
 
 
 def _watch() -> None:
+    watch = Watch(_slot)
     while True:
         time.sleep(1)
-        if _slot.is_overdue():
+        if watch.is_over():
             print(
                 f'error: video {_slot.read()!r} cannot be read: no answer within {_slot.limit:g} s; with '
                 'num_workers > 0 a run goes on without it',

@@ -22,10 +22,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from mmdualformer.errors import UserError
-from mmdualformer.video.isolation import describe_exit
+from mmdualformer.video.isolation import describe_exit, frozen_garbage
 
 from .placed_loader import PlacedDataLoader
-from .reading import Slot, share
+from .reading import Slot, Watch, share
 from .robust_video_dataset import RobustVideoDataset
 from .wrappers import iterate_datasets
 
@@ -70,7 +70,8 @@ class _SurvivingIterator:
         self._start_workers()
 
     def _start_workers(self) -> None:
-        self._workers = _Workers(self._loader, self._batches)
+        with frozen_garbage():
+            self._workers = _Workers(self._loader, self._batches)
 
     def _reset(self, loader: DataLoader) -> None:
         """Begin an epoch with the workers of the last one."""
@@ -161,6 +162,7 @@ class _Workers(_MultiProcessingDataLoaderIter):
         context = loader.multiprocessing_context or torch.multiprocessing
         self.batches = batches
         self._slots = [context.RawValue(Slot) for _ in range(loader.num_workers)]
+        self._watches = [Watch(slot) for slot in self._slots]
         # worker -> what it was reading, and why it was killed
         self._killed: dict[BaseProcess, tuple[str | None, str]] = {}
         loader = copy.copy(loader)
@@ -249,9 +251,9 @@ class _Workers(_MultiProcessingDataLoaderIter):
             self._worker_result_queue.close()
 
     def _kill_overdue(self) -> None:
-        for worker, slot in zip(self._workers, self._slots):
-            if slot.is_overdue() and worker.exitcode is None:  # a dead one was reading to its end
-                self._killed[worker] = slot.read(), f'no answer within {slot.limit:g} s'
+        for worker, watch in zip(self._workers, self._watches):
+            if watch.is_over() and worker.exitcode is None:  # a dead one was reading to its end
+                self._killed[worker] = watch.slot.read(), f'no answer within {watch.slot.limit:g} s'
                 worker.kill()
 
     def _watch(self) -> None:

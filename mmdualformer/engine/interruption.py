@@ -47,6 +47,15 @@ class InterruptionHook(Hook):
         if not is_main_process():
             signals.explain(None)
 
+    def after_train(self, runner: Runner) -> None:
+        """There is nothing more to save."""
+        if not signals.received():  # one that came too late for the last step changes nothing
+            signals.defer(False)
+
+    def after_failed_train(self, runner: Runner) -> None:
+        """The process may go on without this run."""
+        self.after_train(runner)
+
     def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
         """Write a checkpoint and end, if a process was told to."""
         number = self._agreement.reached(signals.received())

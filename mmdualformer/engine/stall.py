@@ -33,6 +33,7 @@ class StallHook(Hook):
 
     def __init__(self, limit_minutes: float = 20) -> None:
         self.limit = 60 * limit_minutes
+        self._is_over = threading.Event()
 
     def before_train(self, runner: Runner) -> None:
         """Begin to watch."""
@@ -41,12 +42,18 @@ class StallHook(Hook):
         self._what = 'training began'
         self._is_over = threading.Event()
         self._is_called = threading.Event()  # by another process, which has waited for long enough
-        threading.Thread(target=self._watch, name='stall', daemon=True).start()
+        threading.Thread(target=self._watch, args=(self._is_over,), name='stall', daemon=True).start()
         if get_world_size() > 1:
-            threading.Thread(target=self._listen, args=(_connect(),), name='stall call', daemon=True).start()
+            threading.Thread(
+                target=self._listen, args=(self._is_over, _connect()), name='stall call', daemon=True
+            ).start()
 
     def after_train(self, runner: Runner) -> None:
         """Nothing is waited for any more."""
+        self._is_over.set()
+
+    def after_failed_train(self, runner: Runner) -> None:
+        """The process may go on without this run, as a notebook does."""
         self._is_over.set()
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -77,17 +84,17 @@ class StallHook(Hook):
     def _tick(self) -> float:
         return min(self.limit / 10, MOST_TICK)
 
-    def _watch(self) -> None:
+    def _watch(self, is_over: threading.Event) -> None:
         looked = time.monotonic()
-        while not self._is_over.wait(self._tick):
+        while not is_over.wait(self._tick):
             now = time.monotonic()
             self._waited += min(now - looked, 2 * self._tick)  # more has passed where the process was suspended
             looked = now
             if self._waited > self.limit or self._is_called.is_set():
                 self._end()
 
-    def _listen(self, store: Store) -> None:
-        while not self._is_over.wait(self._tick):
+    def _listen(self, is_over: threading.Event, store: Store) -> None:
+        while not is_over.wait(self._tick):
             if store.check(['stalled']):
                 self._is_called.set()
                 return

@@ -19,6 +19,7 @@ class ExactEpochBasedTrainLoop(EpochBasedTrainLoop):
     - It begins in the middle of an epoch where the checkpoint is from there.
     - What a step draws at random follows from the seed and the number of the step, and what a clip's augmentation draws
       from the seed and the clip's place, so neither depends on what was drawn before.
+    - Where training ends with an error, hooks that have ``after_failed_train`` hear of it; the process may go on.
     - The epoch that a checkpoint ends with is validated, as the run may have been stopped before that was done.
 
     It takes the place of MMEngine's in configs whose scope is ``mmaction``. The arguments are the same.
@@ -31,13 +32,17 @@ class ExactEpochBasedTrainLoop(EpochBasedTrainLoop):
 
     def run(self) -> nn.Module:
         """Launch training."""
-        self.runner.call_hook('before_train')
-        self._order_by_seed()
-        if self._epoch > 0 and self.batch == 0:
-            self._validate()
-        while self._epoch < self._max_epochs and not self.stop_training:
-            self.run_epoch()
-            self._validate()
+        try:
+            self.runner.call_hook('before_train')
+            self._order_by_seed()
+            if self._epoch > 0 and self.batch == 0:
+                self._validate()
+            while self._epoch < self._max_epochs and not self.stop_training:
+                self.run_epoch()
+                self._validate()
+        except BaseException:
+            self.runner.call_hook('after_failed_train')
+            raise
         self.runner.call_hook('after_train')
         return self.runner.model
 

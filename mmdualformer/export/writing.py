@@ -1,5 +1,6 @@
 """Recognizers written as model files, which are in their place only when they are complete and checked."""
 
+import copy
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ def export_model(
     if anything fails.
 
     Args:
-        recognizer (nn.Module): In eval mode, on the CPU.
+        recognizer (nn.Module): In eval mode; of one on a GPU a copy on the CPU is written.
         path (Path): The file.
         kind (str): Its format, one of :data:`~.loading.ENDINGS`.
         shape (sequence): Shape of a clip, ``(1, 3, T, H, W)``.
@@ -79,6 +80,8 @@ def export_model(
     check_choice(kind, dtype)
     if dtype == 'int8' and calibration is None:
         raise UserError('--dtype int8 needs clips that show the ranges: give --calibrate FOLDER')
+    if next(recognizer.parameters()).device.type != 'cpu':
+        recognizer = copy.deepcopy(recognizer).cpu()
     description = describe_model(recognizer, shape, dtype, preprocessing, dynamic)
     model = ExportedRecognizer(recognizer, description, computed_dtype(dtype)).eval()
     path.parent.mkdir(parents=True, exist_ok=True)

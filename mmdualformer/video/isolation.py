@@ -5,6 +5,7 @@ cannot start in a daemonic process, as data workers are, and leaves a child that
 """
 
 import ctypes
+import gc
 import mmap
 import multiprocessing
 import os
@@ -12,8 +13,8 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import accumulate, islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
@@ -159,6 +160,19 @@ def describe_exit(exitcode: int | None) -> str:
     return f'killed: {name}, mostly for want of memory' if name == 'SIGKILL' else f'crashed: {name}'
 
 
+@contextmanager
+def frozen_garbage() -> Iterator[None]:
+    """Keep what is garbage now from being collected in processes that the body forks.
+
+    Objects of OpenVINO, for one, wait at their end for threads of theirs, which a fork does not have: it would hang.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 class _Child:
     """A process that makes one call after another, and the caller's end of the pipe to it.
 
@@ -178,7 +192,8 @@ class _Child:
         daemon = caller.daemon
         caller.daemon = False  # or multiprocessing would not let data workers have children; these end with them
         try:
-            self.process.start()
+            with frozen_garbage():
+                self.process.start()
         finally:
             caller.daemon = daemon
             other_end.close()

@@ -1,5 +1,6 @@
 """Data workers that die."""
 
+import gc
 import itertools
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ from mmengine.runner import Runner
 from mmdualformer.datasets import RobustVideoDataset, reading, surviving_loader
 from mmdualformer.datasets.surviving_loader import SurvivingDataLoader
 from mmdualformer.errors import UserError
+from tests.helpers import garbage_that_hangs_in_a_fork
 
 COUNT = 32
 
@@ -103,6 +105,13 @@ def test_spawned_workers():
     loader = load(dataset, num_workers=1, multiprocessing_context='spawn')
     given = numbers(itertools.chain.from_iterable(loader))
     assert [i for i in range(COUNT) if given[i] != i] == [9]
+
+
+def test_workers_leave_what_was_garbage_alone():
+    dataset = Numbers(dict.fromkeys(['0.mp4', '9.mp4'], gc.collect), time_limit=1)
+    with garbage_that_hangs_in_a_fork():
+        assert numbers(itertools.chain.from_iterable(load(dataset))) == list(range(COUNT))
+    assert gc.get_freeze_count() == 0
 
 
 def test_samplers_without_an_end():
@@ -239,6 +248,23 @@ def read_alone(stderr):
     dataset = Numbers({'2.mp4': hang}, time_limit=0.1)
     for i in range(COUNT):
         dataset[i]
+
+
+def test_time_in_which_all_were_suspended_is_no_hang(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(reading.time, 'monotonic', lambda: clock[0])
+    slot = reading.Slot()
+    watch = reading.Watch(slot)
+    slot.fill('a.mp4', 20.0)
+    clock[0] += 1000.0
+    assert not watch.is_over()  # nobody looked meanwhile
+    clock[0] += 1.9
+    assert not watch.is_over()
+    slot.fill('b.mp4', 20.0)  # it went on
+    clock[0] += 20.5
+    assert not watch.is_over()
+    clock[0] += 2.0  # it does not
+    assert watch.is_over()
 
 
 def test_a_slot_holds_any_path():

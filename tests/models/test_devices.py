@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 
 from tests.helpers import REPO
 
-DEVICES = ['cpu', pytest.param('cuda', marks=pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU'))]
+DEVICES = ['cpu', pytest.param('cuda', marks=pytest.mark.gpu)]
 FAMILIES = ['dualformer', 'vidtr', 'cvidtr', 'vmf', 'mobile3d']
 
 

@@ -1,5 +1,6 @@
 import ctypes
 import faulthandler
+import gc
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 
 from mmdualformer.video import isolation
 from mmdualformer.video.isolation import Isolated, map_isolated, report_progress
-from tests.helpers import REPO
+from tests.helpers import REPO, garbage_that_hangs_in_a_fork
 
 HANGING = """
 import importlib.util, os, sys, time
@@ -121,6 +122,12 @@ def test_arrays_come_without_shared_memory_too(monkeypatch):
         images = isolated.call(3, 2)
         assert [image[0, 0, 0] for image in images] == [0, 1, 2] and images[0].shape == (2, 2, 3)
         assert isolated.call(1, 0)[0].shape == (0, 0, 3)
+
+
+def test_a_child_leaves_what_was_garbage_alone():
+    with garbage_that_hangs_in_a_fork(), Isolated(gc.collect, 1.0) as isolated:
+        assert isolated.call() >= 0
+    assert gc.get_freeze_count() == 0
 
 
 def test_one_that_reports_progress_is_not_hanging():

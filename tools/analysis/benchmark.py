@@ -32,14 +32,6 @@ from mmdualformer.export import DTYPES
 from mmdualformer.papers.latency import device_name
 
 
-def clip_size(text: str) -> tuple[int, int, int]:
-    """Type of ``--shapes``: frames, height and width."""
-    lengths = [int(length) for length in text.split('x')]  # a ValueError is a usage error too
-    if len(lengths) not in (2, 3) or min(lengths) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} must be frames and size, such as 16x224 or 16x224x320')
-    return (lengths[0], lengths[1], lengths[-1])
-
-
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -60,7 +52,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--batch', nargs='+', type=cli.at_least(1), default=[1], help='clips at a time')
     parser.add_argument(
-        '--shapes', nargs='+', type=clip_size, metavar='TxS', help="frames and size (default: of the model's test)"
+        '--shapes', nargs='+', type=cli.clip_size, metavar='TxS', help="frames and size (default: of the model's test)"
     )
     parser.add_argument('--compile', action='store_true', help='add the form compile')
     parser.add_argument(

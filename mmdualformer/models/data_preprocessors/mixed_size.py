@@ -44,6 +44,7 @@ class MixedSizeDataPreprocessor(ActionDataPreprocessor):
         if blending is not None:
             check_buildable('blending', blending)
         super().__init__(mean, std, to_rgb, to_float32, blending, format_shape)
+        self._non_blocking = True  # MMEngine's, which MMAction2 has no argument for: a GPU copies while the CPU goes on
 
     def preprocess(
         self, inputs: Sequence[Tensor], data_samples: Sequence[ActionDataSample], training: bool = False

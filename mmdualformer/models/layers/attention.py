@@ -59,6 +59,6 @@ class RelativePositionBias(nn.Module):
         """Biases ``[num_heads, N, N]`` of the ``N = t * h * w`` tokens of a window no larger than ``window_size``."""
         table = self.relative_position_bias_table
         places = torch.cartesian_prod(*(torch.arange(length, device=table.device) for length in window))
-        largest = torch.tensor(self.window_size, device=table.device)
-        t, h, w = (places[:, None] - places[None] + largest - 1).unbind(-1)  # [N, N] each, from 0
+        distances = (places[:, None] - places[None]).unbind(-1)  # [N, N] each
+        t, h, w = (distance + largest - 1 for distance, largest in zip(distances, self.window_size))  # from 0
         return rearrange(table[t, h, w], 'N M heads -> heads N M')
