@@ -21,32 +21,35 @@ STARTUP = (
     "s and s.origin and exec(open(s.submodule_search_locations[0] + '/_startup.py').read(), {})\n"
 )
 
+# The lower bounds are run by python tests/versions/check.py lowest; a new one is to be run first.
 REQUIREMENTS = [
-    'torch>=2.6',
+    'torch>=2.8,<3',
     'mmengine>=0.10.7,<1.0',
-    'mmaction2>=1.2.0,<2.0',
-    'einops',
-    # decord has wheels for x86 only; decord2 is the same module for Arm
+    # On Arm it is installed without what it requires: decord has wheels for x86 only, and decord2 is the same module
+    'mmaction2>=1.2.0,<2.0; platform_machine != "aarch64" and platform_machine != "arm64"',
     'decord>=0.6.0; platform_machine != "aarch64" and platform_machine != "arm64"',
-    'decord2; platform_machine == "aarch64" or platform_machine == "arm64"',
-    'av>=17',  # FFmpeg: reads and writes videos
-    'filelock',
-    'numpy',
-    'psutil',
-    'pyyaml',
-    'rich',
-    'safetensors',
-    'matplotlib',
-    'jinja2',  # the page of a report
-    'opencv-python',
-    'pillow',
+    'decord2>=3.4; platform_machine == "aarch64" or platform_machine == "arm64"',
+    'einops>=0.7',
+    'av>=17.1',  # FFmpeg: reads and writes videos
+    'filelock>=3.13',
+    'numpy>=1.26,<3',
+    'psutil>=6',
+    'pyyaml>=6.0.1',
+    'rich>=13',
+    'safetensors>=0.4',
+    'matplotlib>=3.8',
+    'jinja2>=3.1',  # the page of a report
+    'opencv-python>=4.10.0.84',  # the first that works with numpy 2
+    'opencv-contrib-python>=4.10.0.84',  # as the one above: both bring the same files
+    'pillow>=10',
+    'scipy>=1.11.2',  # the paths of moving scenes; mmaction2
     # needed by the above, declared by none of them
     'importlib_metadata>=4.8',  # mmaction2
     'setuptools>=77.0.3,<82',  # mmengine imports pkg_resources, which 82 removed; torch 2.13 needs 77
 ]
 # No requirement, as there may be a full mmcv: the two own the same files, and pip would overwrite one by the other.
 MMCV_REQUIREMENTS = ['mmcv-lite>=2.1.0,<2.2']
-EXPORT_REQUIREMENTS = ['onnx', 'onnxscript', 'onnxruntime']
+EXPORT_REQUIREMENTS = ['onnx>=1.18', 'onnxscript>=0.7', 'onnxruntime>=1.20']
 OPENVINO_REQUIREMENTS = ['openvino', 'nncf']
 TENSORBOARD_REQUIREMENTS = ['tensorboard']
 TUNE_REQUIREMENTS = ['optuna>=4']

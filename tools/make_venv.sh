@@ -33,6 +33,11 @@ fi
 "${pip[@]}" install --progress-bar off -c "$REPO/constraints.txt" -e "$REPO${EXTRAS:+[$EXTRAS]}" |
     { grep --line-buffered -oE '^(Collecting|Installing|Successfully).{1,80}' || true; }
 
+# MMAction2 requires decord, which has no wheels for Arm; what else it requires was installed above
+case $(uname -m) in
+    aarch64 | arm64) "${pip[@]}" install -q --no-deps -c "$REPO/constraints.txt" mmaction2 ;;
+esac
+
 # OpenCV's wheels with windows need libGL and more of the system; where it lacks them, windows are what we can do without
 if ! "$VENV/bin/python" -c 'import cv2' 2>/dev/null; then
     echo "this system lacks what OpenCV's windows need; taking OpenCV without windows"

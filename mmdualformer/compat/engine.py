@@ -44,12 +44,13 @@ _WITHOUT_NCCL = ('cpu', 'mps')  # devices, as mmengine names them
 def silence_false_alarms() -> None:
     """Warnings of every run that tell the user nothing.
 
-    mmaction2 1.2.0 imports an mmcv module that misses a CUDA operator of detection models when mmcv-lite provides mmcv.
+    mmaction2 1.2.0 imports an mmcv module that misses a CUDA operator of detection models when mmcv-lite provides mmcv,
+    and says where it went when a full mmcv does.
     torch 2.13's DDP takes the stride of an axis of length one, in a depth-wise kernel, for another memory layout.
     Its DDP deprecates an argument that mmengine 0.10.7 gives.
     mmengine 0.10.7 imports pkg_resources, for which the setuptools that still has it is pinned.
     """
-    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    warnings.filterwarnings('ignore', message='(Fail to import )?``MultiScaleDeformableAttention``')
     warnings.filterwarnings('ignore', message='Grad strides do not match bucket view strides')
     warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated')
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')

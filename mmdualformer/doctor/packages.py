@@ -33,12 +33,20 @@ def version_of(name: str) -> str | None:
         return None
 
 
+def _is_arm() -> bool:
+    return platform.machine() in ('aarch64', 'arm64')
+
+
 def install_all() -> str:
     """The command that installs the stack that is tested; in a checkout mmdualformer too."""
     has_full_mmcv = version_of('mmcv') or version_of('mmcv-full')  # which stays as it is
+    by_itself = [line for line in TESTED if _is_arm() and line.startswith('mmaction2')]  # as setup.py says
     if IN_CHECKOUT:
-        return pip(f'install -e "{shown(ROOT)}{"" if has_full_mmcv else "[mmcv]"}"')
-    return pip('install ' + shlex.join([*TESTED, *([] if has_full_mmcv else [MMCV])]))
+        command = pip(f'install -e "{shown(ROOT)}{"" if has_full_mmcv else "[mmcv]"}"')
+    else:
+        together = [line for line in TESTED if line not in by_itself]
+        command = pip('install ' + shlex.join([*together, *([] if has_full_mmcv else [MMCV])]))
+    return ' && '.join([command, *(pip(f'install --no-deps {line}') for line in by_itself)])
 
 
 def replace(names: Iterable[str], *requirements: str) -> str:
@@ -201,8 +209,7 @@ def _transformers() -> Iterator[Result]:
 
 
 def _decord() -> Iterator[Result]:
-    arm = platform.machine() in ('aarch64', 'arm64')
-    if version_of('decord2') and not version_of('decord') and not arm:
+    if version_of('decord2') and not version_of('decord') and not _is_arm():
         text = 'decord2 is in its place, whose frames can differ from those of decord'
         yield Result('decord', WARNING, text, replace(['decord2'], 'decord'))
 

@@ -133,8 +133,8 @@ ALL = tuple(FORMATS)
 DECODERS = tuple(
     (name, partial(_check, name, read, must, mend), mend)
     for name, read, must, mend in (
-        ('PyAV', _read_pyav, ALL, pip("install --force-reinstall 'av>=17'")),
-        ('mmdualformer.video', _read_ours, ALL, pip("install --force-reinstall 'av>=17'")),
+        ('PyAV', _read_pyav, ALL, pip("install --force-reinstall 'av>=17.1'")),
+        ('mmdualformer.video', _read_ours, ALL, pip("install --force-reinstall 'av>=17.1'")),
         ('OpenCV', _read_opencv, ('H.264',), pip('install --force-reinstall --no-deps opencv-contrib-python-headless')),
         ('decord', _read_decord, ('H.264',), pip('install --force-reinstall --no-deps decord')),
     )

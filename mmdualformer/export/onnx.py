@@ -50,9 +50,10 @@ def write_onnx(
         exported: Any = torch.onnx.export(
             program, dynamo=True, verbose=False, input_names=['clip'], output_names=list(outputs)
         )
-    names = ('batch', 'channels', 'frames', 'height', 'width')
-    free = {str(length): name for length, name in zip(exported.model.graph.inputs[0].shape, names)}
-    exported.rename_axes({length: name for length, name in free.items() if not length.isdecimal()})
+    if hasattr(exported, 'rename_axes'):  # not in torch 2.8, whose axes keep the names s0, s1, ...
+        names = ('batch', 'channels', 'frames', 'height', 'width')
+        free = {str(length): name for length, name in zip(exported.model.graph.inputs[0].shape, names)}
+        exported.rename_axes({length: name for length, name in free.items() if not length.isdecimal()})
     model = exported.model_proto
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.save(model, path)
