@@ -45,18 +45,24 @@ def _contexts(module: nn.Module, on_cpu: bool) -> tuple[AbstractContextManager, 
 
 @contextmanager
 def _recomputing(module: nn.Module, on_cpu: bool) -> Iterator[None]:
-    """Update no running statistics again, and begin with the memory that was freed."""
     if on_cpu and _trim_heap is not None:
         # glibc keeps what is freed between small gradients that stay, in pieces in which hardly a map fits: without
-        # this a DualFormer-T's process would grow by two and a half times as much
+        # this a DualFormer-T's process would grow by twice as much
         _trim_heap(0)
+    with _running_statistics_kept(module):
+        yield
+
+
+@contextmanager
+def _running_statistics_kept(module: nn.Module) -> Iterator[None]:
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
     states = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
-        norm.num_batches_tracked = None  # a method may compute a part without this norm
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked = norm.num_batches_tracked.clone()
     try:
         yield
     finally:
-        for norm, norm.momentum, norm.num_batches_tracked in states:
-            pass
+        for norm, momentum, count in states:
+            norm.momentum, norm.num_batches_tracked = momentum, count
