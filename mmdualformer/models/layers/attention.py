@@ -30,8 +30,8 @@ def multi_head_attention(
         num_heads (int): Heads; the width of one is ``d = C / num_heads``.
         mask (Tensor, optional): Which keys may be attended to, bool ``[B, M]``. Defaults to None, all of them.
         bias (Tensor, optional): Added to the scores of every clip, ``[num_heads, N, M]``. Defaults to None.
-        dropout (float): Share of the attention matrix that is dropped. PyTorch fuses it on GPUs only; on a CPU the matrix
-            is made again in the backward pass, as it is many times larger than what it is made of. Defaults to 0.
+        dropout (float): Share of the attention matrix that is dropped. PyTorch fuses it on GPUs only. On a CPU the
+            matrix is made again in the backward pass, as it is larger than what it is made of. Defaults to 0.
 
     Returns:
         Tensor: ``[B, N, C]``.
