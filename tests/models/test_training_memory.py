@@ -27,10 +27,9 @@ def peak_of_step(model: torch.nn.Module, frames: int, size: int) -> int:
 
 
 def test_checkpointing_saves_most_of_a_dualformer():
-    plain, saved = (
-        peak_of_step(DualFormer(**DUALFORMER, clip_size=(8, 64, 64), with_cp=cp).train(), 8, 64) for cp in (False, True)
-    )
-    assert saved < 0.3 * plain
+    settings = dict(**DUALFORMER, clip_size=(8, 64, 64))
+    plain, saved = (peak_of_step(DualFormer(**settings, with_cp=cp).train(), 8, 64) for cp in (False, True))
+    assert saved < 0.45 * plain
 
 
 def test_vidtr_with_dropout_holds_no_more_than_timesformer_without():

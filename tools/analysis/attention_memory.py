@@ -1,8 +1,8 @@
 """Measure what a training step of VidTr-S holds in memory with each kind of attention (VidTr, Table 5b).
 
 Attention that makes its matrices, as the paper's did, is followed on the meta device, where the step computes nothing
-and holds what PyTorch would hold of it. Fused attention makes none; which kernel that is depends on the device, so there
-the step is run. Dropout of the matrices is that of the released models. PyTorch fuses it on GPUs only; on a CPU VidTr makes
+and holds what PyTorch would hold. Fused attention makes none; which kernel that is depends on the device, so there the
+step is run. Dropout of the matrices is that of the released models. PyTorch fuses it on GPUs only. On a CPU VidTr makes
 the matrices again in the backward pass, and that step is run too.
 """
 

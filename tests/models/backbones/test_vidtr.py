@@ -328,7 +328,7 @@ def test_frozen_layers_stay_frozen_and_in_eval_mode():
 
 
 def test_attention_and_perceptron_drop_their_output():
-    """Of a kept number either branch gives 1 / (1 - rate) of what it gives without dropout; of a dropped one nothing."""
+    """Either branch gives 1 / (1 - rate) of what it gives without dropout where it is kept, and nothing elsewhere."""
     layer, x = tiny_model(drop_rate=0.5).layers[0], torch.randn(1, 9 * 17, 16)
     layer.mlp.drop.eval()  # that of the hidden numbers
     branch = layer.attn(layer.norm1(x), x, (-1, 17))[0]
