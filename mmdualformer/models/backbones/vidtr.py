@@ -446,7 +446,7 @@ class VidTr(VideoBackbone):
     def _part(self, x: Tensor, size: Sequence[int]) -> tuple[list[Tensor], Tensor]:
         """Part tokens ``[B, L, C]``, ``(H, W)`` patches a frame, into the class tokens of each axis and the others."""
         lengths = dict(zip('THW', (-1, *size)))
-        others = [1 + prod(lengths[name] for name in axis) for axis in self.grid_embed.axes[1:]]
+        others = [1 + prod([lengths[name] for name in axis]) for axis in self.grid_embed.axes[1:]]
         grid = x.unflatten(1, (-1, *others))
         classes = []
         for axis in range(1, grid.ndim - 1):
