@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
 _trim_heap = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform == 'linux' else None  # glibc has it
+_LARGE = 2 * 2**20  # bytes; smaller maps fit into the pieces
 
 
 def run_checkpointed(module: nn.Module, *inputs: Any, method: Callable[..., Any] | None = None) -> Any:
@@ -34,18 +35,19 @@ def run_checkpointed(module: nn.Module, *inputs: Any, method: Callable[..., Any]
     function = method or module
     if torch.compiler.is_compiling():  # recomputes in its own way, which updates nothing twice
         return checkpoint(function, *inputs, use_reentrant=False)
-    on_cpu = any(isinstance(value, torch.Tensor) and value.device.type == 'cpu' for value in tree_leaves(inputs))
-    return checkpoint(function, *inputs, use_reentrant=False, context_fn=partial(_contexts, module, on_cpu))
+    maps = [value for value in tree_leaves(inputs) if isinstance(value, torch.Tensor) and value.device.type == 'cpu']
+    is_large = any(x.nbytes >= _LARGE for x in maps)
+    return checkpoint(function, *inputs, use_reentrant=False, context_fn=partial(_contexts, module, is_large))
 
 
-def _contexts(module: nn.Module, on_cpu: bool) -> tuple[AbstractContextManager, AbstractContextManager]:
+def _contexts(module: nn.Module, trims: bool) -> tuple[AbstractContextManager, AbstractContextManager]:
     """Contexts of a forward pass and of its recomputation."""
-    return nullcontext(), _recomputing(module, on_cpu)
+    return nullcontext(), _recomputing(module, trims)
 
 
 @contextmanager
-def _recomputing(module: nn.Module, on_cpu: bool) -> Iterator[None]:
-    if on_cpu and _trim_heap is not None:
+def _recomputing(module: nn.Module, trims: bool) -> Iterator[None]:
+    if trims and _trim_heap is not None:
         # glibc keeps what is freed between small gradients that stay, in pieces in which hardly a map fits: without
         # this a DualFormer-T's process would grow by twice as much
         _trim_heap(0)
