@@ -34,7 +34,9 @@ def batch() -> dict:
 def test_a_training_step_in_mixed_precision(family, with_cp, device):
     """On clips that neither patches nor strides divide."""
     model = build(family).to(device).train()
-    model.backbone.with_cp = with_cp
+    for part in model.backbone.modules():
+        if hasattr(part, 'with_cp'):
+            part.with_cp = with_cp
     data = model.data_preprocessor(batch(), training=True)
     with torch.autocast(device, torch.float16 if device == 'cuda' else torch.bfloat16):
         loss, _ = model.parse_losses(model(**data, mode='loss'))

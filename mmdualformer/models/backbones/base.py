@@ -27,7 +27,7 @@ class VideoBackbone(BaseModule):
         in_channels (int): Channels of the clip.
         out_indices (sequence): Stages whose outputs are returned, in ascending order from 0.
         frozen_stages (int): Stages 0 to ``frozen_stages`` are not trained and stay in eval mode; -1 for none.
-        with_cp (bool): Recompute each block in the backward pass to save memory.
+        with_cp (bool): Recompute parts in the backward pass to save memory.
         init_cfg (dict or list, optional): Initialisation, MMEngine's way.
 
     Raises:

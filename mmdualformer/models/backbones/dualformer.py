@@ -222,10 +222,17 @@ class TransformerLayer(nn.Module):
         mlp_ratio (float): Hidden width of the perceptron over ``dim``.
         drop_path (float): Probability of dropping a residual branch.
         mlp_rank (float, optional): Rank of the perceptron's weights over ``dim``. Defaults to None, full.
+        with_cp (bool): Recompute both branches in the backward pass to save memory. Defaults to False.
     """
 
     def __init__(
-        self, dim: int, attn: nn.Module, mlp_ratio: float, drop_path: float, mlp_rank: float | None = None
+        self,
+        dim: int,
+        attn: nn.Module,
+        mlp_ratio: float,
+        drop_path: float,
+        mlp_rank: float | None = None,
+        with_cp: bool = False,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
@@ -233,11 +240,22 @@ class TransformerLayer(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, int(dim * mlp_ratio), rank=None if mlp_rank is None else int(dim * mlp_rank))
         self.drop_path = DropPath(drop_path)
+        self.with_cp = with_cp
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
-        x = x + self.drop_path(self.attn(self.norm1(x)))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        for branch in (self.attend, self.perceive):
+            saves = self.with_cp and self.training
+            x = x + self.drop_path(run_checkpointed(self, x, method=branch) if saves else branch(x))
+        return x
+
+    def attend(self, x: Tensor) -> Tensor:
+        """The branch of the attention, ``[B, T, H, W, C]``."""
+        return self.attn(self.norm1(x))
+
+    def perceive(self, x: Tensor) -> Tensor:
+        """The branch of the perceptron, ``[B, T, H, W, C]``."""
+        return self.mlp(self.norm2(x))
 
 
 class DualFormerBlock(nn.Module):
@@ -265,7 +283,7 @@ class DualFormerStage(nn.Module):
     Args:
         patch_embed (PatchEmbed): The patch merging.
         blocks (sequence): The blocks.
-        with_cp (bool): Recompute each block in the backward pass to save memory.
+        with_cp (bool): Recompute the patch merging in the backward pass to save memory.
     """
 
     def __init__(self, patch_embed: PatchEmbed, blocks: Sequence[DualFormerBlock], with_cp: bool) -> None:
@@ -276,9 +294,10 @@ class DualFormerStage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, T', H', W', C']``."""
-        x = self.patch_embed(x)
+        saves = self.with_cp and self.training
+        x = run_checkpointed(self.patch_embed, x) if saves else self.patch_embed(x)
         for block in self.blocks:
-            x = run_checkpointed(block, x) if self.with_cp and self.training else block(x)
+            x = block(x)
         return x
 
 
@@ -329,7 +348,8 @@ class DualFormer(VideoBackbone):
             Defaults to ``(3, )``.
         frozen_stages (int): Stages 0 to ``frozen_stages`` are not trained and stay in eval mode, with the last one
             also the final norm. Defaults to -1, none.
-        with_cp (bool): Recompute each block in the backward pass to save memory. Defaults to False.
+        with_cp (bool): Recompute the attention and the perceptron of each layer in the backward pass to save memory.
+            Defaults to False.
         init_cfg (dict or list, optional): Initialisation, MMEngine's way.
 
     Raises:
@@ -401,7 +421,7 @@ class DualFormer(VideoBackbone):
                         attn = LocalWindowAttention(dim, num_heads[i], window_size, position == 'relative_bias')
                     else:
                         attn = GlobalPyramidAttention(dim, num_heads[i], *kernels, downsampling)
-                    layers.append(TransformerLayer(dim, attn, mlp_ratio, next(drop_path), mlp_rank))
+                    layers.append(TransformerLayer(dim, attn, mlp_ratio, next(drop_path), mlp_rank, with_cp))
                 peg = PositionEncodingGenerator(dim, peg_kernel) if position == 'peg' and j == 0 else None
                 blocks.append(DualFormerBlock(layers, peg))
             self.stages.append(DualFormerStage(PatchEmbed(in_channels, dim, merge_size), blocks, with_cp))

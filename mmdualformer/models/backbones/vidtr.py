@@ -31,7 +31,7 @@ from mmdualformer.models.arguments import (
     check_buildable,
     show,
 )
-from mmdualformer.models.layers import Mlp, TokenConv3d, accumulate_strides, count_steps, run_checkpointed
+from mmdualformer.models.layers import Dropout, Mlp, TokenConv3d, accumulate_strides, count_steps, run_checkpointed
 
 from .base import VideoBackbone
 from .vidtr_attention import (
@@ -159,16 +159,20 @@ class VidTrLayer(nn.Module):
         attn (GridAttention): Attention.
         hidden_dim (int): Hidden width of the perceptron.
         act_cfg (dict): Activation of the perceptron.
-        drop_rate (float): Dropout of the attention's output and in the perceptron.
+        drop_rate (float): Dropout of the attention's output, and in and after the perceptron.
+        with_cp (bool): Recompute both branches in the backward pass to save memory. Defaults to False.
     """
 
-    def __init__(self, dim: int, attn: GridAttention, hidden_dim: int, act_cfg: dict, drop_rate: float) -> None:
+    def __init__(
+        self, dim: int, attn: GridAttention, hidden_dim: int, act_cfg: dict, drop_rate: float, with_cp: bool = False
+    ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
         self.attn = attn
-        self.drop = nn.Dropout(drop_rate)
+        self.drop = Dropout(drop_rate)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, hidden_dim, act_cfg, drop_rate)
+        self.with_cp = with_cp
 
     def forward(
         self,
@@ -186,14 +190,31 @@ class VidTrLayer(nn.Module):
                 adds it to the tokens). Defaults to None.
             pass_map (callable, optional): What the normalised tokens pass through first. Defaults to None.
         """
+        attend, perceive = self.attend, self.perceive
+        if self.with_cp and self.training:
+            attend, perceive = (partial(run_checkpointed, self, method=branch) for branch in (attend, perceive))
+        y, x = attend(x, grid, position, pass_map)
+        x = x + self.drop(y)
+        return x + self.drop(perceive(x))
+
+    def attend(
+        self,
+        x: Tensor,
+        grid: Sequence[int],
+        position: Tensor | None,
+        pass_map: Callable[[Tensor], Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """The branch of the attention, and the stream that it is added to, ``[B, L', C]`` each."""
         y = self.norm1(x)
         if pass_map is not None:
             y = pass_map(y)
         if position is not None:
             y = y + position
-        y, x = self.attn(y, x, grid)
-        x = x + self.drop(y)
-        return x + self.mlp(self.norm2(x))
+        return self.attn(y, x, grid)
+
+    def perceive(self, x: Tensor) -> Tensor:
+        """The branch of the perceptron, ``[B, L, C]``."""
+        return self.mlp(self.norm2(x))
 
 
 Position = Literal['first', 'every']
@@ -250,9 +271,9 @@ class VidTr(VideoBackbone):
             Defaults to None, that of ``arch``.
         act_cfg (dict): Activation of the perceptrons. The paper and ViT have GELU, the released models ReLU. Defaults
             to ``dict(type='GELU')``.
-        drop_rate (float): Dropout of the attention's output and in the perceptrons. Defaults to 0.1.
+        drop_rate (float): Dropout of the attention's output, and in and after the perceptrons. Defaults to 0.1.
         attn_drop_rate (float): Dropout of the attention matrices, as in the released models' training. PyTorch fuses it
-            on GPUs only. Defaults to 0.1.
+            on GPUs only; on a CPU the matrices are made again in the backward pass. Defaults to 0.1.
         in_channels (int): Channels of the clip. Defaults to 3.
         out_indices (sequence, optional): Layers whose classification token is returned, in ascending order from 0;
             those after the last one are not built. That of the arch's last layer is normalised. Defaults to None, that
@@ -261,7 +282,8 @@ class VidTr(VideoBackbone):
             of which pooling shortens. Defaults to False.
         frozen_stages (int): Layers 0 to ``frozen_stages``, and the embeddings of patches, classes and positions, are
             not trained and stay in eval mode. Defaults to -1, none.
-        with_cp (bool): Recompute each layer in the backward pass to save memory. Defaults to False.
+        with_cp (bool): Recompute the attention and the perceptron of each layer in the backward pass to save memory.
+            Defaults to False.
         init_cfg (dict or list, optional): Initialisation, MMEngine's way. Defaults to Xavier's, as in the released
             models; the paper's models start from ViT, see ``Inflated``.
 
@@ -350,7 +372,7 @@ class VidTr(VideoBackbone):
                 attn = JointAttention(dim, num_heads, attn_drop_rate)
             else:
                 attn = SeparableAttention(dim, num_heads, attn_drop_rate)
-            self.layers.append(VidTrLayer(dim, attn, variant['feedforward_channels'], act_cfg, drop_rate))
+            self.layers.append(VidTrLayer(dim, attn, variant['feedforward_channels'], act_cfg, drop_rate, with_cp))
         self.norm = nn.LayerNorm(dim) if len(self.layers) == num_layers else nn.Identity()
         self.freeze()
 
@@ -381,8 +403,7 @@ class VidTr(VideoBackbone):
         outs: list[Tensor | tuple[Tensor, Tensor]] = []
         for i, layer in enumerate(self.layers):
             pass_map = partial(self.pass_map, batch=batch, size=size) if i == len(self.layers) - 1 else None
-            args = (x, grid, position if i == 0 or self.position == 'every' else None, pass_map)
-            x = run_checkpointed(layer, *args) if self.with_cp and self.training else layer(*args)
+            x = layer(x, grid, position if i == 0 or self.position == 'every' else None, pass_map)
             if i in self.out_indices:
                 is_last = i == len(self.layers) - 1
                 out = x[:, 0]

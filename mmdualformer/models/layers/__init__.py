@@ -1,6 +1,7 @@
 from .attention import RelativePositionBias, multi_head_attention
 from .checkpoint import run_checkpointed
 from .conv3d import ConvNorm3d, DepthwiseConv3d, FactorizedConv3d, PointwiseConv3d, fold_norm
+from .dropout import Dropout
 from .dynamic_relu import DynamicReLU, frame_means
 from .mlp import Mlp
 from .sizes import accumulate_strides, count_steps, map_size
@@ -11,6 +12,7 @@ from .windows import merge_windows, partition_windows
 __all__ = [
     'ConvNorm3d',
     'DepthwiseConv3d',
+    'Dropout',
     'DynamicReLU',
     'FactorizedConv3d',
     'Mlp',

@@ -1,10 +1,15 @@
+from functools import partial
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from mmdualformer.models.arguments import Size
+
+from .tracing import runs_eagerly
 
 
 def multi_head_attention(
@@ -25,7 +30,8 @@ def multi_head_attention(
         num_heads (int): Heads; the width of one is ``d = C / num_heads``.
         mask (Tensor, optional): Which keys may be attended to, bool ``[B, M]``. Defaults to None, all of them.
         bias (Tensor, optional): Added to the scores of every clip, ``[num_heads, N, M]``. Defaults to None.
-        dropout (float): Share of the attention matrix that is dropped. PyTorch fuses it on GPUs only. Defaults to 0.
+        dropout (float): Share of the attention matrix that is dropped. PyTorch fuses it on GPUs only. On a CPU the
+            matrix is made again in the backward pass, as it is larger than what it is made of. Defaults to 0.
 
     Returns:
         Tensor: ``[B, N, C]``.
@@ -36,7 +42,11 @@ def multi_head_attention(
     if bias is not None:
         bias = bias.to(q.dtype)
         mask = bias if mask is None else bias.masked_fill(~mask, float('-inf'))
-    x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+    attend = partial(F.scaled_dot_product_attention, attn_mask=mask, dropout_p=dropout)
+    if dropout and torch.is_grad_enabled() and runs_eagerly(q):
+        x = checkpoint(attend, q, k, v, use_reentrant=False)
+    else:
+        x = attend(q, k, v)
     return rearrange(x, 'B heads N d -> B N (heads d)')
 
 

@@ -2,6 +2,8 @@ import torch.nn as nn
 from mmcv.cnn import build_activation_layer
 from torch import Tensor
 
+from .dropout import Dropout
+
 
 class Mlp(nn.Module):
     """The two-layer perceptron of a transformer layer.
@@ -10,7 +12,7 @@ class Mlp(nn.Module):
         dim (int): Channels of the input and of the output.
         hidden_dim (int): Channels of the hidden layer.
         act_cfg (dict): Activation between the two layers. Defaults to ``dict(type='GELU')``.
-        drop (float): Dropout after each layer. Defaults to 0.
+        drop (float): Dropout after the activation. Defaults to 0.
         rank (int, optional): Rank of the layers' weights, each a product of two matrices. Defaults to None, full.
     """
 
@@ -21,11 +23,11 @@ class Mlp(nn.Module):
         self.fc1 = _linear(dim, hidden_dim, rank)
         self.act = build_activation_layer(act_cfg)
         self.fc2 = _linear(hidden_dim, dim, rank)
-        self.drop = nn.Dropout(drop)
+        self.drop = Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[..., dim]`` to ``[..., dim]``."""
-        return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
+        return self.fc2(self.drop(self.act(self.fc1(x))))
 
 
 def _linear(in_dim: int, out_dim: int, rank: int | None) -> nn.Module:

@@ -301,14 +301,20 @@ def test_checkpointed_equals_plain(settings):
     clips = torch.randn(2, 3, 8, 32, 32, dtype=torch.float64)
     results = []
     for with_cp in (False, True):
-        model, calls = tiny_model(with_cp=with_cp, **settings).double().train(), []
-        model.layers[1].register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
+        rates = dict(drop_rate=0.2, attn_drop_rate=0.2)
+        model, calls = tiny_model(with_cp=with_cp, **rates, **settings).double().train(), []
+        layer = model.layers[1]
+        twice = (layer.norm1, layer.attn.qkv, layer.norm2, layer.mlp.fc1)
+        for part in (*twice, layer.mlp.fc2, layer.drop):
+            part.register_forward_hook(lambda module, *_, calls=calls: calls.append(module))
+        torch.manual_seed(1)
         output = model(clips)
         output.square().mean().backward()
-        assert len(calls) == 1 + with_cp
+        assert all(calls.count(part) == 1 + with_cp for part in twice)
+        assert calls.count(layer.mlp.fc2) == 1 and calls.count(layer.drop) == 2
         results.append([output, *(p.grad for p in model.parameters())])
     for plain, checkpointed in zip(*results):
-        torch.testing.assert_close(plain, checkpointed)
+        assert torch.equal(plain, checkpointed)
 
 
 def test_frozen_layers_stay_frozen_and_in_eval_mode():
@@ -321,14 +327,23 @@ def test_frozen_layers_stay_frozen_and_in_eval_mode():
     assert not any(parameter.requires_grad for parameter in tiny_model(frozen_stages=2).parameters())
 
 
-@pytest.mark.parametrize('part', ['attn', 'mlp'])
-def test_attention_and_perceptron_drop_their_output(part):
-    """All of it with a rate of 1: what is left of a layer is the other one."""
-    layer, x = tiny_model(drop_rate=1.0).layers[0], torch.randn(1, 9 * 17, 16)
-    getattr(layer, 'drop' if part == 'mlp' else 'mlp').eval()
-    y = layer(x, (-1, 17))
-    expected = x + layer.mlp(layer.norm2(x)) if part == 'attn' else x + layer.attn(layer.norm1(x), x, (-1, 17))[0]
-    torch.testing.assert_close(y, expected)
+def test_attention_and_perceptron_drop_their_output():
+    """Either branch gives 1 / (1 - rate) of what it gives without dropout where it is kept, and nothing elsewhere."""
+    layer, x = tiny_model(drop_rate=0.5).layers[0], torch.randn(1, 9 * 17, 16)
+    layer.mlp.drop.eval()  # that of the hidden numbers
+    branch = layer.attn(layer.norm1(x), x, (-1, 17))[0]
+    layer.mlp.fc2.weight.data.zero_()
+    layer.mlp.fc2.bias.data.zero_()
+    added = layer(x, (-1, 17)) - x
+    kept = (added != 0).float()
+    torch.testing.assert_close(added, 2 * branch * kept)
+    assert 0.4 < kept.mean() < 0.6
+    layer.mlp.fc2.bias.data.fill_(1.0)
+    layer.attn.proj.weight.data.zero_()
+    layer.attn.proj.bias.data.zero_()
+    added = layer(x, (-1, 17)) - x
+    torch.testing.assert_close(added, 2 * (added > 1).float())
+    assert 0.4 < (added > 1).float().mean() < 0.6
 
 
 @pytest.mark.parametrize('rate', ['drop_rate', 'attn_drop_rate'])

@@ -11,8 +11,8 @@ def test_weights_of_a_lower_rank():
     assert mlp(torch.randn(2, 3, 10)).shape == (2, 3, 10)
 
 
-def test_dropout_follows_each_layer():
-    mlp, hidden = Mlp(4, 8, drop=1.0), []
+def test_dropout_follows_the_activation():
+    mlp, hidden, x = Mlp(4, 8, drop=1.0), [], torch.randn(2, 4)
     mlp.fc2.register_forward_pre_hook(lambda module, args: hidden.append(args[0]))
-    assert not mlp(torch.randn(2, 4)).any() and not hidden[0].any()
-    assert mlp.eval()(torch.randn(2, 4)).any() and hidden[1].any()
+    assert torch.equal(mlp(x), mlp.fc2.bias.expand(2, 4)) and not hidden[0].any()
+    assert not torch.equal(mlp.eval()(x), mlp.fc2.bias.expand(2, 4)) and hidden[-1].any()
