@@ -1,9 +1,8 @@
-"""The models under what PyTorch makes of a function: torch.func, torch.compile, torch.export and other precisions."""
+"""The models under what PyTorch makes of a function: torch.func, torch.fx and other precisions."""
 
 import pytest
 import torch
 import torch.nn as nn
-from torch.export import Dim
 from torch.func import functional_call, grad, vmap
 
 from mmdualformer.errors import UserError
@@ -98,30 +97,3 @@ def test_pixels_that_are_not_normalised_are_refused(model):
 def test_what_traces_without_sizes_is_refused(model):
     with pytest.raises(UserError, match=r'torch\.fx traces .* without a clip.*use torch\.export'):
         torch.fx.symbolic_trace(model.backbone)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('mode', ['inference', 'training'])
-def test_compile_as_one_graph(model, mode):
-    model.train(mode == 'training')
-    torch._dynamo.reset()
-    compiled = torch.compile(model, fullgraph=True, backend='eager')
-    with torch.set_grad_enabled(mode == 'training'):
-        for batch in (2, 3):
-            clips = make_clips(batch, torch.float32)
-            scores = compiled(clips)
-            if mode == 'inference':
-                torch.testing.assert_close(scores, model(clips), atol=1e-4, rtol=1e-3)
-            else:
-                scores.sum().backward()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('is_training', [False, True])
-def test_export_with_batches_of_any_size(model, is_training):
-    model.train(is_training)
-    with torch.set_grad_enabled(is_training):
-        clips = make_clips(2, torch.float32)
-        program = torch.export.export(model, (clips,), dynamic_shapes=({0: Dim.DYNAMIC},)).module()
-        scores = program(make_clips(3, torch.float32))
-    assert len(scores) == 3

@@ -72,8 +72,8 @@ def recognizer(tmp_path_factory) -> Recognizer:
     return Recognizer(write_checkpoint(tmp_path_factory.mktemp('served') / 'vmf.pth', 'vmf'), device='cpu')
 
 
-@pytest.fixture(scope='package')
+@pytest.fixture(scope='module')
 def served(recognizer) -> Iterator[Running]:
-    """A server with small limits, whose child process no other package's tests shall find."""
+    """A server with small limits, whose child process the tests of other modules shall not find."""
     with running(recognizer, max_size=1 << 20, max_seconds=100.0) as server:
         yield server
