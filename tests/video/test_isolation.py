@@ -18,7 +18,8 @@ from mmdualformer.video.isolation import Isolated, map_isolated, report_progress
 from tests.helpers import REPO, garbage_that_hangs_in_a_fork
 
 HANGING = """
-import importlib.util, os, sys, time
+import importlib.util, os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal
 spec = importlib.util.spec_from_file_location('isolation', sys.argv[1])
 isolation = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(isolation)

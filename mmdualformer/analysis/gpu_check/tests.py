@@ -30,7 +30,8 @@ def run(setting: Setting) -> None:
     options = ['-q', '-m', 'gpu', '-p', 'no:cacheprovider', f'--junitxml={report}']
     if setting.is_gpu and importlib.util.find_spec('xdist'):
         options += ['-n', str(max(min((os.cpu_count() or 1) // 2, PROCESSES), 1))]
-    process = subprocess.Popen([sys.executable, '-m', 'pytest', *options, *map(str, files)], cwd=ROOT)
+    command = [sys.executable, '-m', 'pytest', *options, *map(str, files)]
+    process = subprocess.Popen(command, cwd=ROOT, preexec_fn=_hear_interrupts)
     try:
         process.wait(max(setting.seconds_left - ENDING, 1))
     except subprocess.TimeoutExpired:
@@ -52,3 +53,8 @@ def run(setting: Setting) -> None:
         raise UserError(f'{len(results["failed"])} tests failed, the first {results["failed"][0]}')
     if process.returncode == INTERRUPTED:
         raise UserError('it was stopped before all tests had run')
+
+
+def _hear_interrupts() -> None:
+    """In the child: a shell starts what it runs in the background deaf to SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
