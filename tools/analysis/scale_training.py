@@ -5,7 +5,6 @@ what it takes. The same model then says where clusters would stand, for a GPU wh
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -14,11 +13,10 @@ import mmdualformer  # noqa: F401  (registers the models and mends the installed
 # isort: split
 from mmdualformer import cli
 from mmdualformer.analysis import count_cost
-from mmdualformer.analysis.benchmark import Source, read_source
+from mmdualformer.analysis.benchmark import Source, read_models
+from mmdualformer.analysis.benchmark.output import check_json_output, write_json
 from mmdualformer.analysis.benchmark.sources import as_logits, shape_of
 from mmdualformer.analysis.scaling import Cluster, Link, Step, measure_processes, split_buckets, step_time
-from mmdualformer.errors import UserError, printable
-from mmdualformer.files import write_atomically
 from mmdualformer.papers.report import markdown_table
 
 # An A100: dense bfloat16 multiply-adds a second (312 TFLOP/s), of which a good training step reaches a third.
@@ -125,10 +123,8 @@ def write_table(rows: list[dict], columns: dict[str, tuple[str, str]]) -> str:
 
 def main() -> None:
     args = parse_args()
-    sources = [read_source(text) for text in args.models]
-    for source in sources:
-        if source.kind == 'file':
-            raise UserError(f'{printable(source.path)} is a model file; give a config or a checkpoint')
+    check_json_output(args.out)
+    sources = read_models(args.models)
     measured = [check_here(source, args) for source in sources]
     print(f'Here: processes of one thread, gloo; medians of {args.runs}\n')
     print(write_table(measured, HERE))
@@ -137,8 +133,7 @@ def main() -> None:
     paper = [row for source in sources for row in predict(source, args)]
     print(write_table(paper, PAPER), end='')
     if args.out is not None:
-        with write_atomically(args.out) as partial:
-            partial.write_text(json.dumps(dict(here=measured, on_paper=paper), indent=1) + '\n', encoding='utf-8')
+        write_json(args.out, dict(here=measured, on_paper=paper))
 
 
 if __name__ == '__main__':

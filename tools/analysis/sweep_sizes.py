@@ -5,7 +5,6 @@ proportional, 2 is four times for twice the length.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -15,12 +14,11 @@ import mmdualformer  # noqa: F401  (registers the models and mends the installed
 import torch
 
 from mmdualformer import cli
-from mmdualformer.analysis.benchmark import Entry, Result, Source, measure, read_source
-from mmdualformer.analysis.benchmark.output import as_record
+from mmdualformer.analysis.benchmark import Entry, Result, Source, measure, read_models
+from mmdualformer.analysis.benchmark.output import as_record, check_json_output, write_json
 from mmdualformer.analysis.scaling import AXES, fit_growth, list_points
 from mmdualformer.analysis.scaling.growth import describe_growth
 from mmdualformer.errors import UserError, printable
-from mmdualformer.files import write_atomically
 from mmdualformer.models.precision import DTYPES
 from mmdualformer.papers.latency import device_name
 from mmdualformer.papers.report import markdown_table
@@ -88,12 +86,8 @@ def fit_table(records: list[dict], points: dict[str, dict[int, tuple[int, int, i
 
 def main() -> None:
     args = parse_args()
-    sources = [read_source(text) for text in args.models]
-    for source in sources:
-        if source.kind == 'file':
-            raise UserError(f'{printable(source.path)} is a model file; give a config or a checkpoint')
-    if args.out is not None and (args.out.suffix != '.json' or not args.out.absolute().parent.is_dir()):
-        raise UserError(f'--out {str(args.out)!r} must end in .json and be in a folder that exists')
+    sources = read_models(args.models)
+    check_json_output(args.out)
     frames, size, width = args.base
     if size != width:
         raise UserError(f'--base {frames}x{size}x{width} must be frames and one size')
@@ -110,8 +104,7 @@ def main() -> None:
     print(fit_table(records, points, args.device), end='')
     if args.out is not None:
         conditions = dict(device=where, threads=args.threads, runs=args.runs, torch=torch.__version__)
-        with write_atomically(args.out) as partial:
-            partial.write_text(json.dumps(dict(conditions, results=records), indent=1) + '\n', encoding='utf-8')
+        write_json(args.out, dict(conditions, results=records))
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@
 from .entries import Entry, Result
 from .measuring import measure
 from .output import ENDINGS, check_output, results_table, write_results
-from .sources import Source, read_source
+from .sources import Source, read_models, read_source
 
 __all__ = [
     'ENDINGS',
@@ -12,6 +12,7 @@ __all__ = [
     'Source',
     'check_output',
     'measure',
+    'read_models',
     'read_source',
     'results_table',
     'write_results',

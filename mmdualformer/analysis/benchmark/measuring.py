@@ -20,6 +20,7 @@ from mmdualformer.analysis import count_cost
 from mmdualformer.analysis.speed import collect_turns
 from mmdualformer.errors import UserError, describe
 from mmdualformer.models.precision import DTYPES
+from mmdualformer.video.isolation import frozen_garbage
 
 from .entries import EXPORTED, Entry, Result, Runnable, load, write_file
 from .sources import Source, as_logits
@@ -208,7 +209,8 @@ def _in_fork(function: Callable, *args: Any) -> Any:
     context = multiprocessing.get_context('fork')
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_call, args=(sender, function, args), daemon=False)
-    process.start()
+    with frozen_garbage():
+        process.start()
     sender.close()
     try:
         value, reason = receiver.recv()

@@ -90,6 +90,22 @@ def check_output(path: Path, sources: Sequence[Source]) -> None:
         )
 
 
+def check_json_output(path: Path | None) -> None:
+    """Check a file that numbers are to be written to, if one is, before anything is measured.
+
+    Raises:
+        UserError: It has another ending, or is in no folder that exists.
+    """
+    if path is not None and (path.suffix != '.json' or not path.absolute().parent.is_dir()):
+        raise UserError(f'--out {str(path)!r} must end in .json and be in a folder that exists')
+
+
+def write_json(path: Path, content: dict[str, object]) -> None:
+    """Write numbers as JSON."""
+    with write_atomically(path) as partial:
+        partial.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+
+
 def write_results(results: Sequence[Result], path: Path, conditions: dict[str, object]) -> None:
     """Write results as csv, json or a figure, by the file's ending.
 
@@ -99,14 +115,14 @@ def write_results(results: Sequence[Result], path: Path, conditions: dict[str, o
         conditions (dict): What it was measured with; of json files.
     """
     records = [as_record(result) for result in results]
+    if path.suffix == '.json':
+        return write_json(path, dict(conditions, results=records))
     with write_atomically(path) as partial:
         if path.suffix == '.csv':
             with open(partial, 'w', newline='', encoding='utf-8') as file:
                 writer = csv.DictWriter(file, list(records[0]))
                 writer.writeheader()
                 writer.writerows(records)
-        elif path.suffix == '.json':
-            partial.write_text(json.dumps(dict(conditions, results=records), indent=1) + '\n', encoding='utf-8')
         else:
             _draw(records, partial)
 

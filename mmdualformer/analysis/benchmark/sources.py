@@ -1,5 +1,6 @@
 """What is measured: models of configs and of checkpoints, and model files for other runtimes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mmdualformer.analysis import as_scorer, clip_shape, find_test_pipeline
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.commands import ROOT
 from mmdualformer.configs import read_inference_config
-from mmdualformer.errors import UserError
+from mmdualformer.errors import UserError, printable
 from mmdualformer.export import find_format
 from mmdualformer.papers.families import FAMILIES
 from mmdualformer.papers.published import Row, load_rows, rows_of_configs
@@ -105,6 +106,19 @@ def read_source(text: str) -> Source:
     if find_format(path) is not None:
         return Source(text, 'file', path.name)
     return Source(text, 'checkpoint', path.name)
+
+
+def read_models(texts: Sequence[str]) -> list[Source]:
+    """Find out what arguments name that are to be configs or checkpoints.
+
+    Raises:
+        UserError: One does not exist, cannot be used, or is a model file.
+    """
+    sources = [read_source(text) for text in texts]
+    for source in sources:
+        if source.kind == 'file':
+            raise UserError(f'{printable(source.path)} is a model file; give a config or a checkpoint')
+    return sources
 
 
 class FramesScorer(nn.Module):
