@@ -53,6 +53,13 @@ def is_watched(*modules: nn.Module) -> bool:
     )
 
 
+def is_intercepted(module: nn.Module) -> bool:
+    """Whether something stands between this module and PyTorch: a mode that counts operators, or another forward."""
+    return bool(
+        torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack() or 'forward' in vars(module)
+    )
+
+
 def spare(x: Tensor, *modules: nn.Module) -> Tensor:
     """Features that the next layer may overwrite: a copy where one of the modules that saw them is watched."""
     return x.clone() if is_watched(*modules) and not torch.is_grad_enabled() else x
