@@ -60,7 +60,7 @@ def parse_args() -> argparse.Namespace:
         '--gpu-ms',
         type=float,
         help='milliseconds of a training step of one GPU, as mmdualformer benchmark --train says (default: assumed, '
-        f'{SHARE:.0%} of an A100)',
+        f'{SHARE:.0%}% of an A100)',
     )
     parser.add_argument('--gb-per-s', type=float, default=BETWEEN.bandwidth / 1e9, help='of each GPU between machines')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='also write the numbers')
