@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.runner import Runner
 
 from mmdualformer.weights import load_safely
 
@@ -30,8 +31,9 @@ ONE_GRAPH = ('compile.backend=eager', 'compile.fullgraph=True')  # a graph break
 
 
 @pytest.fixture
-def train(fork_tool, data_options, tmp_path):
+def train(fork_tool, data_options, tmp_path, monkeypatch):
     """Train a model of a family on the quick start's clips; gives the accuracies of its validations."""
+    monkeypatch.setattr(Runner, '_log_env', lambda *_: None)  # which asks compilers for their versions
 
     def run(family: str, work_dir: str, *options: str, resume: str = '') -> list[str]:
         (tmp_path / 'config.py').write_text(CONFIG.format(family=family, model=MODELS[family]))

@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from mmdualformer import processes
+from tests.helpers import fork
 from tests.running import be_tool
 
 
@@ -22,7 +23,7 @@ def forked_tools(tmp_path, monkeypatch):
     """Have the tools that fit starts run in forks of its process, which has imported everything already."""
 
     def run(command, **_):
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             be_tool(tmp_path, [f'tools/{command[3]}.py', *command[4:]], [1, 2])
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
