@@ -55,7 +55,7 @@ TENSORBOARD_REQUIREMENTS = ['tensorboard']
 TUNE_REQUIREMENTS = ['optuna>=4']
 SERVE_REQUIREMENTS = ['starlette>=1', 'uvicorn', 'python-multipart']
 TABLES_REQUIREMENTS = ['pyarrow']
-NEIGHBOURS_REQUIREMENTS = ['lightning', 'torchmetrics', 'captum']  # whose use with our models the docs show
+NEIGHBOURS_REQUIREMENTS = ['lightning', 'torchmetrics', 'captum', 'huggingface_hub']  # whose use the docs show
 DOCS_REQUIREMENTS = ['sphinx', 'myst-parser', 'furo']
 TYPE_CHECKER_REQUIREMENTS = ['mypy', 'types-psutil']
 

@@ -271,6 +271,17 @@ def add_labels_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--labels', help='text file with the name of a class a line (default: those of the checkpoint)')
 
 
+def add_out_arguments(parser: argparse.ArgumentParser, **settings: Any) -> None:
+    """Add ``--out`` for a file, which :func:`mmdualformer.files.check_target` is to check, and ``--overwrite``.
+
+    Args:
+        parser (ArgumentParser): The parser.
+        **settings: Of ``--out``.
+    """
+    parser.add_argument('--out', type=settings.pop('type', Path), **settings)
+    parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
+
+
 def add_workers_argument(parser: argparse.ArgumentParser, default: int, least: int = 1) -> None:
     """Add ``--workers``; where 0 is allowed, it means the tool's own process."""
     parser.add_argument('--workers', type=at_least(least), default=default, help='processes that read videos')

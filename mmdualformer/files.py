@@ -9,6 +9,26 @@ from pathlib import Path
 
 import torch
 
+from mmdualformer.errors import UserError
+
+
+def check_target(target: Path, overwrite: bool | None = None, option: str = '--out') -> None:
+    """Check that a file can be written without losing one, before anything takes long.
+
+    Args:
+        target (Path): The file.
+        overwrite (bool, optional): Whether one that is there is to be replaced. Defaults to None: it never is.
+        option (str): What gave it. Defaults to ``'--out'``.
+
+    Raises:
+        UserError: It is a folder, or is there already.
+    """
+    if target.is_dir():
+        raise UserError(f'{option} {str(target)!r} is a folder; it must be a file')
+    if os.path.lexists(target) and not overwrite:
+        hint = '' if overwrite is None else ', or replace it with --overwrite'
+        raise UserError(f'{option} {str(target)!r} is there already; choose another name{hint}')
+
 
 def partial_path(target: Path) -> Path:
     """Where a file is while :func:`write_atomically` writes it."""

@@ -17,7 +17,7 @@ from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.checkpoints.converters import Converted, write_converted
 from mmdualformer.checkpoints.trained import convert_trained
 from mmdualformer.errors import UserError, printable
-from mmdualformer.files import sha256, write_atomically
+from mmdualformer.files import check_target, sha256, write_atomically
 from mmdualformer.weights import load_safely
 
 FORMATS = ('safetensors', 'pth')
@@ -70,7 +70,7 @@ def publish(
     """
     folder, name, form = _place(source, out, form)
     card = folder / CARD
-    _refuse_existing(card, overwrite)
+    check_target(card, overwrite)
     converted = convert_trained(source)
     model = load_recognizer(str(source))
     metrics = read_metrics(source)
@@ -80,7 +80,7 @@ def publish(
         write_converted(converted, source, partial)
         digest = sha256(partial)
         target = folder / f'{name}_{date.today():%Y%m%d}-{digest[:8]}.{form}'
-        _refuse_existing(target, overwrite)
+        check_target(target, overwrite)
         partial.replace(target)
     text = describe_model(model, converted, target.name, digest, metrics, license, data)
     with write_atomically(card) as partial:
@@ -184,11 +184,6 @@ def _place(source: Path, out: Path, form: str | None) -> tuple[Path, str, str]:
     if not re.fullmatch(r'\w[\w.+-]*', name):
         raise UserError(f'--out {str(out)!r} must have a name of letters, digits and . _ + -')
     return out.parent, name, suffix
-
-
-def _refuse_existing(path: Path, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise UserError(f'{str(path)!r} is there already; choose another --out, or replace it with --overwrite')
 
 
 def _say_file(name: str, digest: str) -> str:

@@ -74,6 +74,7 @@ def read_parser(tool, monkeypatch) -> argparse.ArgumentParser:
 @pytest.mark.parametrize('tool', TOOLS, ids=str)
 def test_every_argument_has_a_help_text_that_says_its_default(tool, monkeypatch):
     parser = read_parser(tool, monkeypatch)
+    assert parser.format_help()  # a % of a text is to be %%
     formatter = parser._get_formatter()
     for action in parser._actions:
         if action.help == argparse.SUPPRESS:

@@ -1,3 +1,4 @@
+import copy
 import importlib.util
 import logging
 import os
@@ -274,6 +275,18 @@ def test_compiling_a_model_is_compiling_what_its_backbone_trains(monkeypatch):
     assert calls == [{}]
     assert torch.equal(model.eval().backbone(x), trained)
     assert calls == [{}]
+
+
+def test_a_copy_of_a_compiled_model_has_weights_of_its_own():
+    model = torch.nn.Module()
+    model.backbone = torch.nn.Linear(1, 1)
+    runner = types.SimpleNamespace(model=model, cfg=dict(compile=dict(backend='eager')), logger=logging.getLogger())
+    Runner._maybe_compile(runner, 'train_step')
+    x = torch.ones(1, 1)
+    before = model.backbone(x)
+    other = copy.deepcopy(model)
+    torch.nn.init.zeros_(model.backbone.weight)
+    assert torch.equal(other.backbone(x), before) and not torch.equal(model.backbone(x), before)
 
 
 @pytest.mark.parametrize('options', ['yes', dict(modus='default')])

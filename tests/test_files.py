@@ -1,6 +1,7 @@
 import pytest
 
-from mmdualformer.files import partial_path, write_atomically
+from mmdualformer.errors import UserError
+from mmdualformer.files import check_target, partial_path, write_atomically
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -21,3 +22,18 @@ def test_after_an_error_the_old_file_is_there(tmp_path):
         raise KeyboardInterrupt
     assert target.read_text() == 'old'
     assert [path.name for path in tmp_path.iterdir()] == ['file.txt']
+
+
+def test_what_is_there_is_replaced_only_where_that_is_wanted(tmp_path):
+    target, link = tmp_path / 'file.txt', tmp_path / 'link.txt'
+    check_target(target)
+    target.write_text('old')
+    link.symlink_to(tmp_path / 'gone')
+    for path in (target, link):
+        with pytest.raises(UserError, match=r"^--out '.*' is there already; choose another name$"):
+            check_target(path)
+        with pytest.raises(UserError, match=r'--stills .* or replace it with --overwrite$'):
+            check_target(path, overwrite=False, option='--stills')
+        check_target(path, overwrite=True)
+    with pytest.raises(UserError, match='is a folder'):
+        check_target(tmp_path, overwrite=True)

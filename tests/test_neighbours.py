@@ -6,8 +6,11 @@ import re
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import PyTorchModelHubMixin
 
 from mmdualformer import Recognizer
+from mmdualformer.models import DualFormer, VideoMobileFormer, VidTr
+from mmdualformer.weights import read_weights
 from tests.helpers import REPO
 
 PAGE = (REPO / 'docs/neighbours.md').read_text(encoding='utf-8')
@@ -98,3 +101,32 @@ def test_captum_adds_up_to_the_difference_of_the_scores(page):
     change = (scores[0] - scores[1]).flatten()
     attributed = names['attributions'].flatten(1).sum(1).float()
     assert torch.corrcoef(torch.stack([change, attributed]))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    'backbone, settings',
+    [
+        (DualFormer, dict(arch=dict(embed_dims=(8,), num_blocks=(1,), num_heads=(1,)), clip_size=(4, 32, 32),
+                          temporal_strides=(), block_types=('LG',), window_size=(2, 4, 4), fine_sizes=('auto',),
+                          coarse_sizes=((2, 2, 2),), out_indices=(0,))),
+        (VideoMobileFormer, dict(arch=dict(dim=8, num_blocks=(1,), expansion=2.0, temporal_strides=(2, 1)),
+                                 out_indices=(0,))),
+        (VidTr, dict(arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32),
+                     clip_size=(4, 32, 32))),
+    ],
+)  # fmt: skip
+def test_a_backbone_goes_through_a_folder_of_the_hub(tmp_path, monkeypatch, backbone, settings):
+    monkeypatch.setattr('socket.socket.connect', lambda *_: pytest.fail('it connects'))
+    hub = type('Hub', (backbone, PyTorchModelHubMixin), {})
+    model = hub(**settings).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    model.save_pretrained(tmp_path)
+    clip = torch.rand(2, 3, 4, 32, 32)
+    loaded = hub.from_pretrained(tmp_path)
+    other = backbone(**settings).eval()
+    other.load_state_dict(read_weights(tmp_path / 'model.safetensors'))
+    with torch.no_grad():
+        features = model(clip)
+        for same in (loaded, other):
+            torch.testing.assert_close(same(clip), features, rtol=0, atol=0)

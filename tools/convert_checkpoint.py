@@ -10,6 +10,7 @@ from mmdualformer.checkpoints.trained import convert_trained
 from mmdualformer.checkpoints.vidtr import convert_vidtr, convert_vit
 from mmdualformer.checks import check_file
 from mmdualformer.errors import UserError, printable
+from mmdualformer.files import check_target
 from mmdualformer.weights import read_weights
 
 CONVERTERS = {'dualformer': convert_dualformer, 'vidtr': convert_vidtr, 'vit': convert_vit}
@@ -26,16 +27,15 @@ def main() -> None:
     )
     parser.add_argument('source', type=Path, help='file to convert, .safetensors or of torch.save')
     parser.add_argument('target', type=Path, nargs='?', help='file to write, the same as --out')
-    parser.add_argument('--out', type=Path, metavar='FILE', help='file to write, .pth or .safetensors')
+    cli.add_out_arguments(parser, metavar='FILE', help='file to write, .pth or .safetensors')
     args = parser.parse_args()
     if (args.target is None) is (args.out is None):
         parser.error('one file to write is needed, as --out FILE or after the source')
     target = args.out or args.target
     check_file('source', str(args.source))
-    if target.is_dir():
-        raise UserError(f'--out {str(target)!r} is a folder; it must be a file, such as model.pth')
     if target.exists() and target.samefile(args.source):
         raise UserError(f'--out {str(target)!r} is the source; choose another name')
+    check_target(target, args.overwrite)
 
     if args.family == TRAINED:
         converted = convert_trained(args.source)

@@ -15,7 +15,7 @@ import numpy as np
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 from mmdualformer import cli
 from mmdualformer.errors import UserError, describe_damage, name_some, printable
-from mmdualformer.files import write_atomically
+from mmdualformer.files import check_target, write_atomically
 from mmdualformer.visualization import (
     Explanation,
     View,
@@ -41,8 +41,8 @@ def out_file(text: str) -> Path:
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     cli.add_model_arguments(parser, 'videos', least=1, most=1)
-    parser.add_argument(
-        '--out', type=out_file, required=True, metavar='FILE', help='.mp4, .png, .jpg or .npz file to write'
+    cli.add_out_arguments(
+        parser, type=out_file, required=True, metavar='FILE', help='.mp4, .png, .jpg or .npz file to write'
     )
     parser.add_argument(
         '--method',
@@ -112,8 +112,6 @@ def write(path: Path, view: View, explanation: Explanation, class_name: str) -> 
 
 def main() -> None:
     args = parse_args()
-    if args.out.is_dir():
-        raise UserError(f'--out {str(args.out)!r} is a folder; it must be a file')
     method = METHODS.get(args.method)
     for option, value in (('--class', args.class_name), ('--target-layer', args.target_layer)):
         if method == 'attention' and value is not None:
@@ -121,6 +119,7 @@ def main() -> None:
     (video,) = args.videos
     if args.out.exists() and Path(video).exists() and args.out.samefile(video):
         raise UserError(f'--out {str(args.out)!r} is the video itself')
+    check_target(args.out, args.overwrite)
     model = cli.load_model(args)
     names = model.dataset_meta.get('classes') or ()
     num_classes = model.cls_head.num_classes

@@ -34,6 +34,7 @@ from mmdualformer.export import (
     shape_of_clips,
     write_shape,
 )
+from mmdualformer.files import check_target
 
 MOST_CALIBRATED = 100  # clips; more change the ranges by little
 
@@ -59,9 +60,7 @@ def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     cli.add_model_arguments(parser)
     parser.add_argument('--format', choices=list(ENDINGS), help='of the file (default: what the ending of --out says)')
-    parser.add_argument(
-        '--out', type=Path, metavar='FILE', help="file to write (default: 'model' with the ending of --format)"
-    )
+    cli.add_out_arguments(parser, metavar='FILE', help="file to write (default: 'model' with the ending of --format)")
     cli.add_labels_argument(parser)
     parser.add_argument('--dtype', choices=DTYPES, default=DTYPES[0], help='what the file computes in')
     parser.add_argument(
@@ -105,18 +104,21 @@ def choose_file(out: Path | None, kind: str | None) -> tuple[Path, str]:
     """The file and its format, of which one may follow from the other.
 
     Raises:
-        UserError: They contradict each other, or the file is a folder.
+        UserError: They contradict each other.
     """
     if out is None:
         kind = kind or 'onnx'
         return Path('model' + ENDINGS[kind][0]), kind
     found = find_format(out)
-    if out.is_dir():
-        raise UserError(f'--out {str(out)!r} is a folder; it must be a file, such as model.onnx')
     if found is None or kind not in (None, found):
         allowed = ENDINGS[kind] if kind else [endings[0] for endings in ENDINGS.values()]
         raise UserError(f'--out {str(out)!r} must end in {" or ".join(allowed)}')
     return out, found
+
+
+def written_files(out: Path, kind: str) -> list[Path]:
+    """The files of an export: OpenVINO's weights are beside its graph."""
+    return [out, *([out.with_suffix('.bin')] if kind == 'openvino' else [])]
 
 
 def warn_of(clips: VideoClips, option: str) -> None:
@@ -138,6 +140,8 @@ def refuse_missing(paths: Sequence[Path]) -> None:
 def main() -> None:
     args = parse_args()
     out, kind = choose_file(args.out, args.format)
+    for path in written_files(out, kind):
+        check_target(path, args.overwrite)
     check_choice(kind, args.dtype)
     refuse_missing(args.clips)
     if args.calibrate and args.dtype != 'int8':
@@ -191,8 +195,7 @@ def main() -> None:
     for clips, option in ((calibration, '--calibrate'), (given, '--clips'), (listed, '--accuracy')):
         if clips:
             warn_of(clips, option)
-    sizes = [out, *([out.with_suffix('.bin')] if kind == 'openvino' else [])]
-    size = sum(path.stat().st_size for path in sizes) / 2**20
+    size = sum(path.stat().st_size for path in written_files(out, kind)) / 2**20
     takes = 'uint8 pixels' if args.preprocessing else 'normalised float32'
     gives = 'logits and probabilities' if args.preprocessing else 'logits'
     print(

@@ -1,7 +1,8 @@
-"""Write a recognizer as an ONNX file, and check that ONNX Runtime scores a random clip as PyTorch does."""
+"""Write a recognizer as an ONNX file for one shape, as `mmdualformer export` does with more choice; it will go."""
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -12,14 +13,14 @@ from mmdualformer import cli
 from mmdualformer.analysis import as_scorer, median_times
 from mmdualformer.errors import UserError
 from mmdualformer.export import TOLERANCES, check_installed, export_onnx, load_onnx, shape_of_clips
+from mmdualformer.files import check_target
 
 
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     cli.add_model_arguments(parser)
-    parser.add_argument(
-        '--out',
-        type=Path,
+    cli.add_out_arguments(
+        parser,
         default=Path('model.onnx'),
         metavar='FILE.onnx',
         help='file to write; it takes normalised clips and puts out logits',
@@ -48,9 +49,9 @@ def describe_input(cfg: Config) -> dict[str, str]:
 
 def main() -> None:
     args = parse_args()
+    print('warning: export-onnx will go: `mmdualformer export` writes ONNX files too, and more', file=sys.stderr)
     check_installed()
-    if args.out.is_dir():
-        raise UserError(f'--out {str(args.out)!r} is a folder; it must be a file, such as model.onnx')
+    check_target(args.out, args.overwrite)
     recognizer = cli.load_model(args)
     cfg, model = recognizer.cfg, as_scorer(recognizer)
     shape = shape_of_clips(recognizer, args.frames, args.size)

@@ -16,7 +16,7 @@ from rich.progress import track
 from mmdualformer import cli
 from mmdualformer.errors import UserError, describe, describe_damage, printable
 from mmdualformer.features import LEVELS, Features, FeatureTable, write_features
-from mmdualformer.files import sha256
+from mmdualformer.files import check_target, sha256
 from mmdualformer.recognition import Failure
 from mmdualformer.recognition.bulk import list_videos
 from mmdualformer.recognition.extracting import extract_files
@@ -25,7 +25,7 @@ from mmdualformer.recognition.extracting import extract_files
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     cli.add_model_arguments(parser, 'videos', least=1, most=math.inf)
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='.npz or .parquet file to write')
+    cli.add_out_arguments(parser, required=True, metavar='FILE', help='.npz or .parquet file to write')
     parser.add_argument(
         '--level',
         choices=LEVELS,
@@ -72,6 +72,7 @@ def main() -> None:
     args = parse_args()
     if cli.is_exported(args):
         raise UserError(f'{args.checkpoint!r} is an exported model, which has no features; give its checkpoint')
+    check_target(args.out, args.overwrite)
     described = dict(
         checkpoint=Path(args.checkpoint).name,
         sha256=sha256(args.checkpoint) if args.checkpoint != 'none' else '',

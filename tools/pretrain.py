@@ -11,6 +11,7 @@ from mmdualformer import cli
 from mmdualformer.checkpoints.motion import write_motion_weights
 from mmdualformer.commands import ROOT, tool_command
 from mmdualformer.errors import UserError
+from mmdualformer.files import check_target
 from mmdualformer.processes import cpu_environment, run
 from mmdualformer.resuming import find_newest
 
@@ -24,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--epochs', type=cli.at_least(1), help="epochs of 16,000 clips (default: the config's)")
     parser.add_argument('--seed', type=int, default=0, help='draws the scenes and the first weights')
     parser.add_argument('--work-dir', type=Path, help='where everything goes (default: work_dirs/pretrain_MODEL)')
-    parser.add_argument('--out', type=Path, help='file of the weights (default: MODEL.safetensors in the work dir)')
+    cli.add_out_arguments(parser, help='file of the weights (default: MODEL.safetensors in the work dir)')
     parser.add_argument('--resume', action='store_true', help='go on with a training that was stopped')
     cli.add_options_argument(parser)
     return parser.parse_args()
@@ -36,6 +37,7 @@ def main() -> None:
     out = args.out or work_dir / f'{args.model}.safetensors'
     if out.suffix != '.safetensors':
         raise UserError(f'--out {str(out)!r} must end in .safetensors')
+    check_target(out, args.overwrite or args.resume)
     options = [f'{name}={value}' for name, value in args.cfg_options.items()]
     if args.epochs:
         options += [f'train_cfg.max_epochs={args.epochs}', f'param_scheduler.1.end={args.epochs}']

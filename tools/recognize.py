@@ -18,6 +18,7 @@ from mmdualformer import cli, processes, signals
 from mmdualformer.engine.progress_line import Progress, ProgressLine
 from mmdualformer.engine.time_left import TimeLeft, duration
 from mmdualformer.errors import UserError, printable
+from mmdualformer.files import check_target
 from mmdualformer.models.precision import DTYPES
 from mmdualformer.recognition import Recognizer
 from mmdualformer.recognition.bulk import Listing, list_videos, recognize_files
@@ -221,8 +222,7 @@ def check_overlay(overlay: Path, listing: Listing) -> None:
         raise UserError(f'--overlay {str(overlay)!r} is of one video, and {len(listing.videos)} are given')
     if overlay.suffix.lower() != '.mp4':
         raise UserError(f'--overlay {str(overlay)!r} must end in .mp4')
-    if overlay.exists():
-        raise UserError(f'--overlay {str(overlay)!r} is there already; choose another name')
+    check_target(overlay, option='--overlay')
 
 
 def watch(recognizer: Recognizer, listing: Listing, args: argparse.Namespace) -> int:
@@ -234,8 +234,8 @@ def watch(recognizer: Recognizer, listing: Listing, args: argparse.Namespace) ->
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    if args.out is not None and args.out.exists():
-        raise UserError(f'--out {str(args.out)!r} is there already; choose another name')
+    if args.out is not None:
+        check_target(args.out)
     without_answer = 0
     try:
         with open(args.out, 'x', encoding='utf-8', newline='') if args.out else nullcontext(sys.stdout) as out:

@@ -14,13 +14,14 @@ import mmdualformer  # noqa: F401  (registers the models and mends the installed
 from mmdualformer import cli
 from mmdualformer.checkpoints import load_recognizer
 from mmdualformer.configs import read_config
+from mmdualformer.files import check_target
 from mmdualformer.visualization import draw_maps, grad_cam, read_view, roll_out, write_picture
 
 
 def parse_args() -> argparse.Namespace:
     parser = cli.ArgumentParser(description=__doc__)
     cli.add_model_arguments(parser, 'videos', least=1, most=1)
-    parser.add_argument('--out', type=Path, default=Path('attention.png'), metavar='FILE.png', help='picture to write')
+    cli.add_out_arguments(parser, default=Path('attention.png'), metavar='FILE.png', help='picture to write')
     parser.add_argument(
         '--layers',
         nargs='+',
@@ -38,6 +39,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     (video,) = args.videos
+    check_target(args.out, args.overwrite)
     model = cli.load_model(args)
     view = read_view(model, video)
     maps = roll_out(model.backbone, view.clips, args.layers)

@@ -3,6 +3,7 @@
 import gc
 import logging
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -407,10 +408,12 @@ def compile_backbone(model: torch.nn.Module, options: object, logger: logging.Lo
     except (TypeError, RuntimeError) as error:
         raise UserError(f'compile={options!r} does not fit torch.compile: {describe(error)}') from None
 
-    def forward(*args, **kwargs):
-        return (compiled if backbone.training else eager)(*args, **kwargs)
+    def forward(self, *args, **kwargs):
+        if self is not backbone:  # a deep copy, which has weights of its own
+            return type(self).forward(self, *args, **kwargs)
+        return (compiled if self.training else eager)(*args, **kwargs)
 
-    backbone.forward = forward
+    backbone.forward = types.MethodType(forward, backbone)  # which a deep copy binds to itself
     logger.info('The backbone is compiled for training: the first iteration takes minutes.')
     return True
 

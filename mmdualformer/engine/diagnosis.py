@@ -85,7 +85,7 @@ def _find_module(model: BaseModel, batch: object, precision: AbstractContextMana
 
         hooks += [module.register_forward_pre_hook(begin), module.register_forward_hook(check)]
     try:
-        with precision:
+        with torch.compiler.set_stance('force_eager'), precision:  # compiled modules do not call hooks that come later
             losses = model._run_forward(model.data_preprocessor(batch, training=True), mode='loss')
             loss, _ = model.parse_losses(losses)
     finally:

@@ -153,8 +153,9 @@ def test_weights_that_explode_end_the_run_at_once(train):
     assert not list(work_dir.glob('*.pth'))
 
 
-def test_a_learning_rate_that_is_too_large(train):
-    result, work_dir = train('optim_wrapper.optimizer.lr=1e30', 'param_scheduler=None')
+@pytest.mark.parametrize('options', [(), ('compile.backend=eager',)], ids=['eager', 'compiled'])
+def test_a_learning_rate_that_is_too_large(train, options):
+    result, work_dir = train('optim_wrapper.optimizer.lr=1e30', 'param_scheduler=None', *options)
     assert_one_line(result, '3 steps in a row to step 4, epoch 1: backbone.', ' gives values that are not finite; the')
     assert not list(work_dir.glob('*.pth'))
 

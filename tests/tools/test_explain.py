@@ -156,10 +156,10 @@ def test_the_middle_view_is_explained(fork_tool, clip_file, tmp_path):
         ]
         cfg.test_dataloader.dataset.pipeline = cfg.test_pipeline
         cfg.dump(tmp_path / f'{crop}.py')
-        result = fork_tool(TOOL, f'{crop}.py', 'weights.pth', clip_file, '--out', 'b.npz')
+        result = fork_tool(TOOL, f'{crop}.py', 'weights.pth', clip_file, '--out', f'{crop}.npz')
         assert result.returncode == 0, result.stderr
         assert (f'the middle one of {views} views' in result.stdout) == (views > 1)
-        with np.load(tmp_path / 'b.npz') as file:
+        with np.load(tmp_path / f'{crop}.npz') as file:
             maps.append(file['maps'])
     np.testing.assert_array_equal(*maps)
 
@@ -202,5 +202,5 @@ def test_labels_name_the_classes_and_the_video_is_not_replaced(fork_tool, checkp
     result = fork_tool(TOOL, checkpoints['vmf'], video, '--out', video)
     assert_one_line(result, 'is the video itself')
     assert video.read_bytes() == before
-    result = fork_tool(TOOL, 'model.onnx', video, '--out', 'cam.npz')
+    result = fork_tool(TOOL, 'model.onnx', video, '--out', 'other.npz')
     assert_one_line(result, "'model.onnx' is an exported model", 'give the checkpoint')

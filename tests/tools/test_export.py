@@ -44,10 +44,11 @@ def test_a_file_that_differs_is_not_written(fork_tool, checkpoint, tmp_path):
 
 
 def test_wrong_arguments_are_one_line(fork_tool, checkpoint, tmp_path):
+    (tmp_path / 'folder.onnx').mkdir()
     for arguments, message, status in (
         (['--out', 'model.tflite'], "--out 'model.tflite' must end in .onnx or .xml or .pt2 or .ts", 1),
         (['--out', 'model.onnx', '--format', 'openvino'], "--out 'model.onnx' must end in .xml", 1),
-        (['--out', '.'], "--out '.' is a folder", 1),
+        (['--out', 'folder.onnx'], "--out 'folder.onnx' is a folder", 1),
         (['--dtype', 'bfloat16'], '--dtype bfloat16 is none of ONNX Runtime files: it must be float32', 1),
         (['--dtype', 'int8'], '--dtype int8 needs clips', 1),
         (['--calibrate', '.'], '--calibrate is for --dtype int8 alone', 1),

@@ -11,8 +11,7 @@ from mmengine.config import Config
 
 from mmdualformer import processes
 from mmdualformer.checkpoints.motion import find_motion_weights
-from tests.helpers import REPO, assert_one_line, fork
-from tests.running import be_tool
+from tests.helpers import REPO, assert_one_line
 
 CONFIG = REPO / 'configs/own_videos/vmf_micro.py'
 
@@ -142,16 +141,7 @@ def test_models_that_are_named_are_compared_with_weights_and_without(fit, tmp_pa
     assert_one_line(fit('--resume', *models[2:])[0], "--model ['vmf_micro'] is not what the run in 'work' was begun")
 
 
-def test_two_tries_of_real_clips(fork_tool, folder, tmp_path, monkeypatch):
-    """With the tools in forks of this process, which has imported everything already."""
-
-    def run(command, **_):
-        pid = fork()
-        if pid == 0:
-            be_tool(tmp_path, [f'tools/{command[3]}.py', *command[4:]], [1, 2])
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-    monkeypatch.setattr(processes, 'run', run)
+def test_two_tries_of_real_clips(fork_tool, forked_tools, folder, tmp_path):
     options = ('--epochs', 1, '--batch-size', 2, '--workers', 0, '--test-share', 0.25, '--no-flip')
     result = fork_tool('tools/fit.py', folder, '--work-dir', 'work', '--try', 2, *options)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -115,7 +115,7 @@ def test_the_tool_draws_a_real_clip(run_tool, clip_file, tmp_path):
     assert result.returncode == 0, result.stderr
     assert '9 frames' in result.stdout
     assert cv2.imread(str(tmp_path / 'out.png')).shape == (3 * 32, 9 * 32, 3)
-    result = run_tool(tool, configs / 'dualformer_micro_motion.py', 'none', clip_file, '--out', 'out.png')
+    result = run_tool(tool, configs / 'dualformer_micro_motion.py', 'none', clip_file, '--out', 'other.png')
     assert_one_line(result, "the DualFormer must be a VidTr with attention='separable'")
 
 
@@ -201,6 +201,7 @@ def test_the_tool_draws_layers_and_a_cnn_beside_them(fork_tool, clip_file, tmp_p
         clip_file,
         '--out',
         'out.png',
+        '--overwrite',
         '--layers',
         1,
         4,

@@ -8,7 +8,6 @@ reaches. Models of configs have random weights, which are as fast.
 import argparse
 import itertools
 import sys
-from pathlib import Path
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 
@@ -60,10 +59,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--threads', type=cli.at_least(1), default=torch.get_num_threads(), help='threads of a CPU')
     parser.add_argument('--runs', type=cli.at_least(1), default=7, help='timed runs of each')
-    parser.add_argument(
-        '--out',
+    cli.add_out_arguments(
+        parser,
         nargs='+',
-        type=Path,
         default=[],
         metavar='FILE',
         help=f'files to write, which end in {", ".join(ENDINGS)}: the last is a figure of the accuracy that a paper '
@@ -101,7 +99,7 @@ def main() -> None:
     args = parse_args()
     sources = [read_source(text) for text in args.models]
     for path in args.out:
-        check_output(path, sources)
+        check_output(path, sources, args.overwrite)
     entries = list_entries(args, sources)
     results, left_out = measure(entries, args.runs, args.threads, lambda line: print(line, file=sys.stderr))
     for title, reason in left_out.items():

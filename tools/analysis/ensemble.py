@@ -1,19 +1,20 @@
 """Average the predictions of several models that `mmdualformer test --dump` has saved, and measure them."""
 
 import json
-from pathlib import Path
 
 from mmdualformer import cli
 from mmdualformer.analysis import average_scores, evaluate_scores, load_predictions
-from mmdualformer.files import write_atomically
+from mmdualformer.files import check_target, write_atomically
 
 
 def main() -> None:
     parser = cli.ArgumentParser(description=__doc__)
     parser.add_argument('predictions', nargs='+', help='.pkl files of the same videos')
     parser.add_argument('--weights', nargs='+', type=float, help='weight of each file (default: equal)')
-    parser.add_argument('--out', type=Path, metavar='FILE.json', help='save the metrics here too')
+    cli.add_out_arguments(parser, metavar='FILE.json', help='save the metrics here too')
     args = parser.parse_args()
+    if args.out:
+        check_target(args.out, args.overwrite)
     predictions = [load_predictions(path) for path in args.predictions]
     ensemble = average_scores(predictions, args.weights)
     metrics = {name: _measure(samples) for name, samples in zip(args.predictions, predictions)}

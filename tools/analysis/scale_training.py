@@ -6,7 +6,6 @@ what it takes. The same model then says where clusters would stand, for a GPU wh
 
 import argparse
 import sys
-from pathlib import Path
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 
@@ -60,10 +59,10 @@ def parse_args() -> argparse.Namespace:
         '--gpu-ms',
         type=float,
         help='milliseconds of a training step of one GPU, as mmdualformer benchmark --train says (default: assumed, '
-        f'{SHARE:.0%} of an A100)',
+        f'{SHARE:.0%}% of an A100)',
     )
     parser.add_argument('--gb-per-s', type=float, default=BETWEEN.bandwidth / 1e9, help='of each GPU between machines')
-    parser.add_argument('--out', type=Path, metavar='FILE.json', help='also write the numbers')
+    cli.add_out_arguments(parser, metavar='FILE.json', help='also write the numbers')
     return parser.parse_args()
 
 
@@ -123,7 +122,7 @@ def write_table(rows: list[dict], columns: dict[str, tuple[str, str]]) -> str:
 
 def main() -> None:
     args = parse_args()
-    check_json_output(args.out)
+    check_json_output(args.out, args.overwrite)
     sources = read_models(args.models)
     measured = [check_here(source, args) for source in sources]
     print(f'Here: processes of one thread, gloo; medians of {args.runs}\n')

@@ -6,7 +6,6 @@ proportional, 2 is four times for twice the length.
 
 import argparse
 import sys
-from pathlib import Path
 
 import mmdualformer  # noqa: F401  (registers the models and mends the installed stack)
 
@@ -39,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--dtype', choices=DTYPES, default='float32', help='what products are computed in')
     parser.add_argument('--threads', type=cli.at_least(1), default=torch.get_num_threads(), help='threads of a CPU')
     parser.add_argument('--runs', type=cli.at_least(1), default=5, help='timed runs of each')
-    parser.add_argument('--out', type=Path, metavar='FILE.json', help='also write all that was measured')
+    cli.add_out_arguments(parser, metavar='FILE.json', help='also write all that was measured')
     return parser.parse_args()
 
 
@@ -87,7 +86,7 @@ def fit_table(records: list[dict], points: dict[str, dict[int, tuple[int, int, i
 def main() -> None:
     args = parse_args()
     sources = read_models(args.models)
-    check_json_output(args.out)
+    check_json_output(args.out, args.overwrite)
     frames, size, width = args.base
     if size != width:
         raise UserError(f'--base {frames}x{size}x{width} must be frames and one size')

@@ -12,6 +12,7 @@ from pathlib import Path
 import mmdualformer  # noqa: F401  (mends the installed stack, and says first if there is no mmcv)
 
 # isort: split
+import numpy as np
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
@@ -43,7 +44,8 @@ def set_views(cfg: Config, clips: int, crops: int) -> None:
     """Set the views of the test pipeline.
 
     Raises:
-        UserError: The pipeline has no step that samples frames, or none that crops.
+        UserError: The pipeline has no step that samples frames, or none that crops; or its frames are too large for
+            three crops, which lie along a side.
     """
     pipeline = cfg.test_dataloader.dataset.pipeline
     sample = next((step for step in pipeline if step.type == 'SampleFrames'), None)
@@ -53,6 +55,14 @@ def set_views(cfg: Config, clips: int, crops: int) -> None:
             f'test_pipeline must have SampleFrames and one of {", ".join(CROPS.values())}, not '
             f'{", ".join(step.type for step in pipeline)}'
         )
+    resize = next((step for step in pipeline if step.type == 'Resize'), None)
+    if crops == 3 and resize is not None:
+        short = min(side for side in np.atleast_1d(resize.scale) if side > 0)
+        if short not in np.atleast_1d(crop.crop_size):
+            raise UserError(
+                f'--crops 3 needs frames of which a side is crop_size={crop.crop_size}, and test_pipeline has '
+                f'Resize(scale={resize.scale}): change one of them, or take --crops 1'
+            )
     sample.num_clips = clips
     crop.type = CROPS[crops]
 
@@ -67,10 +77,11 @@ def main() -> None:
     with torch.device('meta'):
         gflops = count_cost(MODELS.build(cfg.model.backbone), clip_shape(cfg)).flops / 1e9
 
+    tests = {pair: copy.deepcopy(cfg) for pair in itertools.product(args.clips, args.crops)}
+    for pair, views in tests.items():
+        set_views(views, *pair)
     rows = []
-    for clips, crops in itertools.product(args.clips, args.crops):
-        views = copy.deepcopy(cfg)
-        set_views(views, clips, crops)
+    for (clips, crops), views in tests.items():
         views.experiment_name = f'{clips}x{crops}'
         runner = build_runner(views)
         if not rows:

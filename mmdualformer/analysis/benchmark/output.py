@@ -8,7 +8,7 @@ from statistics import geometric_mean, median, quantiles
 from typing import Any
 
 from mmdualformer.errors import UserError
-from mmdualformer.files import write_atomically
+from mmdualformer.files import check_target, write_atomically
 
 from .entries import Result
 from .sources import Source
@@ -73,11 +73,11 @@ def results_table(results: Sequence[Result]) -> str:
     return '\n'.join([lines[0], '| ' + ' | '.join('-' * width for width in widths) + ' |', *lines[1:], ''])
 
 
-def check_output(path: Path, sources: Sequence[Source]) -> None:
+def check_output(path: Path, sources: Sequence[Source], overwrite: bool) -> None:
     """Check a file that results are to be written to, before anything is measured.
 
     Raises:
-        UserError: It has another ending, or is a figure of models whose accuracy no paper prints.
+        UserError: It has another ending, is there already, or is a figure of models whose accuracy no paper prints.
     """
     if path.suffix not in ENDINGS:
         raise UserError(f'--out {str(path)!r} must end in {", ".join(ENDINGS)}')
@@ -88,16 +88,19 @@ def check_output(path: Path, sources: Sequence[Source]) -> None:
             f'--out {str(path)!r} draws accuracies that papers print, and none of the models has one; give a config '
             'such as configs/vmf_1g_k400.py'
         )
+    check_target(path, overwrite)
 
 
-def check_json_output(path: Path | None) -> None:
+def check_json_output(path: Path | None, overwrite: bool) -> None:
     """Check a file that numbers are to be written to, if one is, before anything is measured.
 
     Raises:
-        UserError: It has another ending, or is in no folder that exists.
+        UserError: It has another ending, is in no folder that exists, or is there already.
     """
     if path is not None and (path.suffix != '.json' or not path.absolute().parent.is_dir()):
         raise UserError(f'--out {str(path)!r} must end in .json and be in a folder that exists')
+    if path is not None:
+        check_target(path, overwrite)
 
 
 def write_json(path: Path, content: dict[str, object]) -> None:

@@ -60,3 +60,9 @@ def test_a_pipeline_without_views_is_refused(fork_tool, data_options, tmp_path):
         'CenterCrop, ThreeCrop',
     )
     assert_one_line(fork_tool(*command[:3], '--clips', 0), '--clips 0 must be at least 1', status=2)
+
+
+def test_three_crops_of_frames_that_are_too_large_are_refused_before_any_test(fork_tool, data_options, tmp_path):
+    torch.save({}, tmp_path / 'model.pth')
+    result = fork_tool('tools/analysis/sweep_views.py', CONFIG, 'model.pth', '--cfg-options', *data_options)
+    assert_one_line(result, '--crops 3 needs frames of which a side is crop_size=32', 'Resize(scale=(-1, 40))')
