@@ -38,6 +38,7 @@ from mmdualformer.models.layers import (
     accumulate_strides,
     count_steps,
     run_checkpointed,
+    unview,
     varies,
 )
 
@@ -460,7 +461,7 @@ class VidTr(VideoBackbone):
         for axis in range(1, grid.ndim - 1):
             tokens, grid = grid.split([1, grid.shape[axis] - 1], dim=axis)
             classes.append(tokens)
-        return classes, grid
+        return classes, unview(grid)
 
     def list_blocks(self) -> list[nn.Module]:
         """The layers."""

@@ -14,7 +14,7 @@ import torch.nn as nn
 from einops import rearrange
 from torch import Tensor
 
-from mmdualformer.models.layers import multi_head_attention
+from mmdualformer.models.layers import multi_head_attention, unview
 
 Pooling = Literal['topk_std', 'avg', 'conv']
 
@@ -186,7 +186,7 @@ class HalvingPooling(TemporalAttention):
         """Map ``[B, T, N, C]`` to ``[B, T/2, N, C]``, rounded up."""
         batch = x.shape[0]
         x = self.pool(rearrange(x, 'B T N C -> (B N) C T'))
-        return rearrange(x, '(B N) C T -> B T N C', B=batch)
+        return unview(rearrange(x, '(B N) C T -> B T N C', B=batch))
 
 
 def build_pooling(
@@ -217,7 +217,7 @@ class CompactAttention(GridAttention):
 
     def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See :meth:`GridAttention.forward`; the grid is that of the tokens after the class token."""
-        q, k, v = self.project(x[:, 1:], grid)  # [B, T, H*W, C]
-        q, k, v, tokens = self.temporal(q, k, v, residual[:, 1:].unflatten(1, grid))
+        q, k, v = self.project(unview(x[:, 1:]), grid)  # [B, T, H*W, C]
+        q, k, v, tokens = self.temporal(q, k, v, unview(residual[:, 1:]).unflatten(1, grid))
         v = self.proj(self.attend(2, q, k, v))
         return torch.cat([x[:, :1], v.flatten(1, 2)], dim=1), torch.cat([residual[:, :1], tokens.flatten(1, 2)], dim=1)

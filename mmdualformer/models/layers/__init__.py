@@ -4,7 +4,7 @@ from .conv3d import ConvNorm3d, DepthwiseConv3d, FactorizedConv3d, PointwiseConv
 from .dropout import Dropout
 from .dynamic_relu import DynamicReLU, frame_means
 from .mlp import Mlp
-from .sizes import accumulate_strides, count_steps, fit_box, map_size, varies
+from .sizes import accumulate_strides, count_steps, fit_box, map_size, unview, varies
 from .token_conv import TokenConv3d
 from .tracing import is_watched, spare
 from .windows import merge_windows, partition_windows
@@ -31,5 +31,6 @@ __all__ = [
     'partition_windows',
     'run_checkpointed',
     'spare',
+    'unview',
     'varies',
 ]

@@ -3,6 +3,7 @@ from fractions import Fraction
 from itertools import accumulate
 
 import torch
+from torch import Tensor
 from torch.fx.experimental.symbolic_shapes import has_static_value
 
 from mmdualformer.models.arguments import Size
@@ -22,6 +23,11 @@ def count_steps(size: Sequence[int], step: Sequence[int]) -> Size:
 def varies(length: int) -> bool:
     """Whether a graph is made for several lengths of an axis. An ``if`` that depends on one refuses some of them."""
     return torch.compiler.is_compiling() and not has_static_value(length)
+
+
+def unview(x: Tensor) -> Tensor:
+    """Copy features of lengths that vary, as a graph that reshapes a view may ask whether some of them are 1."""
+    return x.clone(memory_format=torch.contiguous_format) if any(map(varies, x.shape)) else x
 
 
 def fit_box(box: Sequence[int], size: Sequence[int]) -> Size:

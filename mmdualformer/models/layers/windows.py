@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmdualformer.models.arguments import Size
 
-from .sizes import count_steps, varies
+from .sizes import count_steps, unview, varies
 
 
 def extend(x: Tensor, axis: int, step: int) -> Tensor:
@@ -56,13 +56,8 @@ def _partition_any(x: Tensor, window: Size) -> tuple[Tensor, Tensor]:
     real_t, real_h, real_w = map(rearrange, masks, patterns)
     mask = (real_t & real_h & real_w).flatten(3).flatten(0, 2).repeat(batch, 1)
     t, h, w = window
-    x = _copy(rearrange(x, 'B (T t) (H h) (W w) C -> B T H W t h w C', t=t, h=h, w=w))
+    x = unview(rearrange(x, 'B (T t) (H h) (W w) C -> B T H W t h w C', t=t, h=h, w=w))
     return x.flatten(4, 6).flatten(0, 3), mask
-
-
-def _copy(x: Tensor) -> Tensor:
-    """Copy what may be a view, as the strides of a view ask whether lengths are 1."""
-    return x.clone(memory_format=torch.contiguous_format)
 
 
 def merge_windows(x: Tensor, window: Size, size: Sequence[int]) -> Tensor:
@@ -78,7 +73,7 @@ def merge_windows(x: Tensor, window: Size, size: Sequence[int]) -> Tensor:
     """
     (t, h, w), (num_t, num_h, num_w) = window, count_steps(size, window)
     if any(map(varies, size)):
-        x = _copy(rearrange(x, '(B T H W) (t h w) C -> B T t H h W w C', T=num_t, H=num_h, W=num_w, t=t, h=h, w=w))
+        x = unview(rearrange(x, '(B T H W) (t h w) C -> B T t H h W w C', T=num_t, H=num_h, W=num_w, t=t, h=h, w=w))
         x = x.flatten(5, 6).flatten(3, 4).flatten(1, 2)
         for axis, length in enumerate(size, 1):
             x = x.index_select(axis, torch.arange(length, device=x.device))
