@@ -17,7 +17,7 @@ def map_size(function: Callable[..., int], *sizes: Sequence[int]) -> Size:
 
 def count_steps(size: Sequence[int], step: Sequence[int]) -> Size:
     """The patches or windows ``(t, h, w)`` of size ``step`` that cover a map of ``size``."""
-    return map_size(lambda length, one: -(-length // one), size, step)
+    return map_size(lambda length, one: (length + one - 1) // one, size, step)
 
 
 def varies(length: int) -> bool:

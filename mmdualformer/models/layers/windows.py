@@ -15,7 +15,7 @@ from .sizes import count_steps, unview, varies
 def extend(x: Tensor, axis: int, step: int) -> Tensor:
     """Repeat the last of an axis until ``step`` divides its length, by the same operators for every length."""
     length = x.shape[axis]
-    places = torch.arange(-(-length // step) * step, device=x.device)
+    places = torch.arange((length + step - 1) // step * step, device=x.device)
     return x.index_select(axis, places.clamp(max=length - 1))
 
 
