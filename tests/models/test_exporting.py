@@ -43,7 +43,7 @@ def test_one_graph_for_clips_of_every_length_and_size(name):
 def test_a_clip_that_a_graph_cannot_take_is_one_line(name):
     _, program = graph(name)
     for clips in (torch.rand(2, 4, 4, 32, 32), torch.rand(CLIP).double(), torch.zeros(CLIP, dtype=torch.uint8)):
-        with pytest.raises((AssertionError, RuntimeError), match='^Guard failed: |type') as error:
+        with pytest.raises((AssertionError, RuntimeError), match=r'^Guard failed: |type') as error:
             program(clips)
         assert '\n' not in str(error.value)
 
@@ -75,12 +75,12 @@ def test_pooling_in_a_graph_follows_the_length():
 def test_torch_export_without_our_help():
     """It has a graph refuse what has 1 of something of which the example has more."""
     model = build('dualformer').eval()
-    free = {axis: Dim.DYNAMIC for axis in (0, 2, 3, 4)}
+    free = dict.fromkeys((0, 2, 3, 4), Dim.DYNAMIC)
     with torch.no_grad():
         program = torch.export.export(model, (torch.rand(CLIP),), dynamic_shapes=(free,)).module()
         clips = torch.rand(OTHERS[1])
         torch.testing.assert_close(program(clips), model(clips), atol=1e-5, rtol=1e-4)
-        with pytest.raises(AssertionError, match='^Guard failed: ') as error:
+        with pytest.raises(AssertionError, match=r'^Guard failed: ') as error:
             program(torch.rand(OTHERS[0]))
     assert '\n' not in str(error.value)
 
@@ -105,7 +105,7 @@ def test_torch_fx_changes_a_graph():
 @pytest.mark.slow
 def test_gradients_of_a_graph_are_those_of_the_model():
     model = build('dualformer', drop_path_rate=0.0).train()
-    free = {axis: Dim.DYNAMIC for axis in (0, 2, 3, 4)}
+    free = dict.fromkeys((0, 2, 3, 4), Dim.DYNAMIC)
     program = torch.export.export(model, (torch.rand(CLIP),), dynamic_shapes=(free,)).module()
     clips = torch.rand(OTHERS[1])
     mean(program(clips)).backward()

@@ -286,7 +286,9 @@ class VideoMobileFormerBlock(nn.Module):
         groups = tokens.shape[1]
 
         def grouped(x: Tensor) -> Tensor:  # a view where channels are last
-            return rearrange(unview(x.permute(0, 2, 3, 4, 1)), 'B (F T) H W C -> (B F) (T H W) C', F=groups)
+            if torch.compiler.is_compiling():
+                return rearrange(unview(x.permute(0, 2, 3, 4, 1)), 'B (F T) H W C -> (B F) (T H W) C', F=groups)
+            return rearrange(x, 'B C (F T) H W -> (B F) (T H W) C', F=groups)
 
         tokens = self.local_to_global(grouped(x), tokens.flatten(0, 1))  # [B*F, M, D], each group's by its frames
         tokens = rearrange(tokens, '(B F) M D -> B (F M) D', F=groups)
