@@ -43,7 +43,7 @@ def export_program(model: nn.Module, example: Tensor, dynamic: Sequence[str]) ->
     """
     axes = {axis: Dim.DYNAMIC for name in dynamic for axis in AXES[name]}
     # as torch.onnx has it: else one window in the example would mean one window in every clip
-    with torch.no_grad(), quiet(), _config.patch(backed_size_oblivious=True):
+    with torch.no_grad(), quiet(), _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         model(example)  # what it refuses is clearer here than from within the export
         try:
             return torch.export.export(model, (example,), dynamic_shapes=(axes or None,))
