@@ -16,6 +16,7 @@ from tests.models.test_compiling import BUILDERS, CLIP, build, mean
 
 # A clip of one patch, lengths that no patch and no window divides, and more windows than in the example.
 OTHERS = ((1, 3, 1, 32, 32), (3, 3, 5, 33, 70), (2, 3, 9, 64, 40))
+LARGER = (2, 3, 8, 64, 64)  # than a window on each axis
 AXES = ('batch', 'time', 'space')
 FAMILIES = [pytest.param(name, marks=pytest.mark.slow if name == 'vmf' else ()) for name in BUILDERS]
 
@@ -77,8 +78,8 @@ def test_torch_export_without_our_help():
     model = build('dualformer').eval()
     free = dict.fromkeys((0, 2, 3, 4), Dim.DYNAMIC)
     with torch.no_grad():
-        program = torch.export.export(model, (torch.rand(CLIP),), dynamic_shapes=(free,)).module()
-        clips = torch.rand(OTHERS[1])
+        program = torch.export.export(model, (torch.rand(LARGER),), dynamic_shapes=(free,)).module()
+        clips = torch.rand(OTHERS[2])
         torch.testing.assert_close(program(clips), model(clips), atol=1e-5, rtol=1e-4)
         with pytest.raises(AssertionError, match=r'^Guard failed: ') as error:
             program(torch.rand(OTHERS[0]))
@@ -106,8 +107,8 @@ def test_torch_fx_changes_a_graph():
 def test_gradients_of_a_graph_are_those_of_the_model():
     model = build('dualformer', drop_path_rate=0.0).train()
     free = dict.fromkeys((0, 2, 3, 4), Dim.DYNAMIC)
-    program = torch.export.export(model, (torch.rand(CLIP),), dynamic_shapes=(free,)).module()
-    clips = torch.rand(OTHERS[1])
+    program = torch.export.export(model, (torch.rand(LARGER),), dynamic_shapes=(free,)).module()
+    clips = torch.rand(OTHERS[2])
     mean(program(clips)).backward()
     graph = dict(program.named_parameters())
     mean(model(clips)).backward()
