@@ -8,8 +8,7 @@ import torch
 
 import mmdualformer  # noqa: F401  (registers the models)
 from mmdualformer.datasets.motion_clips import write_dataset
-from mmdualformer.video.isolation import frozen_garbage
-from tests.helpers import REPO, free_port
+from tests.helpers import REPO, fork, free_port
 from tests.running import be_tool
 
 torch.set_num_threads(1)  # two test processes share two cores
@@ -73,10 +72,9 @@ def run_tool(tmp_path):
 def fork_tool(tmp_path):
     """Run a Python tool as ``run_tool`` does, but in a fork of this process, which has imported everything already."""
 
-    def fork(*command):
+    def run(*command):
         outputs = [tmp_path / 'stdout.txt', tmp_path / 'stderr.txt']
-        with frozen_garbage():
-            pid = os.fork()
+        pid = fork()
         if pid == 0:
             files = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for path in outputs]
             be_tool(tmp_path, [str(part) for part in command], files)
@@ -85,4 +83,4 @@ def fork_tool(tmp_path):
             command, os.waitstatus_to_exitcode(status), *(path.read_text() for path in outputs)
         )
 
-    return fork
+    return run

@@ -15,6 +15,8 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmdualformer.video.isolation import frozen_garbage
+
 REPO = Path(__file__).parents[1]
 
 
@@ -116,6 +118,12 @@ def write_video(path, codec='libx264', frames=24, **options) -> str:
         container.mux(stream.encode(None))
     leave_real_time()
     return str(path)
+
+
+def fork() -> int:
+    """As ``os.fork``; the child leaves alone what is garbage of the tests before: exported models hang in a fork."""
+    with frozen_garbage():
+        return os.fork()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import psutil
 
-from tests.helpers import REPO
+from tests.helpers import REPO, fork
 
 LIMIT = 120  # seconds, of a machine that does much else
 
@@ -44,7 +44,7 @@ class Running:
                     [program, *words], cwd=folder, env=environ, stdout=files[0], stderr=files[1], start_new_session=True
                 ).pid
             else:
-                self.pid = os.fork()
+                self.pid = fork()
                 if self.pid == 0:
                     os.setsid()
                     os.environ.update(env)

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 import torch.nn as nn
 
+from mmdualformer.models.layers.tracing import cpu_flags
+
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 CPU_FLAGS = frozenset({'avx512_bf16', 'amx_bf16', 'bf16'})  # of x86 and Arm, in /proc/cpuinfo
 
@@ -54,7 +56,8 @@ def choose_dtype(
 
 def has_bfloat16(cpuinfo: Path = Path('/proc/cpuinfo')) -> bool:
     """Whether the CPU has instructions for bfloat16, by Linux' description of it; of other systems it is not known."""
-    return not cpuinfo.exists() or bool(CPU_FLAGS & set(cpuinfo.read_text().split()))
+    flags = cpu_flags(cpuinfo)
+    return not flags or bool(CPU_FLAGS & flags)
 
 
 @contextmanager

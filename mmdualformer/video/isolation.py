@@ -166,11 +166,13 @@ def frozen_garbage() -> Iterator[None]:
 
     Objects of OpenVINO, for one, wait at their end for threads of theirs, which a fork does not have: it would hang.
     """
+    process = os.getpid()
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if os.getpid() == process:  # a fork that leaves the body too keeps it frozen
+            gc.unfreeze()
 
 
 class _Child:

@@ -92,5 +92,5 @@ def test_training_on_clips_that_vary_is_compiled_a_few_times(name):
             model.zero_grad()
             mean(run(clips)).backward()
             gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
-        torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-3)
     assert backend.frame_count <= 5

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmdualformer import processes
 from mmdualformer.checkpoints.motion import find_motion_weights
-from tests.helpers import REPO, assert_one_line
+from tests.helpers import REPO, assert_one_line, fork
 from tests.running import be_tool
 
 CONFIG = REPO / 'configs/own_videos/vmf_micro.py'
@@ -146,7 +146,7 @@ def test_two_tries_of_real_clips(fork_tool, folder, tmp_path, monkeypatch):
     """With the tools in forks of this process, which has imported everything already."""
 
     def run(command, **_):
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             be_tool(tmp_path, [f'tools/{command[3]}.py', *command[4:]], [1, 2])
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmdualformer.checkpoints.recognizer import describe_recognizer
 from mmdualformer.recognition.output import Rows
-from tests.helpers import REPO, assert_one_line, free_port
+from tests.helpers import REPO, assert_one_line, fork, free_port
 from tests.running import be_tool
 
 CONFIG = REPO / 'configs/vmf_micro_motion.py'
@@ -120,7 +120,7 @@ def fork_ranks(processes, cwd, *command):
     """Run a tool in forks of this process that have what a launcher sets; gives their statuses, and all they say."""
     pids, port, said = [], free_port(), [cwd / f'said_{rank}.txt' for rank in range(processes)]
     for rank in range(processes):
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
             os.environ.update(WORLD_SIZE=str(processes), LOCAL_WORLD_SIZE=str(processes))

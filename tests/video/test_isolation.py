@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from mmdualformer.video import isolation
-from mmdualformer.video.isolation import Isolated, map_isolated, report_progress
+from mmdualformer.video.isolation import Isolated, frozen_garbage, map_isolated, report_progress
 from tests.helpers import REPO, garbage_that_hangs_in_a_fork
 
 HANGING = """
@@ -128,6 +128,17 @@ def test_arrays_come_without_shared_memory_too(monkeypatch):
 def test_a_child_leaves_what_was_garbage_alone():
     with garbage_that_hangs_in_a_fork(), Isolated(gc.collect, 1.0) as isolated:
         assert isolated.call() >= 0
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_fork_that_leaves_the_body_does_so_too():
+    with garbage_that_hangs_in_a_fork():
+        with frozen_garbage():
+            pid = os.fork()
+        if pid == 0:
+            gc.collect()
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
     assert gc.get_freeze_count() == 0
 
 

@@ -19,6 +19,7 @@ import torch
 from torch._weights_only_unpickler import _get_allowed_globals, _get_user_allowed_globals
 
 from mmdualformer.errors import UserError
+from tests.helpers import fork
 from tests.weights.constructions import DOORS, endless, good_checkpoint, laughs, nested, quantized, sparse, write
 
 BATCH = 20
@@ -169,7 +170,7 @@ def _run(good: dict, seeds: range, folder: Path, more: tuple[str, ...]) -> dict[
     """The outcomes of constructions in a process of their own."""
     results = folder / 'results.txt'
     results.unlink(missing_ok=True)
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         logging.disable(logging.CRITICAL)
         warnings.simplefilter('ignore')

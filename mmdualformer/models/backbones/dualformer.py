@@ -25,6 +25,7 @@ from mmdualformer.models.layers import (
     RelativePositionBias,
     TokenConv3d,
     accumulate_strides,
+    apply_linear,
     count_steps,
     fit_box,
     fold_norm,
@@ -86,9 +87,9 @@ class LocalWindowAttention(nn.Module):
         size = x.shape[1:4]
         window = fit_box(self.window_size, size)
         x, mask = partition_windows(x, window)  # [B * windows, t*h*w, C]
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q, k, v = apply_linear(self.qkv, x).chunk(3, dim=-1)
         bias = self.bias(window) if self.bias else None
-        x = self.proj(multi_head_attention(q, k, v, self.num_heads, mask, bias))
+        x = apply_linear(self.proj, multi_head_attention(q, k, v, self.num_heads, mask, bias))
         return merge_windows(x, window, size)
 
 
@@ -209,9 +210,9 @@ class GlobalPyramidAttention(nn.Module):
         """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
         priors = [scale(x).flatten(1, 3) for scale in self.scales.values()]  # fine, then coarse
         priors = self.norm(torch.cat(priors, dim=1))  # [B, S, C]
-        k, v = self.kv(priors).chunk(2, dim=-1)
-        q = self.q(x.flatten(1, 3))  # [B, T*H*W, C]
-        return self.proj(multi_head_attention(q, k, v, self.num_heads)).view_as(x)
+        k, v = apply_linear(self.kv, priors).chunk(2, dim=-1)
+        q = apply_linear(self.q, x.flatten(1, 3))  # [B, T*H*W, C]
+        return apply_linear(self.proj, multi_head_attention(q, k, v, self.num_heads)).view_as(x)
 
 
 class TransformerLayer(nn.Module):

@@ -14,7 +14,7 @@ import torch.nn as nn
 from einops import rearrange
 from torch import Tensor
 
-from mmdualformer.models.layers import multi_head_attention, unview, varies
+from mmdualformer.models.layers import apply_linear, multi_head_attention, unview, varies
 
 Pooling = Literal['topk_std', 'avg', 'conv']
 
@@ -59,7 +59,7 @@ class GridAttention(AxisAttention):
 
     def project(self, x: Tensor, grid: Sequence[int]) -> tuple[Tensor, ...]:
         """Queries, keys and values of a grid of tokens, each contiguous, so that no axis needs copies of its own."""
-        return tuple(part.contiguous() for part in self.qkv(x).unflatten(1, grid).chunk(3, dim=-1))
+        return tuple(part.contiguous() for part in apply_linear(self.qkv, x).unflatten(1, grid).chunk(3, dim=-1))
 
     @abstractmethod
     def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -80,8 +80,8 @@ class JointAttention(GridAttention):
 
     def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See :meth:`GridAttention.forward`."""
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
-        return self.proj(self.attend(1, q, k, v)), residual
+        q, k, v = apply_linear(self.qkv, x).chunk(3, dim=-1)
+        return apply_linear(self.proj, self.attend(1, q, k, v)), residual
 
 
 class SeparableAttention(GridAttention):
@@ -96,7 +96,7 @@ class SeparableAttention(GridAttention):
         q, k, v = self.project(x, grid)  # [B, T+1, H*W+1, C]
         for axis in range(1, len(grid) + 1):
             v = self.attend(axis, q, k, v)
-        return self.proj(v.flatten(1, -2)), residual
+        return apply_linear(self.proj, v.flatten(1, -2)), residual
 
 
 class TemporalAttention(AxisAttention):
@@ -225,5 +225,5 @@ class CompactAttention(GridAttention):
         """See :meth:`GridAttention.forward`; the grid is that of the tokens after the class token."""
         q, k, v = self.project(unview(x[:, 1:]), grid)  # [B, T, H*W, C]
         q, k, v, tokens = self.temporal(q, k, v, unview(residual[:, 1:]).unflatten(1, grid))
-        v = self.proj(self.attend(2, q, k, v))
+        v = apply_linear(self.proj, self.attend(2, q, k, v))
         return torch.cat([x[:, :1], v.flatten(1, 2)], dim=1), torch.cat([residual[:, :1], tokens.flatten(1, 2)], dim=1)

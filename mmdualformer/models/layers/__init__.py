@@ -3,6 +3,7 @@ from .checkpoint import run_checkpointed
 from .conv3d import ConvNorm3d, DepthwiseConv3d, FactorizedConv3d, PointwiseConv3d, fold_norm
 from .dropout import Dropout
 from .dynamic_relu import DynamicReLU, frame_means
+from .linear import apply_linear
 from .mlp import Mlp
 from .sizes import accumulate_strides, count_steps, fit_box, map_size, unview, varies
 from .token_conv import TokenConv3d
@@ -20,6 +21,7 @@ __all__ = [
     'RelativePositionBias',
     'TokenConv3d',
     'accumulate_strides',
+    'apply_linear',
     'count_steps',
     'fit_box',
     'fold_norm',

@@ -1,15 +1,11 @@
-from functools import partial
-
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from mmdualformer.models.arguments import Size
 
-from .tracing import runs_eagerly
+from .attention_kernels import attend
 
 
 def multi_head_attention(
@@ -42,11 +38,7 @@ def multi_head_attention(
     if bias is not None:
         bias = bias.to(q.dtype)
         mask = bias if mask is None else bias.masked_fill(~mask, float('-inf'))
-    attend = partial(F.scaled_dot_product_attention, attn_mask=mask, dropout_p=dropout)
-    if dropout and torch.is_grad_enabled() and runs_eagerly(q):
-        x = checkpoint(attend, q, k, v, use_reentrant=False)
-    else:
-        x = attend(q, k, v)
+    x = attend(q, k, v, mask, dropout)
     return rearrange(x, 'B heads N d -> B N (heads d)')
 
 

@@ -3,6 +3,7 @@ from mmcv.cnn import build_activation_layer
 from torch import Tensor
 
 from .dropout import Dropout
+from .linear import apply_linear
 
 
 class Mlp(nn.Module):
@@ -27,7 +28,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[..., dim]`` to ``[..., dim]``."""
-        return self.fc2(self.drop(self.act(self.fc1(x))))
+        return apply_linear(self.fc2, self.drop(self.act(apply_linear(self.fc1, x))))
 
 
 def _linear(in_dim: int, out_dim: int, rank: int | None) -> nn.Module:

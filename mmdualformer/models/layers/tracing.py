@@ -1,10 +1,19 @@
 """Which form of a computation to choose: plain PyTorch modules, or what is faster on a CPU."""
 
+import functools
+from pathlib import Path
+
 import torch
 import torch.nn as nn
 from torch import Tensor
 from torch.nn.modules import module as torch_module
 from torch.nn.utils.parametrize import is_parametrized
+
+
+@functools.cache
+def cpu_flags(cpuinfo: Path = Path('/proc/cpuinfo')) -> frozenset[str]:
+    """What the CPU has, by Linux' description of it, such as ``'avx512_bf16'``; nothing where there is none."""
+    return frozenset(cpuinfo.read_text().split()) if cpuinfo.exists() else frozenset()
 
 
 def is_plain(x: Tensor) -> bool:
@@ -41,6 +50,13 @@ def is_watched(*modules: nn.Module) -> bool:
         or is_parametrized(part)
         for module in modules
         for part in module.modules()
+    )
+
+
+def is_intercepted(module: nn.Module) -> bool:
+    """Whether something stands between this module and PyTorch: a mode that counts operators, or another forward."""
+    return bool(
+        torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack() or 'forward' in vars(module)
     )
 
 
