@@ -10,6 +10,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config
 
 from mmdualformer.errors import UserError, describe
 
@@ -41,7 +42,8 @@ def export_program(model: nn.Module, example: Tensor, dynamic: Sequence[str]) ->
         UserError: The model takes no such clip, or not with these axes free.
     """
     axes = {axis: Dim.DYNAMIC for name in dynamic for axis in AXES[name]}
-    with torch.no_grad(), quiet():
+    # as torch.onnx has it: else one window in the example would mean one window in every clip
+    with torch.no_grad(), quiet(), _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         model(example)  # what it refuses is clearer here than from within the export
         try:
             return torch.export.export(model, (example,), dynamic_shapes=(axes or None,))

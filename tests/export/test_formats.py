@@ -114,6 +114,16 @@ def test_one_file_takes_clips_of_every_size(tmp_path):
     check_parity(loaded, as_reference(model, loaded.description), random_clips(loaded.description), 1e-4, 'a clip')
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['onnx', 'torch_export'])
+def test_files_of_all_families_take_clips_of_every_size(recognizer, kind, tmp_path):
+    path = tmp_path / f'model{ENDINGS[kind][0]}'
+    loaded = export(recognizer, path, kind, dynamic=('batch', 'time', 'space'))
+    shapes = ((2, 3, 7, 50, 41), (1, 3, 16, 128, 96))  # which no patch and no window divides; larger than the example
+    clips = random_clips(loaded.description) + [torch.randint(0, 256, shape, dtype=torch.uint8) for shape in shapes]
+    check_parity(loaded, as_reference(recognizer, loaded.description), clips, 1e-4, 'a clip')
+
+
 @pytest.mark.parametrize(('dynamic', 'stem_convolutions'), [(('batch',), 4), (('batch', 'time'), 1)])
 def test_openvino_gets_the_convolutions_that_it_has_fast(dynamic, stem_convolutions, tmp_path):
     """Of Video Mobile-Former those of the stem's 4 windows, and the depth-wise one; pointwise ones are products."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn as nn
 from torch import Tensor
+from torch._dynamo.testing import CompileCounterWithBackend
 from torch.export import Dim
 
 from mmdualformer.models import DualFormer, VideoMobileFormer, VidTr
@@ -74,3 +75,22 @@ def test_one_graph_for_clips_that_vary(name, varied):
         for shape in (CLIP, OTHERS[varied]):
             clips = torch.rand(shape)
             torch.testing.assert_close(mean(compiled(clips)), mean(model(clips)), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', BUILDERS)
+def test_training_on_clips_that_vary_is_compiled_a_few_times(name):
+    """The gradients are those of the model, and new graphs end after a few clips."""
+    settings = dict(vidtr=dict(drop_rate=0.0, attn_drop_rate=0.0), dualformer=dict(drop_path_rate=0.0))
+    model = build(name, **settings.get(name, {})).train()
+    backend = CompileCounterWithBackend('aot_eager')
+    compiled = torch.compile(model, fullgraph=True, backend=backend, dynamic=True)
+    for shape in (CLIP, *OTHERS.values(), (4, 3, 5, 33, 70), (3, 3, 12, 64, 96)):
+        clips = torch.rand(shape)
+        gradients = []
+        for run in (model, compiled):
+            model.zero_grad()
+            mean(run(clips)).backward()
+            gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+        torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-3)
+    assert backend.frame_count <= 5

@@ -89,6 +89,20 @@ def test_other_precisions(model, dtype):
         torch.testing.assert_close(model.to(dtype)(clips).float(), wanted, atol=0.1, rtol=0.1)
 
 
+@pytest.mark.parametrize(('dtype', 'limit'), [(torch.float16, 0.02), (torch.bfloat16, 0.15), (torch.float64, 1e-4)])
+def test_gradients_in_other_precisions(model, dtype, limit):
+    """Those of all parameters together are as far from those of float32 as the type rounds."""
+
+    def gradient(dtype: torch.dtype) -> torch.Tensor:
+        model.to(dtype).zero_grad()
+        model(clips.to(dtype)).float().square().mean().backward()
+        return torch.cat([param.grad.flatten().float() for param in model.parameters() if param.grad is not None])
+
+    clips = make_clips(2)
+    wanted = gradient(torch.float32)
+    assert (gradient(dtype) - wanted).norm() < limit * wanted.norm()
+
+
 def test_pixels_that_are_not_normalised_are_refused(model):
     with pytest.raises(UserError, match=r'the clip has pixels of torch\.uint8; .* normalised by the mean and std'):
         model(torch.zeros(1, 3, 8, 32, 32, dtype=torch.uint8))

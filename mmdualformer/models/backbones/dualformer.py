@@ -27,6 +27,7 @@ from mmdualformer.models.layers import (
     accumulate_strides,
     apply_linear,
     count_steps,
+    fit_box,
     fold_norm,
     is_watched,
     map_size,
@@ -84,7 +85,7 @@ class LocalWindowAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, T, H, W, C]``."""
         size = x.shape[1:4]
-        window = map_size(min, self.window_size, size)
+        window = fit_box(self.window_size, size)
         x, mask = partition_windows(x, window)  # [B * windows, t*h*w, C]
         q, k, v = apply_linear(self.qkv, x).chunk(3, dim=-1)
         bias = self.bias(window) if self.bias else None
@@ -123,7 +124,7 @@ class TokenAvgPool3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, H, W, C]`` to ``[B, T/t, H/h, W/w, C]``."""
-        kernel = map_size(min, self.kernel_size, x.shape[1:4])
+        kernel = fit_box(self.kernel_size, x.shape[1:4])
         x = F.avg_pool3d(rearrange(x, 'B T H W C -> B C T H W'), kernel, ceil_mode=True)
         return rearrange(x, 'B C T H W -> B T H W C')
 

@@ -34,6 +34,7 @@ from mmdualformer.models.layers import (
     frame_means,
     run_checkpointed,
     spare,
+    unview,
 )
 
 from .base import VideoBackbone
@@ -285,6 +286,8 @@ class VideoMobileFormerBlock(nn.Module):
         groups = tokens.shape[1]
 
         def grouped(x: Tensor) -> Tensor:  # a view where channels are last
+            if torch.compiler.is_compiling():
+                return rearrange(unview(x.permute(0, 2, 3, 4, 1)), 'B (F T) H W C -> (B F) (T H W) C', F=groups)
             return rearrange(x, 'B C (F T) H W -> (B F) (T H W) C', F=groups)
 
         tokens = self.local_to_global(grouped(x), tokens.flatten(0, 1))  # [B*F, M, D], each group's by its frames
@@ -533,7 +536,7 @@ class VideoMobileFormer(MobileBackbone[tuple[Tensor, Tensor]]):
     def first_state(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The map, and the tokens of each group of frames."""
         groups = x.shape[2] if self.tokens_per_frame else 1
-        return x, self.tokens.expand(x.shape[0], groups, -1, -1)
+        return x, unview(self.tokens.expand(x.shape[0], groups, -1, -1))
 
     def output(self, stage: int, state: tuple[Tensor, Tensor]) -> Tensor | tuple[Tensor, Tensor]:
         """The map, and with ``'raw'`` the tokens, averaged over groups of frames."""

@@ -31,7 +31,16 @@ from mmdualformer.models.arguments import (
     check_buildable,
     show,
 )
-from mmdualformer.models.layers import Dropout, Mlp, TokenConv3d, accumulate_strides, count_steps, run_checkpointed
+from mmdualformer.models.layers import (
+    Dropout,
+    Mlp,
+    TokenConv3d,
+    accumulate_strides,
+    count_steps,
+    run_checkpointed,
+    unview,
+    varies,
+)
 
 from .base import VideoBackbone
 from .vidtr_attention import (
@@ -71,7 +80,7 @@ def resize_grid(
     """
     modes = {1: 'linear', 2: 'bilinear', 3: 'trilinear'}
     for axis, (before, after, classes) in enumerate(zip(old, new, class_first)):
-        if tuple(before) == tuple(after):
+        if not any(map(varies, after)) and tuple(before) == tuple(after):
             continue
         cls, tokens = grid.split([int(classes), prod(before)], dim=axis)
         tokens = tokens.movedim(axis, -1)
@@ -452,7 +461,7 @@ class VidTr(VideoBackbone):
         for axis in range(1, grid.ndim - 1):
             tokens, grid = grid.split([1, grid.shape[axis] - 1], dim=axis)
             classes.append(tokens)
-        return classes, grid
+        return classes, unview(grid)
 
     def list_blocks(self) -> list[nn.Module]:
         """The layers."""

@@ -14,7 +14,7 @@ import torch.nn as nn
 from einops import rearrange
 from torch import Tensor
 
-from mmdualformer.models.layers import apply_linear, multi_head_attention
+from mmdualformer.models.layers import apply_linear, multi_head_attention, unview, varies
 
 Pooling = Literal['topk_std', 'avg', 'conv']
 
@@ -136,8 +136,9 @@ class TopKStdPooling(TemporalAttention):
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
         """See :meth:`TemporalAttention.forward`."""
-        kept = -(-q.shape[1] * self.after // self.before)
-        if kept == q.shape[1]:
+        length = q.shape[1]
+        kept = (length * self.after + self.before - 1) // self.before
+        if not varies(length) and kept == length:
             return super().forward(q, k, v, residual)
         q, k, v, residual = (
             rearrange(x, 'B T N (heads d) -> B N heads T d', heads=self.num_heads) for x in (q, k, v, residual)
@@ -148,8 +149,13 @@ class TopKStdPooling(TemporalAttention):
         def keep(x: Tensor) -> Tensor:
             return x.gather(-2, frames.expand(*frames.shape[:-1], x.shape[-1]))
 
-        v = keep(attn).softmax(dim=-1) @ v
-        return tuple(rearrange(x, 'B N heads T d -> B T N (heads d)') for x in (keep(q), keep(k), v, keep(residual)))
+        rows = keep(attn)
+        again = rows.softmax(dim=-1)
+        if varies(length):  # where all are kept, there is no pooling, and so no second softmax
+            is_shorter = torch.arange(1, device=v.device) + kept < length
+            again = torch.where(is_shorter, again, rows)
+        kept_parts = keep(q), keep(k), again @ v, keep(residual)
+        return tuple(unview(rearrange(x, 'B N heads T d -> B T N (heads d)')) for x in kept_parts)
 
 
 class HalvingPooling(TemporalAttention):
@@ -186,7 +192,7 @@ class HalvingPooling(TemporalAttention):
         """Map ``[B, T, N, C]`` to ``[B, T/2, N, C]``, rounded up."""
         batch = x.shape[0]
         x = self.pool(rearrange(x, 'B T N C -> (B N) C T'))
-        return rearrange(x, '(B N) C T -> B T N C', B=batch)
+        return unview(rearrange(x, '(B N) C T -> B T N C', B=batch))
 
 
 def build_pooling(
@@ -217,7 +223,7 @@ class CompactAttention(GridAttention):
 
     def forward(self, x: Tensor, residual: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See :meth:`GridAttention.forward`; the grid is that of the tokens after the class token."""
-        q, k, v = self.project(x[:, 1:], grid)  # [B, T, H*W, C]
-        q, k, v, tokens = self.temporal(q, k, v, residual[:, 1:].unflatten(1, grid))
+        q, k, v = self.project(unview(x[:, 1:]), grid)  # [B, T, H*W, C]
+        q, k, v, tokens = self.temporal(q, k, v, unview(residual[:, 1:]).unflatten(1, grid))
         v = apply_linear(self.proj, self.attend(2, q, k, v))
         return torch.cat([x[:, :1], v.flatten(1, 2)], dim=1), torch.cat([residual[:, :1], tokens.flatten(1, 2)], dim=1)

@@ -5,7 +5,7 @@ from .dropout import Dropout
 from .dynamic_relu import DynamicReLU, frame_means
 from .linear import apply_linear
 from .mlp import Mlp
-from .sizes import accumulate_strides, count_steps, map_size
+from .sizes import accumulate_strides, count_steps, fit_box, map_size, unview, varies
 from .token_conv import TokenConv3d
 from .tracing import is_watched, spare
 from .windows import merge_windows, partition_windows
@@ -23,6 +23,7 @@ __all__ = [
     'accumulate_strides',
     'apply_linear',
     'count_steps',
+    'fit_box',
     'fold_norm',
     'frame_means',
     'is_watched',
@@ -32,4 +33,6 @@ __all__ = [
     'partition_windows',
     'run_checkpointed',
     'spare',
+    'unview',
+    'varies',
 ]

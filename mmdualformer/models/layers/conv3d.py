@@ -12,7 +12,7 @@ from torch import Tensor
 from mmdualformer.models.arguments import Size
 
 from .conv3d_kernels import convolve
-from .sizes import map_size
+from .sizes import map_size, unview, varies
 from .tracing import is_plain, is_transformed, is_watched
 
 
@@ -32,8 +32,10 @@ class PointwiseConv3d(nn.Conv3d):
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """As :meth:`forward` on a CPU, with this weight and bias in place of its own."""
+        if any(map(varies, x.shape)) and torch.is_grad_enabled() and not torch.compiler.is_exporting():
+            return F.conv3d(x, weight, bias, self.stride)  # torch.compile expects other strides of views' gradients
         x = x[:, :, :: self.stride[0]]
-        frames = x.transpose(1, 2).flatten(0, 1)  # [B*T, in_channels, H, W], a view when channels are last
+        frames = unview(x.transpose(1, 2)).flatten(0, 1)  # [B*T, in_channels, H, W], a view when channels are last
         frames = F.conv2d(frames, weight[:, :, 0], bias, self.stride[1:])
         return frames.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2)
 

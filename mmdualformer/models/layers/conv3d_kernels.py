@@ -8,6 +8,7 @@ from torch.nn.grad import conv2d_weight
 
 from mmdualformer.models.arguments import Size
 
+from .sizes import varies
 from .tracing import runs_eagerly
 
 
@@ -24,7 +25,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, paddi
     Returns:
         Tensor: ``[B, out_channels, T', H', W']``.
     """
-    if torch.compiler.is_exporting():
+    if torch.compiler.is_exporting() and (groups > 1 or not varies(x.shape[2])):
         return convolve_frames(x, weight, bias, stride, padding, groups)
     if (
         groups > 1

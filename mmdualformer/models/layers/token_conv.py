@@ -5,6 +5,9 @@ from torch import Tensor
 
 from mmdualformer.models.arguments import Size
 
+from .sizes import varies
+from .windows import extend
+
 
 class TokenConv3d(nn.Conv3d):
     """Non-overlapping convolution of channels-last tokens, ``kernel_size`` being the stride.
@@ -29,7 +32,9 @@ class TokenConv3d(nn.Conv3d):
         """As :meth:`forward`, with this weight and bias in place of its own."""
         for axis, step in enumerate(self.kernel_size, 1):
             length = x.shape[axis]
-            if length % step:
+            if varies(length):
+                x = extend(x, axis, step)
+            elif length % step:
                 # not F.pad: on a GPU the gradient of its 'replicate' is not deterministic
                 x = torch.cat([x, *[x.narrow(axis, length - 1, 1)] * (-length % step)], dim=axis)
         x = self._conv_forward(rearrange(x, 'B T H W C -> B C T H W'), weight, bias)
