@@ -13,7 +13,7 @@ PYTORCH_LINEAR = F.linear
 def apply_linear(layer: nn.Module, x: Tensor) -> Tensor:
     """Call a linear layer, by oneDNN where that is faster and nobody can tell.
 
-    PyTorch multiplies float32 by MKL. On AMD's CPUs with AVX-512 that is half as fast as oneDNN, which PyTorch has too.
+    PyTorch multiplies float32 by MKL. On AMD's Zen 5 that is half as fast as oneDNN, which PyTorch has too.
 
     Args:
         layer (nn.Module): The layer. What is not exactly ``nn.Linear`` with a plain weight, such as what a quantization
@@ -40,7 +40,7 @@ def apply_linear(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 def onednn_is_faster() -> bool:
-    """Whether this CPU is one on which MKL uses half of its width, and this PyTorch has oneDNN's linear layer."""
+    """Whether this is a CPU of AMD with AVX-512, and PyTorch has oneDNN's linear layer."""
     return {'AuthenticAMD', 'avx512f'} <= cpu_flags() and hasattr(torch.ops.mkldnn, '_linear_pointwise')
 
 
