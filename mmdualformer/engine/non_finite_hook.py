@@ -15,7 +15,7 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-from mmdualformer.compat.strategies import is_sharded, unsharded_name
+from mmdualformer.compat.strategies import is_sharded
 from mmdualformer.errors import UserError
 from mmdualformer.finite import find_non_finite, find_non_finite_state, is_finite, refuse_non_finite_state
 from mmdualformer.weights import load_safely
@@ -69,9 +69,13 @@ class NonFiniteHook(Hook):
                 f'optim_wrapper.type={type(runner.optim_wrapper).__name__} takes steps from gradients that are not '
                 'finite; OptimWrapper and AmpOptimWrapper do not'
             )
-        model = _unwrapped(runner)
-        saved = model.state_dict().keys()
-        self._buffers = [buffer for name, buffer in model.named_buffers() if unsharded_name(name) in saved]
+        # not by the state dict: FSDP takes what is asked for it before the first step for a model of its own
+        self._buffers = [
+            buffer
+            for module in _unwrapped(runner).modules()
+            for name, buffer in module.named_buffers(recurse=False)
+            if name not in module._non_persistent_buffers_set
+        ]
         self._good_buffers = [buffer.clone() for buffer in self._buffers]
 
     def before_train_epoch(self, runner: Runner) -> None:

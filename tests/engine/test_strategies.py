@@ -24,7 +24,7 @@ CONFIG = REPO / 'configs/dualformer_micro_motion.py'
 def train(motion_root, tmp_path):
     """Train in two processes, to an epoch, with steps that are as large as the gradients."""
 
-    def run(name, *arguments, epochs, strategy=None):
+    def run(name, *arguments, epochs, strategy=None, parts=None):
         settings = [
             f'train_dataloader.dataset.data_root={motion_root}',
             'train_dataloader.num_workers=0',
@@ -37,6 +37,10 @@ def train(motion_root, tmp_path):
         ]
         if strategy:
             settings += ['runner_type=FlexibleRunner', f'strategy.type={strategy}']
+        if parts:  # sharded each by itself
+            policy = 'strategy.model_wrapper.auto_wrap_policy'
+            function = 'torch.distributed.fsdp.wrap.size_based_auto_wrap_policy'
+            settings += [f'{policy}.type={function}', f'{policy}.min_num_params={parts}']
         work_dir = tmp_path / name
         command = [
             'tools/train.py',
@@ -80,9 +84,10 @@ def tensors_of(path):
 def test_shards_train_as_copies_do(train):
     """A run may also go on from a checkpoint of another kind: what is in it is the same."""
     wanted = tensors_of(train('plain', epochs=2))
-    first = train('shards', epochs=1, strategy='FSDPStrategy')
+    first = train('shards', epochs=1, strategy='FSDPStrategy', parts=20_000)  # the blocks, most of which have more
     for path in (
         train('copies', '--resume', first, epochs=2, strategy='DDPStrategy'),
+        train('parts', '--resume', first, epochs=2, strategy='FSDPStrategy', parts=20_000),
         train('shards', '--resume', epochs=2, strategy='FSDPStrategy'),
     ):
         given = tensors_of(path)
