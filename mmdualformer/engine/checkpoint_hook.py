@@ -241,8 +241,20 @@ def _gather_buffers(model: nn.Module) -> list[dict[str, Tensor]]:
     """The running statistics of each process, which are made one only at the end of an epoch."""
     if get_world_size() == 1:
         return []
-    model = model.get_submodule('module') if is_model_wrapper(model) else model
-    weights = model.state_dict()  # which lacks what no checkpoint has
-    buffers = {unsharded_name(name): buffer for name, buffer in model.named_buffers()}
-    own = {name: buffer.cpu() for name, buffer in buffers.items() if name in weights and buffer.is_floating_point()}
+    own = {name: buffer.cpu() for name, buffer in saved_buffers(model).items() if buffer.is_floating_point()}
     return all_gather_object(own)
+
+
+def saved_buffers(model: nn.Module) -> dict[str, Tensor]:
+    """The buffers that a checkpoint of a model has, by their names in it.
+
+    The state dict is not asked for them: FSDP gathers all weights for it, and before the first step takes each part of
+    a model for one of its own.
+    """
+    model = model.get_submodule('module') if is_model_wrapper(model) else model
+    return {
+        unsharded_name(f'{prefix}.{name}' if prefix else name): buffer
+        for prefix, module in model.named_modules()
+        for name, buffer in module.named_buffers(recurse=False)
+        if name not in module._non_persistent_buffers_set
+    }

@@ -20,7 +20,7 @@ from mmdualformer.errors import UserError
 from mmdualformer.finite import find_non_finite, find_non_finite_state, is_finite, refuse_non_finite_state
 from mmdualformer.weights import load_safely
 
-from .checkpoint_hook import POSITION
+from .checkpoint_hook import POSITION, saved_buffers
 from .diagnosis import find_cause, iterate_samples, name_clips
 from .optim_wrappers import FiniteOptimWrapper
 
@@ -69,13 +69,7 @@ class NonFiniteHook(Hook):
                 f'optim_wrapper.type={type(runner.optim_wrapper).__name__} takes steps from gradients that are not '
                 'finite; OptimWrapper and AmpOptimWrapper do not'
             )
-        # not by the state dict: FSDP takes what is asked for it before the first step for a model of its own
-        self._buffers = [
-            buffer
-            for module in _unwrapped(runner).modules()
-            for name, buffer in module.named_buffers(recurse=False)
-            if name not in module._non_persistent_buffers_set
-        ]
+        self._buffers = list(saved_buffers(runner.model).values())
         self._good_buffers = [buffer.clone() for buffer in self._buffers]
 
     def before_train_epoch(self, runner: Runner) -> None:
