@@ -97,10 +97,11 @@ def check_json_output(path: Path | None, overwrite: bool) -> None:
     Raises:
         UserError: It has another ending, is in no folder that exists, or is there already.
     """
-    if path is not None and (path.suffix != '.json' or not path.absolute().parent.is_dir()):
+    if path is None:
+        return
+    if path.suffix != '.json' or not path.absolute().parent.is_dir():
         raise UserError(f'--out {str(path)!r} must end in .json and be in a folder that exists')
-    if path is not None:
-        check_target(path, overwrite)
+    check_target(path, overwrite)
 
 
 def write_json(path: Path, content: dict[str, object]) -> None:

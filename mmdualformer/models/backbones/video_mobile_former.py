@@ -286,7 +286,7 @@ class VideoMobileFormerBlock(nn.Module):
         groups = tokens.shape[1]
 
         def grouped(x: Tensor) -> Tensor:  # a view where channels are last
-            if torch.compiler.is_compiling():
+            if torch.compiler.is_compiling():  # only there, as its gradients have other strides, and so other last bits
                 return rearrange(unview(x.permute(0, 2, 3, 4, 1)), 'B (F T) H W C -> (B F) (T H W) C', F=groups)
             return rearrange(x, 'B C (F T) H W -> (B F) (T H W) C', F=groups)
 

@@ -26,12 +26,12 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout:
         Tensor: ``[B, heads, N, d]``.
     """
     fused = partial(F.scaled_dot_product_attention, attn_mask=mask, dropout_p=dropout)
-    if not runs_eagerly(q):
-        return fused(q, k, v)
-    if torch.is_grad_enabled():
-        return checkpoint(fused, q, k, v, use_reentrant=False) if dropout else fused(q, k, v)
-    if mask is None and not dropout and q.dtype == k.dtype == v.dtype == torch.bfloat16 and blocks_are_faster():
-        return attend_in_blocks(q, k, v)
+    if runs_eagerly(q):
+        low = q.dtype == k.dtype == v.dtype == torch.bfloat16
+        if dropout and torch.is_grad_enabled():
+            return checkpoint(fused, q, k, v, use_reentrant=False)
+        if low and mask is None and not dropout and not torch.is_grad_enabled() and blocks_are_faster():
+            return attend_in_blocks(q, k, v)
     return fused(q, k, v)
 
 
