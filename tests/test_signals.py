@@ -10,6 +10,7 @@ import torch
 
 from mmdualformer import cli, processes, signals
 from mmdualformer.errors import UserError
+from tests import helpers
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def fork(monkeypatch, capfd):
     monkeypatch.delenv(signals.SAID, raising=False)
 
     def run(function) -> tuple[int, str]:
-        pid = os.fork()
+        pid = helpers.fork()
         if pid == 0:
             code = 99
             try:

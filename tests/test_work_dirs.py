@@ -8,6 +8,7 @@ import pytest
 from mmdualformer import work_dirs
 from mmdualformer.errors import UserError
 from mmdualformer.work_dirs import LOCK, WorkDirLock
+from tests.helpers import fork
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def quick(monkeypatch):
 def try_in_a_fork(folder) -> str:
     """What another process is told."""
     reader, writer = os.pipe()
-    if os.fork() == 0:
+    if fork() == 0:
         try:
             WorkDirLock(str(folder))
             os.write(writer, b'taken')

@@ -166,12 +166,13 @@ def frozen_garbage() -> Iterator[None]:
 
     Objects of OpenVINO, for one, wait at their end for threads of theirs, which a fork does not have: it would hang.
     """
-    process = os.getpid()
+    process, was_frozen = os.getpid(), gc.get_freeze_count() > 0
     gc.freeze()
     try:
         yield
     finally:
-        if os.getpid() == process:  # a fork that leaves the body too keeps it frozen
+        # a fork that leaves the body keeps it frozen, and so does one that forks in its turn
+        if os.getpid() == process and not was_frozen:
             gc.unfreeze()
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from mmdualformer.datasets import VideoDecode, VideoError, VideoInit
 from mmdualformer.errors import UserError
 from mmdualformer.video import decord_video
+from mmdualformer.video.isolation import frozen_garbage
 from tests.helpers import break_off, turn, write_video
 
 
@@ -198,8 +199,9 @@ def test_processes_that_are_forked_decode(tmp_path):
     _read_in_process(path)
     context = multiprocessing.get_context('fork')
     children = [context.Process(target=_read_in_process, args=(path,), daemon=True) for _ in range(2)]
-    for child in children:
-        child.start()
+    with frozen_garbage():
+        for child in children:
+            child.start()
     for child in children:
         child.join(60)
     assert [child.exitcode for child in children] == [0, 0]

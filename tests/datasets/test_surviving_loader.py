@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 from mmdualformer.datasets import RobustVideoDataset, reading, surviving_loader
 from mmdualformer.datasets.surviving_loader import SurvivingDataLoader
 from mmdualformer.errors import UserError
+from mmdualformer.video.isolation import frozen_garbage
 from tests.helpers import garbage_that_hangs_in_a_fork
 
 COUNT = 32
@@ -235,7 +236,8 @@ def test_runners_build_it_and_other_data_has_torchs_own():
 
 def test_without_workers_a_hang_ends_the_process_with_one_line(tmp_path):
     process = multiprocessing.get_context('fork').Process(target=read_alone, args=(tmp_path / 'stderr',))
-    process.start()
+    with frozen_garbage():
+        process.start()
     process.join()
     assert process.exitcode == 1
     assert (tmp_path / 'stderr').read_text() == (

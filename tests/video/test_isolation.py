@@ -136,6 +136,8 @@ def test_a_fork_that_leaves_the_body_does_so_too():
         with frozen_garbage():
             pid = os.fork()
         if pid == 0:
+            with frozen_garbage():
+                pass  # as where it starts workers of its own
             gc.collect()
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
@@ -196,7 +198,8 @@ def test_arrays_come_back_whole_writable_and_apart_from_the_next_ones(monkeypatc
 def test_a_daemonic_process_may_have_children_that_are_not_its_parents(tmp_path):
     """As the workers of data loaders are; after a fork, each process has a child of its own."""
     process = multiprocessing.get_context('fork').Process(target=pids, args=(tmp_path,), daemon=True)
-    process.start()
+    with frozen_garbage():
+        process.start()
     process.join()
     worker, first, second, error = (tmp_path / 'pids').read_text().split(' ', 3)
     assert len({str(os.getpid()), worker, first, second}) == 4 and error == 'crashed: SIGSEGV'
