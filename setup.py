@@ -161,6 +161,7 @@ setup(
         'test': [
             'pytest',
             'pytest-xdist',
+            'pytest-timeout',
             'ruff',
             *TYPE_CHECKER_REQUIREMENTS,
             *DOCS_REQUIREMENTS,

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -370,7 +371,8 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
         compat.leave_process_group()
-    except signals.Stopped:
+    except signals.Stopped as stopped:
+        traceback.clear_frames(stopped.__traceback__)  # which hold the runner, and it its DDP
         compat.leave_process_group()
         raise
     except BrokenPipeError:  # as of `| head`, which has read enough; what is left to print goes nowhere

@@ -177,6 +177,27 @@ def test_checkpoints_cannot_run_code(tmp_path, call):
     assert not marker.exists()
 
 
+def test_leaving_a_process_group_waits_for_no_thread_that_waits():
+    """Without the order of its steps this hangs within a few rounds."""
+    code = """
+import gc, torch, torch.distributed as dist
+from mmengine.model import MMDistributedDataParallel
+from mmdualformer import compat
+gc.disable()
+for _ in range(20):
+    dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
+    model = MMDistributedDataParallel(torch.nn.Linear(1, 1))
+    model.cycle = [model]
+    model(torch.ones(1, 1)).sum().backward()
+    for _ in range(100):
+        dist.all_reduce(torch.ones(1), async_op=True)  # gloo's threads let go of the tensors
+    del model
+    compat.leave_process_group()
+"""
+    result = python(code)
+    assert result.returncode == 0, result.stderr
+
+
 def test_resuming_runs_no_config_of_the_checkpoint(tmp_path):
     """The runner's resume executes ``meta['config']`` of what its load_checkpoint returns."""
     model = torch.nn.Linear(1, 1)

@@ -15,4 +15,5 @@ ruff check .
 ruff format --check .
 mypy
 sphinx-build -q -W --keep-going -b html docs docs/_build
-exec python -m pytest -n 2 "$@"
+# a test that hangs ends its process, with the stacks of its threads
+exec python -m pytest -n 2 --timeout 600 --timeout-method thread "$@"

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import time
 import types
 import warnings
 from collections.abc import Callable, Iterator
@@ -239,14 +238,15 @@ def without_gpu() -> bool:
 def leave_process_group() -> None:
     """mmengine <= 0.10.7 leaves its process group to the interpreter's exit, where gloo's threads can abort a run.
 
-    Our tools call this when they have finished. Reference cycles of the runner and of DDP hold on to the group, and so
-    to its threads, until they are collected.
+    Our tools call this when they have finished, and no function that still runs holds a DDP. The last to let go of a
+    group waits for gloo's threads, which may themselves wait for the interpreter to let go of tensors. Python's own
+    name of a group lets them have it meanwhile; DDP does not, and the two would wait for ever.
     """
     if torch.distributed.is_initialized():
-        # gloo's threads let go of the last tensors with the interpreter's lock, which the end of a group may hold
-        time.sleep(0.1)
+        group = torch.distributed.group.WORLD
         torch.distributed.destroy_process_group()
-        gc.collect()
+        gc.collect()  # the reference cycles of runners and of DDP, which hold on to the group
+        del group
 
 
 def resume_without_running_configs() -> None:

@@ -6,6 +6,7 @@ import torch.distributed as dist
 import torch.nn as nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mmdualformer import compat
 from mmdualformer.analysis.scaling import (
     Cluster,
     Link,
@@ -26,7 +27,7 @@ FAST = Link(1e9, 0.0)
 def group():
     dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
     yield
-    dist.destroy_process_group()
+    compat.leave_process_group()
 
 
 class Chain(nn.Module):

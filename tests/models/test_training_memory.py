@@ -8,6 +8,7 @@ from mmaction.models import TimeSformer
 from mmengine.registry import init_default_scope
 from torch.nn.parallel import DistributedDataParallel
 
+from mmdualformer import compat
 from mmdualformer.analysis import PeakMemory
 from mmdualformer.models import DualFormer, VidTr
 from mmdualformer.models.layers import Dropout, multi_head_attention
@@ -78,7 +79,7 @@ def one_process(tmp_path):
     """A process group of this process alone."""
     dist.init_process_group('gloo', init_method=f'file://{tmp_path / "group"}', rank=0, world_size=1)
     yield
-    dist.destroy_process_group()
+    compat.leave_process_group()
 
 
 @pytest.mark.parametrize(('family', 'settings'), [(DualFormer, DUALFORMER), (VidTr, VIDTR)])

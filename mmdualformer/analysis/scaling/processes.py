@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
+from mmdualformer import compat
 from mmdualformer.analysis.benchmark.entries import example_clip
 from mmdualformer.analysis.benchmark.sources import Source, as_logits
 from mmdualformer.analysis.speed import collect_turns
@@ -71,6 +72,14 @@ def _train(
     os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'file://{folder}/group', rank=rank, world_size=processes)
+    measured = _measure(source, clip, rounds)
+    if rank == 0:
+        results.put(measured)
+    dist.barrier()
+    compat.leave_process_group()
+
+
+def _measure(source: Source, clip: tuple[int, ...], rounds: int) -> Rounds:
     model = as_logits(source.build()).train()
     inputs, labels = example_clip(clip), torch.zeros(clip[0], dtype=torch.long)
     parallel = DistributedDataParallel(model)
@@ -84,13 +93,10 @@ def _train(
         return _step(parallel, optimizer, inputs, labels)
 
     values = collect_turns(dict(alone=alone, together=together), rounds)
-    link = _measure_link(rounds) if processes > 1 else None
-    if rank == 0:
-        step = Step(*(median(times) for times in zip(*values['alone'])))
-        sizes = [parameter.nbytes for parameter in model.parameters() if parameter.requires_grad]
-        results.put(Rounds(step, median(sum(times) for times in values['together']), link, sizes))
-    dist.barrier()
-    dist.destroy_process_group()
+    step = Step(*(median(times) for times in zip(*values['alone'])))
+    sizes = [parameter.nbytes for parameter in model.parameters() if parameter.requires_grad]
+    link = _measure_link(rounds) if dist.get_world_size() > 1 else None
+    return Rounds(step, median(sum(times) for times in values['together']), link, sizes)
 
 
 def _step(model: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor, labels: Tensor) -> tuple[float, ...]:
