@@ -2,26 +2,24 @@
 
 What is checkpointed ends best with a matrix product: PyTorch recomputes up to the last tensor that the backward pass
 asks for, which is the product's input, and leaves the product out. Hence residual branches are checkpointed each, and
-without the stochastic depth or the dropout that follows them.
+without the stochastic depth or the dropout that follows them. Results that cost more to make than to hold are kept.
 """
 
 import ctypes
-import itertools
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
 import torch.nn as nn
+from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
 _trim_heap = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform == 'linux' else None  # glibc has it
 _LARGE = 2 * 2**20  # bytes; smaller maps fit into the pieces
-_large_ones = itertools.count()
-_EVERY = 12  # what is handed back is taken anew, which took a seventh of a step when it was done before each
 
 
 def run_checkpointed(module: nn.Module, *inputs: Any, method: Callable[..., Any] | None = None) -> Any:
@@ -39,23 +37,79 @@ def run_checkpointed(module: nn.Module, *inputs: Any, method: Callable[..., Any]
     if torch.compiler.is_compiling():  # recomputes in its own way, which updates nothing twice
         return checkpoint(function, *inputs, use_reentrant=False)
     maps = [value for value in tree_leaves(inputs) if isinstance(value, torch.Tensor) and value.device.type == 'cpu']
-    is_large = any(x.nbytes >= _LARGE for x in maps)
-    return checkpoint(function, *inputs, use_reentrant=False, context_fn=partial(_contexts, module, is_large))
+    largest = max((x.nbytes for x in maps), default=0)
+
+    def passes() -> tuple[AbstractContextManager, AbstractContextManager]:
+        results: list[Any] = []
+        return _Pass(results), _Recomputation(results, module, largest)
+
+    return checkpoint(function, *inputs, use_reentrant=False, context_fn=passes)
 
 
-def _contexts(module: nn.Module, trims: bool) -> tuple[AbstractContextManager, AbstractContextManager]:
-    """Contexts of a forward pass and of its recomputation."""
-    return nullcontext(), _recomputing(module, trims)
+def is_checkpointed() -> bool:
+    """Whether what is computed now is computed by :func:`run_checkpointed`."""
+    return _now.running is not None
 
 
-@contextmanager
-def _recomputing(module: nn.Module, trims: bool) -> Iterator[None]:
-    if trims and _trim_heap is not None and next(_large_ones) % _EVERY == 0:
-        # glibc keeps what is freed between small gradients that stay, in pieces in which hardly a map fits: without
-        # this a DualFormer-T's process would grow by nearly twice as much
-        _trim_heap(0)
-    with _running_statistics_kept(module):
-        yield
+def keep_result(compute: Callable[[], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """What a function gives; in a recomputation what it gave in the forward pass.
+
+    Args:
+        compute (callable): Called without gradients.
+
+    Returns:
+        tuple: Tensors, which are held until the backward pass.
+    """
+    return compute() if _now.running is None else _now.running.keep(compute)
+
+
+class _Pass(AbstractContextManager):
+    """The forward pass of a checkpointed function, or its recomputation, which may come more than once."""
+
+    def __init__(self, results: list[Any]) -> None:
+        self.results = results
+
+    def __enter__(self) -> None:
+        self.step = 0
+        self.outer, _now.running = _now.running, self
+
+    def __exit__(self, *_: object) -> None:
+        _now.running = self.outer
+
+    def keep(self, compute: Callable[[], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        if self.step == len(self.results):
+            self.results.append(compute())
+        self.step += 1
+        return self.results[self.step - 1]
+
+
+class _Recomputation(_Pass):
+    def __init__(self, results: list[Any], module: nn.Module, largest: int) -> None:
+        super().__init__(results)
+        self.module, self.largest = module, largest
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        if _trim_heap is not None and self.largest >= max(_LARGE, 2 * _now.largest):
+            # glibc keeps what is freed between small gradients that stay, in pieces into which no larger map fits
+            _trim_heap(0)
+        _now.largest = self.largest
+        self.kept = ExitStack()
+        self.kept.enter_context(_running_statistics_kept(self.module))
+
+    def __exit__(self, *error: Any) -> None:
+        self.kept.close()
+        super().__exit__(*error)
+
+
+class _Now(threading.local):
+    """What this thread computes: the pass, and the bytes of the largest input of the last recomputation."""
+
+    running: _Pass | None = None
+    largest: int = 0
+
+
+_now = _Now()
 
 
 @contextmanager
