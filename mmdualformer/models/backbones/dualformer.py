@@ -224,7 +224,7 @@ class TransformerLayer(nn.Module):
         mlp_ratio (float): Hidden width of the perceptron over ``dim``.
         drop_path (float): Probability of dropping a residual branch.
         mlp_rank (float, optional): Rank of the perceptron's weights over ``dim``. Defaults to None, full.
-        with_cp (bool): Recompute both branches in the backward pass to save memory. Defaults to False.
+        with_cp (bool): Recompute parts of both branches in the backward pass to save memory. Defaults to False.
     """
 
     def __init__(
@@ -350,7 +350,7 @@ class DualFormer(VideoBackbone):
             Defaults to ``(3, )``.
         frozen_stages (int): Stages 0 to ``frozen_stages`` are not trained and stay in eval mode, with the last one
             also the final norm. Defaults to -1, none.
-        with_cp (bool): Recompute the attention and the perceptron of each layer in the backward pass to save memory.
+        with_cp (bool): Recompute parts of each layer in the backward pass to save memory.
             Defaults to False.
         init_cfg (dict or list, optional): Initialisation, MMEngine's way.
 

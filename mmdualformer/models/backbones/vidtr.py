@@ -169,7 +169,7 @@ class VidTrLayer(nn.Module):
         hidden_dim (int): Hidden width of the perceptron.
         act_cfg (dict): Activation of the perceptron.
         drop_rate (float): Dropout of the attention's output, and in and after the perceptron.
-        with_cp (bool): Recompute both branches in the backward pass to save memory. Defaults to False.
+        with_cp (bool): Recompute parts of both branches in the backward pass to save memory. Defaults to False.
     """
 
     def __init__(
@@ -291,7 +291,7 @@ class VidTr(VideoBackbone):
             of which pooling shortens. Defaults to False.
         frozen_stages (int): Layers 0 to ``frozen_stages``, and the embeddings of patches, classes and positions, are
             not trained and stay in eval mode. Defaults to -1, none.
-        with_cp (bool): Recompute the attention and the perceptron of each layer in the backward pass to save memory.
+        with_cp (bool): Recompute parts of each layer in the backward pass to save memory.
             Defaults to False.
         init_cfg (dict or list, optional): Initialisation, MMEngine's way. Defaults to Xavier's, as in the released
             models; the paper's models start from ViT, see ``Inflated``.
