@@ -94,11 +94,11 @@ class _Recomputation(_Pass):
             # glibc keeps what is freed between small gradients that stay, in pieces into which no larger map fits
             _trim_heap(0)
         _now.largest = self.largest
-        self.kept = ExitStack()
-        self.kept.enter_context(_running_statistics_kept(self.module))
+        self.statistics = ExitStack()
+        self.statistics.enter_context(_running_statistics_kept(self.module))
 
     def __exit__(self, *error: Any) -> None:
-        self.kept.close()
+        self.statistics.close()
         super().__exit__(*error)
 
 
