@@ -32,9 +32,11 @@ class _CudaAutocast(TorchFunctionMode):
             kwargs = {name: self._lower(arg) for name, arg in kwargs.items()}
         elif func in IN_FLOAT32:
             args = [arg.float() if isinstance(arg, Tensor) and arg.is_floating_point() else arg for arg in args]
-        elif func is F.scaled_dot_product_attention and kwargs.get('attn_mask') is None:
-            q, k, v = map(self._lower, args)
-            return torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, kwargs.get('dropout_p', 0.0))[0]
+        elif func is F.scaled_dot_product_attention:
+            given = {**dict(zip(('query', 'key', 'value', 'attn_mask', 'dropout_p'), args)), **kwargs}
+            if given.get('attn_mask') is None:
+                q, k, v = (self._lower(given[name]) for name in ('query', 'key', 'value'))
+                return torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, given.get('dropout_p', 0.0))[0]
         return func(*args, **kwargs)
 
     def _lower(self, value: Any) -> Any:

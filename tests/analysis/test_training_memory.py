@@ -24,7 +24,8 @@ def test_attention_is_fused_and_normalisation_in_float32():
     def loss(model: nn.Module) -> torch.Tensor:
         q = model(torch.empty(1, 2, 1000, 16))
         dtypes.append(q.dtype)
-        attended = F.scaled_dot_product_attention(q, q, q)
+        attended = F.scaled_dot_product_attention(q, q, value=q, dropout_p=0.0)
+        attended = F.scaled_dot_product_attention(attended, q, q, None, 0.0)
         dtypes.append(attended.dtype)
         dtypes.append(F.layer_norm(attended, (16,)).dtype)
         return attended.float().sum()
