@@ -1,12 +1,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
-import mmdualformer  # noqa: F401  (registers the models)
+from mmdualformer import compat  # which registers the models too
 from mmdualformer.datasets.motion_clips import write_dataset
 from tests.helpers import REPO, fork, free_port
 from tests.running import be_tool
@@ -45,6 +47,14 @@ def data_options(motion_root) -> list:
         *(f'{loader}.persistent_workers=False' for loader in loaders),
         'train_cfg.max_epochs=1',
     ]
+
+
+@pytest.fixture
+def one_process() -> Iterator[None]:
+    """A process group of this process alone."""
+    dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    compat.leave_process_group()
 
 
 @pytest.fixture

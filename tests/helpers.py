@@ -14,10 +14,23 @@ import torch.nn as nn
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmdualformer.video.isolation import frozen_garbage
 
 REPO = Path(__file__).parents[1]
+
+
+class Operators(TorchDispatchMode):
+    """Notes the operators of PyTorch that are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called: list = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.called.append(func)
+        return func(*args, **kwargs or {})
 
 
 class Malicious:

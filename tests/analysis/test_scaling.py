@@ -2,11 +2,9 @@ import json
 
 import pytest
 import torch
-import torch.distributed as dist
 import torch.nn as nn
 from torch.nn.parallel import DistributedDataParallel
 
-from mmdualformer import compat
 from mmdualformer.analysis.scaling import (
     Cluster,
     Link,
@@ -21,13 +19,6 @@ from mmdualformer.errors import UserError
 from tests.helpers import assert_one_line
 
 FAST = Link(1e9, 0.0)
-
-
-@pytest.fixture
-def group():
-    dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
-    yield
-    compat.leave_process_group()
 
 
 class Chain(nn.Module):
@@ -61,7 +52,7 @@ def test_one_length_is_varied_at_a_time():
 
 
 @pytest.mark.parametrize('sizes', [[100, 300, 200], [10, 600_000, 20, 7_000_000, 9_000_000, 30], [3_000_000] * 6])
-def test_buckets_are_those_of_pytorch(group, sizes):
+def test_buckets_are_those_of_pytorch(one_process, sizes):
     parallel = DistributedDataParallel(Chain(sizes))
     for _ in range(3):  # PyTorch takes the order of the first backward pass
         parallel().backward()

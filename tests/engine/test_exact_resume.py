@@ -91,8 +91,8 @@ def test_two_processes(run_tool, motion_root, tmp_path, base):
 
     def train(work_dir: str, *arguments):
         command = 'tools/dist_train.sh', config, 2, '--work-dir', work_dir, '--seed', 5, *arguments
-        command += ('train_dataloader.batch_size=2',)  # of each: four steps an epoch, as of one process
-        return run_tool(*command, PYTHONPATH=str(REPO))
+        # half of the batch for each, so that an epoch has four steps
+        return run_tool(*command, 'train_dataloader.batch_size=2', PYTHONPATH=str(REPO))
 
     assert train('whole', *options(1)).returncode == 0
     for step in range(1, 8):

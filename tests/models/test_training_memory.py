@@ -2,13 +2,11 @@
 
 import pytest
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from mmaction.models import TimeSformer
 from mmengine.registry import init_default_scope
 from torch.nn.parallel import DistributedDataParallel
 
-from mmdualformer import compat
 from mmdualformer.analysis import PeakMemory
 from mmdualformer.models import DualFormer, VidTr
 from mmdualformer.models.layers import Dropout, multi_head_attention
@@ -72,14 +70,6 @@ def test_dropout_is_that_of_pytorch(rate):
     (y, grad, peak), (expected, wanted, usual) = results[1], results[0]
     assert torch.equal(y, expected) and torch.equal(grad, wanted)
     assert peak < usual or rate in (0.0, 1.0)
-
-
-@pytest.fixture
-def one_process(tmp_path):
-    """A process group of this process alone."""
-    dist.init_process_group('gloo', init_method=f'file://{tmp_path / "group"}', rank=0, world_size=1)
-    yield
-    compat.leave_process_group()
 
 
 @pytest.mark.parametrize(('family', 'settings'), [(DualFormer, DUALFORMER), (VidTr, VIDTR)])

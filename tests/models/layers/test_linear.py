@@ -6,11 +6,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils import prune
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmdualformer.models.layers import Mlp, apply_linear, linear
 from mmdualformer.models.layers.linear import OneDnnLinear, onednn_is_faster
+from tests.helpers import Operators
 
 pytestmark = pytest.mark.skipif(not hasattr(torch.ops.mkldnn, '_linear_pointwise'), reason='this PyTorch has no oneDNN')
 
@@ -64,18 +64,6 @@ def test_only_what_needs_a_gradient_gets_one(taken):
 
 class Scaled(Tensor):
     """A weight of another kind, as those of quantized layers."""
-
-
-class Operators(TorchDispatchMode):
-    """Notes what is called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.called: list = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.called.append(func)
-        return func(*args, **kwargs or {})
 
 
 def test_who_stands_between_is_heard(taken, monkeypatch):
